@@ -1,0 +1,130 @@
+/** @file Conversations as trees of messages, and what people said about the answers. */
+import { sql } from "drizzle-orm";
+import {
+  type AnyPgColumn,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  real,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { checkpoints } from "./models";
+import { apiKeys, users } from "./people";
+
+const id = () => uuid().primaryKey().defaultRandom();
+const moment = () => timestamp({ withTimezone: true, mode: "date" });
+const createdAt = () => moment().notNull().defaultNow();
+
+export const conversations = pgTable(
+  "conversations",
+  {
+    id: id(),
+    userId: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    title: text().notNull().default(""),
+    /** A title given by the person is never replaced by an automatic one. */
+    titledByUser: boolean().notNull().default(false),
+    systemPrompt: text().notNull().default(""),
+    /** Overrides of the default sampling parameters. */
+    sampling: jsonb().notNull().default({}),
+    /** Null = the account's answer holds. */
+    consent: boolean(),
+    /** The message at the end of the branch on screen. */
+    activeLeafId: uuid().references((): AnyPgColumn => messages.id, { onDelete: "set null" }),
+    source: text({ enum: ["chat", "api", "import"] })
+      .notNull()
+      .default("chat"),
+    apiKeyId: uuid().references(() => apiKeys.id, { onDelete: "set null" }),
+    pinnedAt: moment(),
+    archivedAt: moment(),
+    /** Deleted, still undoable; swept for good after the undo window. */
+    deletedAt: moment(),
+    createdAt: createdAt(),
+    updatedAt: moment().notNull().defaultNow(),
+  },
+  (t) => [
+    index("conversations_user").on(t.userId, t.updatedAt),
+    check("conversations_source", sql`${t.source} in ('chat', 'api', 'import')`),
+  ],
+);
+
+export const messages = pgTable(
+  "messages",
+  {
+    id: id(),
+    conversationId: uuid()
+      .notNull()
+      .references(() => conversations.id, { onDelete: "cascade" }),
+    /** Null for the first message. Children of one parent are siblings: edits and regenerations. */
+    parentId: uuid().references((): AnyPgColumn => messages.id, { onDelete: "cascade" }),
+    role: text({ enum: ["user", "assistant"] }).notNull(),
+    content: text().notNull(),
+    /**
+     * queued, streaming: in the making · complete: the policy ended it · length: cut by the token limit ·
+     * stopped: by the person · interrupted: the server went away · failed: see `error`.
+     */
+    status: text({ enum: ["queued", "streaming", "complete", "length", "stopped", "interrupted", "failed"] })
+      .notNull()
+      .default("complete"),
+    error: text(),
+    checkpointId: text().references(() => checkpoints.id),
+    channel: text(),
+    sampling: jsonb(),
+    seed: integer(),
+    promptTokens: integer(),
+    /** Oldest turns that did not fit the context and were not seen by the policy. */
+    droppedTurns: integer().notNull().default(0),
+    tokenIds: integer().array(),
+    logprobs: real().array(),
+    createdAt: createdAt(),
+    finishedAt: moment(),
+  },
+  (t) => [
+    index("messages_conversation").on(t.conversationId, t.createdAt),
+    index("messages_parent").on(t.parentId),
+    index("messages_unfinished").on(t.status).where(sql`${t.status} in ('queued', 'streaming')`),
+    check("messages_role", sql`${t.role} in ('user', 'assistant')`),
+    check(
+      "messages_status",
+      sql`${t.status} in ('queued', 'streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')`,
+    ),
+    check("messages_answered_by", sql`${t.role} = 'user' or ${t.checkpointId} is not null`),
+  ],
+);
+
+export const feedback = pgTable(
+  "feedback",
+  {
+    id: id(),
+    messageId: uuid()
+      .notNull()
+      .references(() => messages.id, { onDelete: "cascade" }),
+    userId: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    thumb: smallint(),
+    /** Reasons such as "incorrect", "unhelpful", "unsafe"; the list is in server/domain/feedback. */
+    tags: text().array().notNull().default(sql`'{}'`),
+    comment: text().notNull().default(""),
+    /** What it should have said. */
+    correction: text().notNull().default(""),
+    /** After a regenerate: this answer against the earlier one. */
+    comparedToId: uuid().references(() => messages.id, { onDelete: "set null" }),
+    comparison: text({ enum: ["better", "same", "worse"] }),
+    createdAt: createdAt(),
+    updatedAt: moment().notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex("feedback_once").on(t.messageId, t.userId),
+    check("feedback_thumb", sql`${t.thumb} in (-1, 1)`),
+    check("feedback_comparison", sql`${t.comparison} in ('better', 'same', 'worse')`),
+  ],
+);

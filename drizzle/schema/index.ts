@@ -1,0 +1,5 @@
+/** @file All tables, for Drizzle. */
+export * from "./chat";
+export * from "./models";
+export * from "./people";
+export * from "./system";

@@ -1,0 +1,23 @@
+/** @file Test tiers, fastest first: see tests/README.md. */
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+
+const alias = { "@": path.resolve(import.meta.dirname) };
+const tier = (name: string, timeoutSeconds: number) => ({
+  resolve: { alias },
+  test: {
+    name,
+    include: [`tests/${name}/**/*.test.{ts,tsx}`],
+    testTimeout: timeoutSeconds * 1000,
+    hookTimeout: timeoutSeconds * 1000,
+    pool: "forks" as const,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [tier("unit", 10), tier("numeric", 60), tier("integration", 120), tier("e2e", 300)],
+    maxWorkers: 2,
+    globalSetup: ["tests/helpers/global-setup.ts"],
+  },
+});
