@@ -3,10 +3,11 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 const alias = { "@": path.resolve(import.meta.dirname) };
-const tier = (name: string, timeoutSeconds: number) => ({
+const tier = (name: string, timeoutSeconds: number, globalSetup: string[] = []) => ({
   resolve: { alias },
   test: {
     name,
+    globalSetup,
     include: [`tests/${name}/**/*.test.{ts,tsx}`],
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,
@@ -16,8 +17,12 @@ const tier = (name: string, timeoutSeconds: number) => ({
 
 export default defineConfig({
   test: {
-    projects: [tier("unit", 10), tier("numeric", 60), tier("integration", 120), tier("e2e", 300)],
+    projects: [
+      tier("unit", 10),
+      tier("numeric", 60),
+      tier("integration", 120, ["tests/helpers/compile-processes.ts"]),
+      tier("e2e", 300, ["tests/helpers/compile-processes.ts", "tests/helpers/build-pages.ts"]),
+    ],
     maxWorkers: 2,
-    globalSetup: ["tests/helpers/global-setup.ts"],
   },
 });
