@@ -1,8 +1,10 @@
 /** @file `next build`, only when something it reads has changed. */
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { contentHash, isStamped, writeStamp } from "./content-hash.mjs";
-import { inProject, root } from "./project.mjs";
+import { inProject } from "./project.mjs";
+import { runLogged } from "./run-logged.mjs";
+import { logFile } from "./settings.mjs";
+import { StepFailure } from "./terminal.mjs";
 
 const sources = [
   "app",
@@ -26,28 +28,25 @@ export function staleMark() {
 
 /**
  * Brings .next/ up to date; does nothing when no source changed since the last complete build.
- * @param {{ log?: string, signal?: AbortSignal }} [options] log: a file that receives the output instead of this terminal
  * @returns {Promise<boolean>} whether anything was built
- * @throws {Error} when the build fails; its output is in the log
+ * @throws {StepFailure} with the end of the build's output
  */
-export async function buildPages({ log, signal } = {}) {
+export async function buildPages() {
   const hash = staleMark();
   if (hash === null) return false;
   fs.rmSync(stampFile, { force: true });
-  const output = log ? fs.openSync(log, "w") : "inherit";
-  try {
-    const code = await new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ["node_modules/next/dist/bin/next", "build"], {
-        cwd: root,
-        env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" },
-        stdio: ["ignore", output, output],
-        signal,
-      });
-      child.on("error", reject).on("exit", resolve);
+  const log = logFile("next-build");
+  const { code, tail } = await runLogged(process.execPath, ["node_modules/next/dist/bin/next", "build"], {
+    log,
+    env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" },
+  });
+  if (code !== 0) {
+    throw new StepFailure({
+      failed: "The pages could not be built.",
+      safe: "no data was touched; the next start builds again.",
+      remedy: `read the messages above (all of them: ${log}), then run the command again.`,
+      log: tail,
     });
-    if (code !== 0) throw new Error(`next build ended with code ${code}.`);
-  } finally {
-    if (typeof output === "number") fs.closeSync(output);
   }
   writeStamp(stampFile, hash);
   return true;
