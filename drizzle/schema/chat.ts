@@ -69,9 +69,12 @@ export const messages = pgTable(
     content: text().notNull(),
     /**
      * queued, streaming: in the making · complete: the policy ended it · length: cut by the token limit ·
-     * stopped: by the person · interrupted: the server went away · failed: see `error`.
+     * stopped: by the person · interrupted: the server went away · failed: see `error` ·
+     * supplied: an earlier turn that an API client sent along, written by no policy of ours.
      */
-    status: text({ enum: ["queued", "streaming", "complete", "length", "stopped", "interrupted", "failed"] })
+    status: text({
+      enum: ["queued", "streaming", "complete", "length", "stopped", "interrupted", "failed", "supplied"],
+    })
       .notNull()
       .default("complete"),
     error: text(),
@@ -94,9 +97,12 @@ export const messages = pgTable(
     check("messages_role", sql`${t.role} in ('user', 'assistant')`),
     check(
       "messages_status",
-      sql`${t.status} in ('queued', 'streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')`,
+      sql`${t.status} in ('queued', 'streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed', 'supplied')`,
     ),
-    check("messages_answered_by", sql`${t.role} = 'user' or ${t.checkpointId} is not null`),
+    check(
+      "messages_answered_by",
+      sql`${t.role} = 'user' or ${t.checkpointId} is not null or ${t.status} = 'supplied'`,
+    ),
   ],
 );
 
