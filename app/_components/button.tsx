@@ -2,28 +2,13 @@
 "use client";
 
 import type { ComponentProps } from "react";
+import { type ButtonLook, buttonClass } from "./button-class";
 import { classNames } from "./class-names";
 import { Icon, type IconName } from "./icon";
 import { Tooltip } from "./tooltip";
 
-type Look = "primary" | "plain" | "quiet" | "danger";
-
-const looks: Record<Look, string> = {
-  primary: "bg-accent text-on-accent hover:bg-accent-hover",
-  plain: "border border-control bg-raised hover:bg-hover",
-  quiet: "hover:bg-hover",
-  danger: "border border-danger text-danger bg-raised hover:bg-hover",
-};
-
-const base =
-  "inline-flex items-center justify-center gap-2 rounded-md font-medium transition-colors duration-100 disabled:opacity-50 disabled:pointer-events-none";
-
-export function buttonClass(look: Look = "plain", small = false): string {
-  return classNames(base, small ? "min-h-8 px-2.5 text-small" : "min-h-9 px-3.5", looks[look]);
-}
-
 export type ButtonProps = ComponentProps<"button"> & {
-  look?: Look;
+  look?: ButtonLook;
   small?: boolean;
   /** Work is under way: the button stays readable, announces itself busy and takes no second press. */
   busy?: boolean;

@@ -1,0 +1,45 @@
+/** @file A conversation is a tree: edits and regenerations are siblings. Reads branches out of it; knows no server. */
+
+export type TreeMessage = { id: string; parentId: string | null; createdAt: Date };
+
+/** The messages from the first one down to `leafId`; empty when the leaf is unknown. */
+export function pathTo<M extends TreeMessage>(messages: readonly M[], leafId: string | null): M[] {
+  const byId = new Map(messages.map((message) => [message.id, message]));
+  const path: M[] = [];
+  let current = leafId ? byId.get(leafId) : undefined;
+  while (current) {
+    path.push(current);
+    byId.delete(current.id); // a cycle, which the database rules out, could not hang the page
+    current = current.parentId ? byId.get(current.parentId) : undefined;
+  }
+  return path.reverse();
+}
+
+/** Messages with the same parent and so at the same place, oldest first; includes the message itself. */
+export function siblingsOf<M extends TreeMessage>(messages: readonly M[], message: M): M[] {
+  return messages.filter(({ parentId }) => parentId === message.parentId).sort(byAge);
+}
+
+/** Follows the newest child from `messageId` down: where choosing a sibling leads. */
+export function newestLeafBelow<M extends TreeMessage>(messages: readonly M[], messageId: string): string {
+  let leafId = messageId;
+  const seen = new Set<string>();
+  while (!seen.has(leafId)) {
+    seen.add(leafId);
+    leafId =
+      messages
+        .filter(({ parentId }) => parentId === leafId)
+        .sort(byAge)
+        .at(-1)?.id ?? leafId;
+  }
+  return leafId;
+}
+
+/** The leaf of the newest message: the branch to show where none is remembered. */
+export function newestLeaf<M extends TreeMessage>(messages: readonly M[]): string | null {
+  return [...messages].sort(byAge).at(-1)?.id ?? null;
+}
+
+function byAge(a: TreeMessage, b: TreeMessage): number {
+  return a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1);
+}

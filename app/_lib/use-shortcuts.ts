@@ -1,0 +1,31 @@
+/** @file One-key shortcuts, silent wherever text is being written or a dialog is open. */
+"use client";
+
+import { useEffect, useRef } from "react";
+
+/** Keys as in `KeyboardEvent.key`; Escape and keys with modifiers are left to whoever has the focus. */
+export function useShortcuts(actions: Record<string, () => void>): void {
+  const latest = useRef(actions);
+  useEffect(() => {
+    latest.current = actions;
+  });
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      const action = latest.current[event.key];
+      if (!action || isWriting(event.target) || document.querySelector("[role=dialog], [role=menu]")) return;
+      event.preventDefault();
+      action();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
+}
+
+function isWriting(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName))
+  );
+}
