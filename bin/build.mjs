@@ -18,6 +18,7 @@ export async function buildProcesses() {
   const hash = contentHash(sources);
   if (isStamped(stampFile, hash)) return false;
   fs.rmSync(stampFile, { force: true });
+  removeOldChunks();
   const { build } = await import("esbuild");
   const entries = ["bin", "bench"].flatMap((folder) =>
     fs
@@ -27,13 +28,15 @@ export async function buildProcesses() {
   );
   const results = await Promise.allSettled(
     entries.map((entry) => {
-      const outfile = path.join(distFolder, outputName(entry));
-      fs.rmSync(outfile, { force: true });
+      fs.rmSync(path.join(distFolder, outputName(entry)), { force: true });
       return build({
         absWorkingDir: root,
-        entryPoints: [entry],
-        outfile,
+        entryPoints: [{ in: entry, out: outputName(entry).replace(/\.js$/, "") }],
+        outdir: distFolder,
         bundle: true,
+        // What is imported on demand stays apart, so that a command loads only the packages it needs.
+        splitting: true,
+        chunkNames: "chunks/[name]-[hash]",
         packages: "external",
         platform: "node",
         format: "esm",
@@ -47,6 +50,16 @@ export async function buildProcesses() {
   if (errors.length > 0) throw new Error(errors.map((error) => error.message).join("\n"));
   writeStamp(stampFile, hash);
   return true;
+}
+
+/** A server that still runs may yet ask for the chunks of its own version: old ones go only after a week. */
+function removeOldChunks() {
+  const folder = path.join(distFolder, "chunks");
+  if (!fs.existsSync(folder)) return;
+  for (const name of fs.readdirSync(folder)) {
+    const file = path.join(folder, name);
+    if (Date.now() - fs.statSync(file).mtimeMs > 7 * 86_400_000) fs.rmSync(file);
+  }
 }
 
 /**

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** @file `npx attune …`: compiles the command line if its sources changed, then runs it in this process. */
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildProcesses } from "./build.mjs";
+import { checkNode } from "./setup/check-machine.mjs";
+import { installPackages, packagesAreInstalled } from "./setup/install-packages.mjs";
+import { distFolder } from "./setup/project.mjs";
+import { loadSettingsFile } from "./setup/settings.mjs";
+import { explain, StepFailure } from "./setup/terminal.mjs";
+
+try {
+  checkNode();
+  loadSettingsFile();
+  if (!packagesAreInstalled()) {
+    console.error("Installing packages (once) …");
+    await installPackages();
+  }
+  await compile();
+  process.setSourceMapsEnabled(true);
+  await import(pathToFileURL(path.join(distFolder, "attune.js")).href);
+} catch (error) {
+  explain(error);
+  process.exitCode = 1;
+}
+
+async function compile() {
+  try {
+    await buildProcesses();
+  } catch (cause) {
+    throw new StepFailure({
+      failed: "The command line does not compile.",
+      safe: "no data was touched.",
+      remedy: "undo the change named above (`git diff`).",
+      log: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
+  }
+}

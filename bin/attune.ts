@@ -1,0 +1,19 @@
+/** @file The command line. Each group of commands is a file in bin/cli/; run it with `npx attune --help`. */
+import { Command, CommanderError } from "commander";
+import { explainFailure } from "./cli/failure";
+import { addModelsCommands } from "./cli/models";
+
+const program = new Command("attune")
+  .description("A self-hosted chat assistant that learns from the people who use it.")
+  .showHelpAfterError("(--help shows how it is used)")
+  .addHelpText("after", "\nStart the server with `npm start`. Settings: .env.example.")
+  .exitOverride();
+
+addModelsCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what it had to say already: help, version, or what is wrong with the arguments.
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : explainFailure(error);
+}

@@ -1,0 +1,34 @@
+/** @file How a command fails: one message with fact and remedy, and an exit code that scripts can read. */
+import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
+import { ModelSourceError, SourceUnavailableError } from "@/server/models/model-report";
+
+/** A refusal of the command line itself. 1: it could not be done. 2: it was not asked for properly. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+  constructor(
+    message: string,
+    readonly exitCode: 1 | 2 = 1,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Errors whose message is written for people; of any other the stack is worth more. */
+const plainErrors = [
+  CommandFailure,
+  ModelSourceError,
+  SourceUnavailableError,
+  UnsupportedModelError,
+  CorruptFileError,
+  NotAModelError,
+];
+
+/** Says what went wrong on the error stream. @returns the exit code */
+export function explainFailure(error: unknown): number {
+  if (error instanceof Error && error.name === "AbortError") return 130;
+  const isPlain = plainErrors.some((known) => error instanceof known);
+  const text = error instanceof Error ? (isPlain ? error.message : error.stack) : String(error);
+  process.stderr.write(`✖ ${text}\n`);
+  return error instanceof CommandFailure ? error.exitCode : 1;
+}
