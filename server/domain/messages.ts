@@ -1,0 +1,167 @@
+/** @file Messages as the app sees them, how a branch is read out of the tree, and the bounds of one message. */
+import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { checkpoints, conversations, feedback, messages } from "@/drizzle/schema";
+import type { ChatMessage } from "@/model/runtime/types";
+import type { Db } from "../db/db";
+import { AppError } from "../errors";
+import { type Feedback, toFeedback } from "./feedback";
+
+export type MessageRow = typeof messages.$inferSelect;
+export type MessageStatus = MessageRow["status"];
+
+export type Message = {
+  id: string;
+  conversationId: string;
+  /** Messages with the same parent are siblings: edits of a question, or several answers to one. */
+  parentId: string | null;
+  role: "user" | "assistant";
+  content: string;
+  status: MessageStatus;
+  /** What went wrong, in words for the person; null unless `status` is `failed`. */
+  error: string | null;
+  /** Who answered; null for questions. */
+  checkpoint: { id: string; name: string } | null;
+  /** Oldest turns that did not fit the context and were not seen by the policy. */
+  droppedTurns: number;
+  promptTokens: number | null;
+  responseTokens: number | null;
+  createdAt: Date;
+  finishedAt: Date | null;
+  /** What the reader said about this answer. */
+  feedback: Feedback | null;
+};
+
+/** One message, in UTF-16 code units. A megabyte of text fits no context and slows every reader. */
+export const maxMessageCharacters = 100_000;
+
+/** @throws {AppError} TOO_LARGE, with both numbers; BAD_REQUEST for nothing but white space */
+export function checkMessageText(content: string): string {
+  if (content.length > maxMessageCharacters) {
+    const [limit, length] = [maxMessageCharacters, content.length].map((n) => n.toLocaleString("en"));
+    throw new AppError(
+      "TOO_LARGE",
+      `A message may hold ${limit} characters; this one has ${length}. Shorten it or send it in parts.`,
+    );
+  }
+  if (content.trim() === "") throw new AppError("BAD_REQUEST", "The message is empty.");
+  return storableText(content);
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair; both may come from a client or from sampled bytes. */
+export function storableText(text: string): string {
+  return text.replace(/\0|\p{Surrogate}/gu, "\uFFFD");
+}
+
+/** The messages of a conversation, oldest first, with the reader's own feedback. Does not check whose it is. */
+export async function readMessages(db: Db, conversationId: string, readerId: string): Promise<Message[]> {
+  const rows = await selectMessages(db, readerId)
+    .where(eq(messages.conversationId, conversationId))
+    .orderBy(asc(messages.createdAt), asc(messages.id));
+  return rows.map(toMessage);
+}
+
+/**
+ * One message of the reader's own conversations.
+ * @throws {AppError} NOT_FOUND, for other people's and deleted ones too
+ */
+export async function readMessage(db: Db, messageId: string, readerId: string): Promise<Message> {
+  const [row] = await selectMessages(db, readerId)
+    .innerJoin(conversations, eq(conversations.id, messages.conversationId))
+    .where(
+      and(eq(messages.id, messageId), eq(conversations.userId, readerId), isNull(conversations.deletedAt)),
+    );
+  if (!row) throw new AppError("NOT_FOUND", "There is no such message.");
+  return toMessage(row);
+}
+
+function selectMessages(db: Db, readerId: string) {
+  return db
+    .select({
+      message: messages,
+      checkpointName: checkpoints.name,
+      feedback,
+    })
+    .from(messages)
+    .leftJoin(checkpoints, eq(checkpoints.id, messages.checkpointId))
+    .leftJoin(feedback, and(eq(feedback.messageId, messages.id), eq(feedback.userId, readerId)))
+    .$dynamic();
+}
+
+type SelectedMessage = {
+  message: MessageRow;
+  checkpointName: string | null;
+  feedback: typeof feedback.$inferSelect | null;
+};
+
+function toMessage({ message, checkpointName, feedback }: SelectedMessage): Message {
+  return {
+    id: message.id,
+    conversationId: message.conversationId,
+    parentId: message.parentId,
+    role: message.role,
+    content: message.content,
+    status: message.status,
+    error: message.error,
+    checkpoint:
+      message.checkpointId === null ? null : { id: message.checkpointId, name: checkpointName ?? "" },
+    droppedTurns: message.droppedTurns,
+    promptTokens: message.promptTokens,
+    responseTokens: message.tokenIds?.length ?? null,
+    createdAt: message.createdAt,
+    finishedAt: message.finishedAt,
+    feedback: feedback && toFeedback(feedback),
+  };
+}
+
+/** The turns from the first message down to `leafId`, system prompt first if there is one. Empty answers are left out. */
+export async function readBranch(db: Db, leafId: string, systemPrompt: string): Promise<ChatMessage[]> {
+  const branch = await readPath(db, leafId);
+  const turns = branch
+    .filter(({ content }) => content !== "")
+    .map(({ role, content }) => ({ role, content }));
+  return systemPrompt === "" ? turns : [{ role: "system", content: systemPrompt }, ...turns];
+}
+
+/** A message and its ancestors, first message first. */
+export async function readPath(db: Db, leafId: string): Promise<MessageRow[]> {
+  const ids = await db.execute<{ id: string; depth: number }>(sql`
+    with recursive path(id, parent_id, depth) as (
+      select id, parent_id, 0 from messages where id = ${leafId}
+      union all
+      select m.id, m.parent_id, depth + 1 from messages m join path on m.id = path.parent_id
+    )
+    select id, depth from path`);
+  const depthById = new Map(ids.rows.map(({ id, depth }) => [id, depth]));
+  const rows = await db
+    .select()
+    .from(messages)
+    .where(inArray(messages.id, [...depthById.keys()]));
+  return rows.sort((a, b) => (depthById.get(b.id) ?? 0) - (depthById.get(a.id) ?? 0));
+}
+
+/** The newest leaf below a message: where choosing a sibling leads. */
+export async function readNewestLeaf(db: Db, messageId: string): Promise<string> {
+  const leaves = await db.execute<{ id: string }>(sql`
+    with recursive below(id, created_at) as (
+      select id, created_at from messages where id = ${messageId}
+      union all
+      select m.id, m.created_at from messages m join below on m.parent_id = below.id
+    )
+    select id from below b
+    where not exists (select from messages m where m.parent_id = b.id)
+    order by created_at desc, id limit 1`);
+  return leaves.rows[0]?.id ?? messageId;
+}
+
+/**
+ * At start: nobody works on unfinished answers any more. Their text so far is kept and can be continued.
+ * @returns how many there were
+ */
+export async function markUnfinishedInterrupted(db: Db): Promise<number> {
+  const rows = await db
+    .update(messages)
+    .set({ status: "interrupted", finishedAt: new Date() })
+    .where(inArray(messages.status, ["queued", "streaming"]))
+    .returning({ id: messages.id });
+  return rows.length;
+}

@@ -1,0 +1,62 @@
+/** @file Chats that are stored nowhere and used for nothing: turns come in, the answer goes out, nothing remains. */
+import { AppError } from "../errors";
+import { explainFailure } from "../generation/explain-failure";
+import type { TemporaryUpdate } from "../generation/answer-updates";
+import type { ChatServices } from "../process-state";
+import { liveChannel } from "./channels";
+import { checkMessageText } from "./messages";
+import { resolveSampling, type SamplingOverrides } from "./sampling";
+
+type TemporaryRequest = {
+  userId: string;
+  messages: { role: "user" | "assistant"; content: string }[];
+  systemPrompt?: string | undefined;
+  sampling?: SamplingOverrides | undefined;
+  checkpointId: string | null;
+  continueLast?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+/** Ends with one `ended` update, whatever happens. The caller going away cancels generation within a token. */
+export async function* answerTemporarily(
+  chat: ChatServices,
+  { userId, messages, systemPrompt, sampling, checkpointId, continueLast, signal }: TemporaryRequest,
+): AsyncGenerator<TemporaryUpdate, void, void> {
+  const last = messages.at(-1);
+  if (last?.role !== (continueLast ? "assistant" : "user")) {
+    throw new AppError("BAD_REQUEST", "The last message must be a question, or an answer to go on with.");
+  }
+  for (const { content } of messages) checkMessageText(content);
+  const place = chat.generation.admit(userId);
+  const target = checkpointId === null ? { channel: liveChannel } : { checkpointId };
+  try {
+    const answer = chat.generation.generate(
+      target,
+      {
+        messages: systemPrompt ? [{ role: "system", content: systemPrompt }, ...messages] : messages,
+        sampling: resolveSampling(sampling ?? {}),
+        ...(continueLast && { continueLast }),
+        priority: "chat",
+      },
+      { place, signal },
+    );
+    for await (const event of answer.events) {
+      if (event.type === "queued") yield event;
+      if (event.type === "started") {
+        yield { type: "started", droppedTurns: event.droppedTurns, checkpoint: answer.checkpoint };
+      }
+      if (event.type === "token" && event.text !== "") yield { type: "delta", text: event.text };
+      if (event.type === "finished") {
+        if (event.text !== "") yield { type: "delta", text: event.text };
+        yield { type: "ended", status: statusOf[event.reason], error: null };
+      }
+    }
+  } catch (error) {
+    if (signal?.aborted) return;
+    yield { type: "ended", status: "failed", error: explainFailure(error) };
+  } finally {
+    place.release();
+  }
+}
+
+const statusOf = { stop: "complete", length: "length", cancelled: "stopped" } as const;

@@ -1,0 +1,28 @@
+/** @file What a page that watches an answer is told. */
+import type { Message } from "../domain/messages";
+
+/** Queue positions count from 1 = next. */
+export type AnswerUpdate =
+  /** All text so far: replaces whatever is shown. */
+  | {
+      type: "snapshot";
+      text: string;
+      status: "queued" | "streaming";
+      position: number | null;
+      droppedTurns: number;
+    }
+  /** Still waiting for its turn. */
+  | { type: "queued"; position: number }
+  /** The policy has begun; `droppedTurns` oldest turns did not fit its context. */
+  | { type: "started"; droppedTurns: number }
+  /** Text to append. */
+  | { type: "delta"; text: string }
+  /** The message as it is stored, its status final. Nothing follows. */
+  | { type: "ended"; message: Message };
+
+/** The same for a temporary chat, where no message is stored. */
+export type TemporaryUpdate =
+  | { type: "queued"; position: number }
+  | { type: "started"; droppedTurns: number; checkpoint: { id: string; name: string } }
+  | { type: "delta"; text: string }
+  | { type: "ended"; status: "complete" | "length" | "stopped" | "failed"; error: string | null };

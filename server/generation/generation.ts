@@ -1,0 +1,302 @@
+/** @file The policies being served: which checkpoint each channel points to, one engine per checkpoint, swap without a broken stream. */
+import os from "node:os";
+import process from "node:process";
+import type { GenerationEvent, GenerationRequest } from "@/model/runtime/types";
+import { AppError } from "../errors";
+import { Admission, type Place } from "./admission";
+import type { EngineOptions } from "./protocol";
+import { type EngineState, ServedCheckpoint, type ServedOptions } from "./served-checkpoint";
+
+/** A channel's checkpoint at the moment of asking, or a checkpoint by its id. */
+export type Target = { channel: string } | { checkpointId: string };
+
+export type CheckpointPlace = {
+  name: string;
+  /** Absolute. */
+  folder: string;
+  sizeBytes: number;
+};
+
+export type GenerationOptions = {
+  /** The compiled engine: dist/engine.js. */
+  engineEntry: string;
+  engine: EngineOptions;
+  /** Looks a checkpoint up in the registry. @throws {AppError} NOT_FOUND */
+  locate: (checkpointId: string) => Promise<CheckpointPlace>;
+  onLog: ServedOptions["onLog"];
+  observer: GenerationObserver;
+};
+
+/** Told about every request, for metrics. */
+export type GenerationObserver = {
+  firstToken(seconds: number): void;
+  token(): void;
+  ended(outcome: "stop" | "length" | "cancelled" | "failed"): void;
+};
+
+export type EngineStatus = {
+  checkpointId: string;
+  name: string | null;
+  channels: string[];
+  state: EngineState;
+  pid: number | null;
+  running: number;
+  waiting: number;
+  restarts: number;
+  rssBytes: number;
+  lastError: string | null;
+  contextLength: number | null;
+};
+
+export type Answering = {
+  checkpoint: { id: string; name: string };
+  events: AsyncGenerator<GenerationEvent, void, void>;
+};
+
+/** An engine that belongs to no channel is unloaded after so long without a request. */
+const idleUnloadMs = 10 * 60 * 1000;
+/** What an engine needs beyond its weights: runtime, caches, the copy made while loading. */
+const memoryBesideWeightsBytes = 400e6;
+
+export class Generation implements AsyncDisposable {
+  readonly #options: GenerationOptions;
+  readonly #channels = new Map<string, string>();
+  readonly #served = new Map<string, ServedCheckpoint>();
+  readonly #admission = new Admission();
+  readonly #idleSweep: NodeJS.Timeout;
+  #roomMaking: Promise<unknown> = Promise.resolve();
+  #restartsOfClosed = 0;
+
+  constructor(options: GenerationOptions) {
+    this.#options = options;
+    this.#idleSweep = setInterval(() => this.#unloadIdle(), 60_000);
+    this.#idleSweep.unref();
+  }
+
+  /** At boot: where channels point, and their engines begin to load. Does not wait for them. */
+  openChannels(channels: ReadonlyMap<string, string>): void {
+    for (const [channel, checkpointId] of channels) {
+      this.#channels.set(channel, checkpointId);
+      this.#obtain(checkpointId);
+    }
+  }
+
+  /** @throws {AppError} TOO_MANY_REQUESTS, UNAVAILABLE */
+  admit(userId: string): Place {
+    return this.#admission.admit(userId);
+  }
+
+  /** The checkpoint that would answer now. @throws {AppError} NOT_FOUND for unknown channels */
+  resolve(target: Target): string {
+    if ("checkpointId" in target) return target.checkpointId;
+    const checkpointId = this.#channels.get(target.channel);
+    if (!checkpointId) throw new AppError("NOT_FOUND", `No checkpoint is on channel “${target.channel}”.`);
+    return checkpointId;
+  }
+
+  /**
+   * Answers a request; loads the checkpoint first if it must. Releases `place` at the end of `events`, which must be read.
+   * Aborting `signal` ends them within one token.
+   * @throws {AppError} NOT_FOUND, at once or from `events`; UNAVAILABLE, EngineCrashed, EngineRefused from `events`
+   */
+  generate(
+    target: Target,
+    request: GenerationRequest,
+    { place, signal }: { place: Place; signal?: AbortSignal | undefined },
+  ): Answering {
+    const id = this.resolve(target);
+    const served = this.#obtain(id);
+    return {
+      get checkpoint() {
+        return { id, name: served.info?.name ?? "" };
+      },
+      events: this.#observe(served, request, { place, signal }),
+    };
+  }
+
+  /** Resolves when the checkpoint is loaded. @throws {AppError} with the reason, when it cannot be */
+  async load(checkpointId: string): Promise<void> {
+    await this.#obtain(checkpointId).ready();
+  }
+
+  /**
+   * Swaps a channel's checkpoint without breaking a stream: loads and warms the new one beside the old one, lets `commit`
+   * write it down, flips the pointer, and unloads the old engine once its answers have ended (not awaited).
+   * @throws {AppError} when the new one cannot be loaded; whatever `commit` throws. The old one stays live then.
+   */
+  async pointChannel(channel: string, checkpointId: string, commit: () => Promise<void>): Promise<void> {
+    const served = this.#obtain(checkpointId);
+    await served.ready();
+    await warm(served);
+    await commit();
+    const oldId = this.#channels.get(channel);
+    this.#channels.set(channel, checkpointId);
+    if (oldId && oldId !== checkpointId) void this.#retire(oldId);
+  }
+
+  channelsOf(checkpointId: string): string[] {
+    return [...this.#channels].filter(([, id]) => id === checkpointId).map(([channel]) => channel);
+  }
+
+  /** Whether the checkpoint answers now; null = no engine holds it. */
+  stateOf(checkpointId: string): { state: EngineState; waiting: number; lastError: string | null } | null {
+    return this.#served.get(checkpointId) ?? null;
+  }
+
+  status(): EngineStatus[] {
+    return [...this.#served.values()].map((served) => ({
+      checkpointId: served.checkpointId,
+      name: served.info?.name ?? null,
+      channels: this.channelsOf(served.checkpointId),
+      state: served.state,
+      pid: served.pid ?? null,
+      running: served.running,
+      waiting: served.waiting,
+      restarts: served.restarts,
+      rssBytes: served.rssBytes,
+      lastError: served.lastError,
+      contextLength: served.info?.contextLength ?? null,
+    }));
+  }
+
+  /** Since the process started, engines since unloaded included. */
+  get restarts(): number {
+    return [...this.#served.values()].reduce((sum, { restarts }) => sum + restarts, this.#restartsOfClosed);
+  }
+
+  /** Nothing new is admitted; what runs may go on. */
+  refuseNew(): void {
+    this.#admission.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.refuseNew();
+    clearInterval(this.#idleSweep);
+    await Promise.all([...this.#served.values()].map((served) => served.close()));
+  }
+
+  #obtain(checkpointId: string): ServedCheckpoint {
+    const present = this.#served.get(checkpointId);
+    if (present) return present;
+    const { engineEntry, engine, onLog } = this.#options;
+    const served = new ServedCheckpoint({
+      checkpointId,
+      entry: engineEntry,
+      options: engine,
+      prepare: () => this.#prepare(checkpointId),
+      onLog,
+    });
+    this.#served.set(checkpointId, served);
+    return served;
+  }
+
+  async *#observe(
+    served: ServedCheckpoint,
+    request: GenerationRequest,
+    { place, signal }: { place: Place; signal?: AbortSignal | undefined },
+  ): AsyncGenerator<GenerationEvent, void, void> {
+    const { observer } = this.#options;
+    const askedAt = performance.now();
+    let hasToken = false;
+    let outcome: Parameters<GenerationObserver["ended"]>[0] = "cancelled";
+    try {
+      for await (const event of served.generate(request, { userId: place.userId, signal })) {
+        if (event.type === "token") {
+          if (!hasToken) observer.firstToken((performance.now() - askedAt) / 1000);
+          hasToken = true;
+          observer.token();
+        }
+        if (event.type === "finished") outcome = event.reason;
+        yield event;
+      }
+    } catch (error) {
+      outcome = "failed";
+      throw error;
+    } finally {
+      observer.ended(outcome);
+      place.release();
+    }
+  }
+
+  /** One at a time: two engines that measure the free memory at once would both take it. */
+  #prepare(checkpointId: string): Promise<{ folder: string }> {
+    const prepared = this.#roomMaking.then(async () => {
+      const place = await this.#options.locate(checkpointId);
+      if (!this.#isOnChannel(checkpointId)) await this.#makeRoom(place);
+      return place;
+    });
+    this.#roomMaking = prepared.catch(() => {});
+    return prepared;
+  }
+
+  /** Unloads what nobody uses, least recently used first, until the checkpoint fits. */
+  async #makeRoom({ name, sizeBytes }: CheckpointPlace): Promise<void> {
+    const neededBytes = sizeBytes + memoryBesideWeightsBytes;
+    while (availableMemoryBytes() < neededBytes) {
+      const [idle] = [...this.#served.values()]
+        .filter((served) => served.state === "ready" && this.#isUnused(served))
+        .sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+      if (!idle) {
+        throw new AppError(
+          "UNAVAILABLE",
+          `${name} needs about ${megabytes(neededBytes)} MB of memory and ${megabytes(availableMemoryBytes())} MB are free.`,
+        );
+      }
+      await this.#unload(idle);
+    }
+  }
+
+  #isOnChannel(checkpointId: string): boolean {
+    return this.channelsOf(checkpointId).length > 0;
+  }
+
+  #isUnused(served: ServedCheckpoint): boolean {
+    return !this.#isOnChannel(served.checkpointId) && served.running + served.waiting === 0;
+  }
+
+  async #retire(checkpointId: string): Promise<void> {
+    const served = this.#served.get(checkpointId);
+    if (!served) return;
+    await served.drained();
+    if (this.#served.get(checkpointId) === served && this.#isUnused(served)) await this.#unload(served);
+  }
+
+  #unloadIdle(): void {
+    const before = Date.now() - idleUnloadMs;
+    for (const served of this.#served.values()) {
+      if (served.lastUsedAt < before && this.#isUnused(served)) void this.#unload(served);
+    }
+  }
+
+  async #unload(served: ServedCheckpoint): Promise<void> {
+    // Out of the map first: a request that comes now loads it anew instead of meeting a closing engine.
+    this.#served.delete(served.checkpointId);
+    this.#restartsOfClosed += served.restarts;
+    await served.close();
+  }
+}
+
+/** The first run builds caches and touches all weights; better here than in somebody's chat. */
+async function warm(served: ServedCheckpoint): Promise<void> {
+  const request: GenerationRequest = {
+    messages: [{ role: "user", content: "Hello" }],
+    sampling: {
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+      maxTokens: 1,
+      stop: [],
+      seed: 0,
+    },
+  };
+  for await (const _event of served.generate(request, { userId: "warm-up" }));
+}
+
+/** Containers have a limit below the machine's. */
+function availableMemoryBytes(): number {
+  return Math.min(process.availableMemory(), os.totalmem());
+}
+
+const megabytes = (bytes: number) => Math.round(bytes / 1e6).toLocaleString("en");

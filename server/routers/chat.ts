@@ -1,0 +1,135 @@
+/** @file Asking and answering. Answers are made in the server whether or not anybody watches; `stream` watches one. */
+import { z } from "zod";
+import { streamAnswer } from "../domain/answer-stream";
+import {
+  editQuestion,
+  maxTurns,
+  regenerateAnswer,
+  resumeAnswer,
+  sendMessage,
+  stopAnswer,
+} from "../domain/exchanges";
+import { maxSystemPromptCharacters } from "../domain/conversations";
+import { samplingOverridesSchema } from "../domain/sampling";
+import { answerTemporarily } from "../domain/temporary-chat";
+import { chatServices } from "../generation/chat-services";
+import { procedure, router } from "../trpc";
+
+/** Made by the client: sending the same id twice does it once. */
+const newMessageId = z.uuid();
+const messageKey = z.object({ messageId: z.uuid() });
+/** Null or left out: the live channel. */
+const checkpointId = z.string().max(100).nullish();
+const systemPrompt = z.string().max(maxSystemPromptCharacters, "A system prompt may hold 20,000 characters.");
+
+export const chatRouter = router({
+  /**
+   * Asks. `conversationId` null starts a conversation (with these settings, if given); `parentId` is the answer the
+   * question follows, null at the top. Returns at once; watch the answer with `stream`.
+   */
+  send: procedure("chat.use")
+    .input(
+      z.object({
+        messageId: newMessageId,
+        conversationId: z.uuid().nullable(),
+        parentId: z.uuid().nullable(),
+        content: z.string(),
+        checkpointId,
+        settings: z
+          .object({
+            systemPrompt: systemPrompt.optional(),
+            sampling: samplingOverridesSchema.optional(),
+            consent: z.boolean().nullish(),
+          })
+          .optional(),
+      }),
+    )
+    .mutation(({ ctx, input }) =>
+      sendMessage(ctx.db, chatServices(), {
+        ...input,
+        userId: ctx.user.id,
+        checkpointId: input.checkpointId ?? null,
+        settings: input.settings ?? {},
+      }),
+    ),
+
+  /** Asks again in other words: a sibling of the question, and its answer. The old branch stays. */
+  edit: procedure("chat.use")
+    .input(messageKey.extend({ newMessageId, content: z.string(), checkpointId }))
+    .mutation(({ ctx, input }) =>
+      editQuestion(ctx.db, chatServices(), {
+        ...input,
+        userId: ctx.user.id,
+        checkpointId: input.checkpointId ?? null,
+      }),
+    ),
+
+  /** Another answer to the same question: a sibling of `messageId`. The old answer stays. */
+  regenerate: procedure("chat.use")
+    .input(messageKey.extend({ newMessageId, checkpointId }))
+    .mutation(({ ctx, input }) =>
+      regenerateAnswer(ctx.db, chatServices(), {
+        ...input,
+        userId: ctx.user.id,
+        checkpointId: input.checkpointId ?? null,
+      }),
+    ),
+
+  /** Makes a failed or cut answer anew, in place, by the live channel. */
+  retry: procedure("chat.use")
+    .input(messageKey)
+    .mutation(({ ctx, input }) =>
+      resumeAnswer(ctx.db, chatServices(), { ...input, userId: ctx.user.id, mode: "retry" }),
+    ),
+
+  /** Goes on with a cut answer (`length`, `stopped`, `interrupted`, `failed`), by the checkpoint that began it. */
+  continue: procedure("chat.use")
+    .input(messageKey)
+    .mutation(({ ctx, input }) =>
+      resumeAnswer(ctx.db, chatServices(), { ...input, userId: ctx.user.id, mode: "continue" }),
+    ),
+
+  /** Stops an answer and returns it as it is kept. Harmless on one that has ended. */
+  stop: procedure("chat.use")
+    .input(messageKey)
+    .mutation(({ ctx, input }) => stopAnswer(ctx.db, chatServices(), { ...input, userId: ctx.user.id })),
+
+  /**
+   * Watches one answer: first what is there (`snapshot`, or after a reconnect what was missed as `delta`), then
+   * deltas, at last `ended` with the message as stored. An answer that has ended already gives `ended` alone.
+   */
+  stream: procedure("chat.use")
+    .input(messageKey.extend({ lastEventId: z.string().max(100).nullish() }))
+    .subscription(({ ctx, input, signal }) =>
+      streamAnswer(ctx.db, chatServices(), {
+        ...input,
+        lastEventId: input.lastEventId ?? null,
+        userId: ctx.user.id,
+        signal,
+      }),
+    ),
+
+  /** A chat that is stored nowhere: the client sends all turns and reads the answer from this call. */
+  temporary: procedure("chat.use")
+    .input(
+      z.object({
+        messages: z
+          .array(z.object({ role: z.enum(["user", "assistant"]), content: z.string() }))
+          .min(1)
+          .max(maxTurns),
+        systemPrompt: systemPrompt.optional(),
+        sampling: samplingOverridesSchema.optional(),
+        checkpointId,
+        /** The last message is an unfinished answer to go on with. */
+        continueLast: z.boolean().optional(),
+      }),
+    )
+    .mutation(({ ctx, input, signal }) =>
+      answerTemporarily(chatServices(), {
+        ...input,
+        checkpointId: input.checkpointId ?? null,
+        userId: ctx.user.id,
+        signal,
+      }),
+    ),
+});

@@ -1,0 +1,33 @@
+/** @file The policies that answer: channels, checkpoints, and what made an answer. */
+import { z } from "zod";
+import { listChannels, pointChannel } from "../domain/channels";
+import { explainAnswer, listCheckpoints } from "../domain/checkpoints";
+import { chatServices } from "../generation/chat-services";
+import { procedure, router } from "../trpc";
+
+export const modelsRouter = router({
+  /** Each channel with its checkpoint and whether it can answer right now. */
+  channels: procedure("chat.use").query(({ ctx }) => listChannels(ctx.db, chatServices())),
+
+  /** All checkpoints, newest first, with their manifests. */
+  checkpoints: procedure("chat.use").query(({ ctx }) => listCheckpoints(ctx.db)),
+
+  /** What made this answer: checkpoint, its parents, sampling, seed, tokens. */
+  explainAnswer: procedure("chat.use")
+    .input(z.object({ messageId: z.uuid() }))
+    .query(({ ctx, input }) => explainAnswer(ctx.db, { ...input, userId: ctx.user.id })),
+
+  /** The engine processes: state, memory, requests, restarts. */
+  engines: procedure("models.manage").query(() => chatServices().generation.status()),
+
+  /** Points a channel at another checkpoint: loads it beside the old one, flips, drains the old one. */
+  pointChannel: procedure("models.manage")
+    .input(
+      z.object({
+        channel: z.string().min(1).max(40),
+        checkpointId: z.string().min(1).max(100),
+        reason: z.string().trim().min(1, "Say why, for the audit log.").max(1000),
+      }),
+    )
+    .mutation(({ ctx, input }) => pointChannel(ctx.db, chatServices(), { ...input, actorId: ctx.user.id })),
+});
