@@ -140,7 +140,10 @@ function read<T>(schema: z.ZodType<T>, json: unknown): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const facts = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new UnsupportedModelError(`config.json (${facts.join("; ")})`, "a config.json as transformers writes it");
+  throw new UnsupportedModelError(
+    `config.json (${facts.join("; ")})`,
+    "a config.json as transformers writes it",
+  );
 }
 
 function parseLlama(json: z.infer<typeof llamaSchema>): ModelConfig {
@@ -185,7 +188,13 @@ function parseRopeScaling(rope: z.infer<typeof ropeSchema> | null | undefined): 
   if (type === "default" || !rope) return null;
   const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = rope;
   if (type === "linear" && factor) return { type, factor };
-  if (type === "llama3" && factor && low_freq_factor && high_freq_factor && original_max_position_embeddings) {
+  if (
+    type === "llama3" &&
+    factor &&
+    low_freq_factor &&
+    high_freq_factor &&
+    original_max_position_embeddings
+  ) {
     return {
       type,
       factor,
@@ -209,7 +218,10 @@ function parseGpt2(json: z.infer<typeof gpt2Schema>): Gpt2Config {
     throw new UnsupportedModelError("attention scaling other than 1/sqrt(head size)", "the usual scaling");
   }
   if (json.n_embd % json.n_head !== 0) {
-    throw new UnsupportedModelError(`${json.n_head} heads, n_embd ${json.n_embd}`, "heads that divide n_embd");
+    throw new UnsupportedModelError(
+      `${json.n_head} heads, n_embd ${json.n_embd}`,
+      "heads that divide n_embd",
+    );
   }
   return {
     family: "gpt2",

@@ -1,0 +1,86 @@
+/** @file Writes a checkpoint folder so that it is there whole or not at all: temporary folder, fsync, manifest last, rename. */
+import { randomBytes } from "node:crypto";
+import { mkdir, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { NotAModelError } from "./errors";
+import { type FileDigest, syncFolder, writeFileDurably } from "./file-access";
+import { type Manifest, manifestFileName, manifestSchema } from "./manifest";
+import { type OutgoingTensor, writeSafetensors } from "./safetensors-writer";
+
+/** Adds files to a checkpoint that is being written; each is fsynced and hashed. */
+export type CheckpointFiles = {
+  json(name: string, value: unknown): Promise<void>;
+  bytes(name: string, chunks: Iterable<Uint8Array | string>): Promise<void>;
+  tensors(name: string, tensors: readonly OutgoingTensor[]): Promise<void>;
+};
+
+export type CheckpointFacts = Omit<Manifest, "formatVersion" | "files">;
+
+/**
+ * Calls `fill` to write the files, then writes attune.json and renames the folder into place.
+ * A failure or an abort leaves nothing behind; a crash leaves only a hidden `.<name>.<random>.part` folder beside it.
+ * @throws NotAModelError when `targetFolder` exists already
+ */
+export async function writeCheckpoint(
+  targetFolder: string,
+  facts: CheckpointFacts,
+  fill: (files: CheckpointFiles) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<Manifest> {
+  const parent = path.dirname(path.resolve(targetFolder));
+  const temporary = path.join(
+    parent,
+    `.${path.basename(targetFolder)}.${randomBytes(4).toString("hex")}.part`,
+  );
+  await mkdir(parent, { recursive: true });
+  await mkdir(temporary);
+  try {
+    const digests: Record<string, FileDigest> = {};
+    const record = async (name: string, write: (file: string) => Promise<FileDigest>) => {
+      signal?.throwIfAborted();
+      digests[name] = await write(path.join(temporary, name));
+    };
+    await fill({
+      json: (name, value) => record(name, (file) => writeFileDurably(file, [toJson(value)], signal)),
+      bytes: (name, chunks) => record(name, (file) => writeFileDurably(file, chunks, signal)),
+      tensors: (name, tensors) => record(name, (file) => writeSafetensors(file, tensors, signal)),
+    });
+    const manifest = manifestSchema.parse({ formatVersion: 1, ...facts, files: sortKeys(digests) });
+    await writeFileDurably(path.join(temporary, manifestFileName), [toJson(manifest)]);
+    await syncFolder(temporary);
+    await moveIntoPlace(temporary, targetFolder);
+    await syncFolder(parent);
+    return manifest;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function moveIntoPlace(temporary: string, targetFolder: string): Promise<void> {
+  try {
+    // An empty folder in the way is replaced; one with files is not.
+    await rename(temporary, targetFolder);
+  } catch (cause) {
+    if (isErrorCode(cause, "ENOTEMPTY", "EEXIST", "ENOTDIR", "EPERM")) {
+      throw new NotAModelError(
+        targetFolder,
+        "there is something else here",
+        "Remove it or choose another name.",
+        { cause },
+      );
+    }
+    throw cause;
+  }
+}
+
+function isErrorCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+const toJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
+/** The same files give the same manifest and so the same id, in whatever order they were written. */
+function sortKeys<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
