@@ -1,15 +1,18 @@
-/** @file Small draws (an integer below a bound, one of a list) from any source of random 32-bit words. */
+/** @file Small draws (an integer below a bound, one of a list) in sequence, over Philox. */
+import { randomStreams } from "./permutation";
+import { uniform } from "./philox";
 
 export type Random = {
-  /** A uniform integer in [0, bound), for bounds far below 2^32. */
+  /** A uniform integer in [0, bound). */
   below(bound: number): number;
   /** One item of a non-empty list. */
   pick<T>(items: readonly T[]): T;
 };
 
-/** @param nextUint32 a uniform integer in [0, 2^32) at each call. */
-export function createRandom(nextUint32: () => number): Random {
-  const below = (bound: number) => Math.floor((nextUint32() / 2 ** 32) * bound);
+/** The n-th draw reads counter [text, 0, 0, n]. */
+export function createRandom(seed: number): Random {
+  let drawn = 0;
+  const below = (bound: number) => Math.floor(uniform(seed, [randomStreams.text, 0, 0, drawn++]) * bound);
   return {
     below,
     pick<T>(items: readonly T[]): T {

@@ -5,22 +5,10 @@ import path from "node:path";
 import { finished } from "node:stream/promises";
 import { writeProse } from "../data/tiny-prose";
 import { makeTinyConversation, makeTinyTask } from "../data/tiny-tasks";
-import { createRandom, type Random } from "../random/random";
+import { createRandom } from "../random/random";
 
 const [folder, conversations = "150000", seed = "1"] = process.argv.slice(2);
 if (folder === undefined) throw new Error("Usage: npx tsx model/tiny/write-data.ts <folder> [conversations] [seed]");
-
-/** xorshift32: good enough to vary sentences. */
-function seededRandom(start: number): Random {
-  let state = (start * 0x9e3779b9) >>> 0 || 1;
-  return createRandom(() => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state;
-  });
-}
 
 async function writeLines(name: string, count: number, makeLine: () => unknown): Promise<void> {
   const stream = createWriteStream(path.join(folder ?? ".", name));
@@ -30,7 +18,7 @@ async function writeLines(name: string, count: number, makeLine: () => unknown):
 }
 
 await mkdir(folder, { recursive: true });
-const random = seededRandom(Number(seed));
+const random = createRandom(Number(seed));
 const total = Number(conversations);
 await writeLines("conversations.jsonl", total, () => ({ messages: makeTinyConversation(random) }));
 await writeLines("prose.jsonl", Math.ceil(total / 10), () => ({ text: writeProse(random) }));
