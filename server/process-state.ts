@@ -1,8 +1,9 @@
 /** @file What exists once per process. Next bundles its own copy of server/, so it lives on globalThis behind this accessor. */
 import type { Db } from "./db/db";
 import type { Answers } from "./generation/answers";
-import type { Generation } from "./generation/generation";
 import type { ConversationChanges } from "./generation/conversation-changes";
+import type { Generation } from "./generation/generation";
+import type { Log } from "./log";
 import type { Metrics } from "./metrics";
 
 export type ProcessState = {
@@ -22,6 +23,7 @@ export type ChatServices = {
   answers: Answers;
   changes: ConversationChanges;
   metrics: Metrics;
+  log: Log;
 };
 
 declare global {

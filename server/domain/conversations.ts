@@ -3,7 +3,8 @@ import { and, desc, eq, isNotNull, isNull, lt, or, type SQL, sql } from "drizzle
 import { consentEvents, conversations, messages } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
-import { type Message, readMessages, readNewestLeaf, storableText } from "./messages";
+import { storableText } from "./message-text";
+import { type Message, readMessages, readNewestLeaf } from "./messages";
 import { type SamplingOverrides, samplingOverridesSchema } from "./sampling";
 import { isUsableConversation } from "./usable-conversations";
 

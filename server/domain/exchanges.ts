@@ -10,14 +10,8 @@ import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
 import { ownedBy } from "./conversations";
 import { fallbackTitle, titleConversation } from "./conversations-title";
-import {
-  checkMessageText,
-  type Message,
-  type MessageRow,
-  readBranch,
-  readMessage,
-  storableText,
-} from "./messages";
+import { checkMessageText, storableText } from "./message-text";
+import { type Message, type MessageRow, readBranch, readMessage } from "./messages";
 import { resolveSampling, type SamplingOverrides, samplingOverridesSchema } from "./sampling";
 
 export type Exchange = {

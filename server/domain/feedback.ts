@@ -3,7 +3,7 @@ import { and, eq, isNull } from "drizzle-orm";
 import { conversations, feedback, messages } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
-import { checkMessageText, storableText } from "./messages";
+import { checkMessageText, storableText } from "./message-text";
 
 /** Reasons a person may tick, and with which thumb each is offered. */
 export const feedbackReasons = [

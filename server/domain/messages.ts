@@ -1,4 +1,4 @@
-/** @file Messages as the app sees them, how a branch is read out of the tree, and the bounds of one message. */
+/** @file Messages as the app sees them, and how a branch is read out of the tree. */
 import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { checkpoints, conversations, feedback, messages } from "@/drizzle/schema";
 import type { ChatMessage } from "@/model/runtime/types";
@@ -30,27 +30,6 @@ export type Message = {
   /** What the reader said about this answer. */
   feedback: Feedback | null;
 };
-
-/** One message, in UTF-16 code units. A megabyte of text fits no context and slows every reader. */
-export const maxMessageCharacters = 100_000;
-
-/** @throws {AppError} TOO_LARGE, with both numbers; BAD_REQUEST for nothing but white space */
-export function checkMessageText(content: string): string {
-  if (content.length > maxMessageCharacters) {
-    const [limit, length] = [maxMessageCharacters, content.length].map((n) => n.toLocaleString("en"));
-    throw new AppError(
-      "TOO_LARGE",
-      `A message may hold ${limit} characters; this one has ${length}. Shorten it or send it in parts.`,
-    );
-  }
-  if (content.trim() === "") throw new AppError("BAD_REQUEST", "The message is empty.");
-  return storableText(content);
-}
-
-/** PostgreSQL stores neither NUL nor half a surrogate pair; both may come from a client or from sampled bytes. */
-export function storableText(text: string): string {
-  return text.replace(/\0|\p{Surrogate}/gu, "\uFFFD");
-}
 
 /** The messages of a conversation, oldest first, with the reader's own feedback. Does not check whose it is. */
 export async function readMessages(db: Db, conversationId: string, readerId: string): Promise<Message[]> {

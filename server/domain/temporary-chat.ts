@@ -1,10 +1,10 @@
 /** @file Chats that are stored nowhere and used for nothing: turns come in, the answer goes out, nothing remains. */
 import { AppError } from "../errors";
-import { explainFailure } from "../generation/explain-failure";
 import type { TemporaryUpdate } from "../generation/answer-updates";
+import { explainFailure } from "../generation/explain-failure";
 import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
-import { checkMessageText } from "./messages";
+import { checkMessageText } from "./message-text";
 import { resolveSampling, type SamplingOverrides } from "./sampling";
 
 type TemporaryRequest = {

@@ -104,7 +104,13 @@ export class Generation implements AsyncDisposable {
     request: GenerationRequest,
     { place, signal }: { place: Place; signal?: AbortSignal | undefined },
   ): Answering {
-    const id = this.resolve(target);
+    let id: string;
+    try {
+      id = this.resolve(target);
+    } catch (error) {
+      place.release();
+      throw error;
+    }
     const served = this.#obtain(id);
     return {
       get checkpoint() {

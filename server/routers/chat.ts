@@ -1,6 +1,7 @@
 /** @file Asking and answering. Answers are made in the server whether or not anybody watches; `stream` watches one. */
 import { z } from "zod";
 import { streamAnswer } from "../domain/answer-stream";
+import { maxSystemPromptCharacters } from "../domain/conversations";
 import {
   editQuestion,
   maxTurns,
@@ -9,7 +10,6 @@ import {
   sendMessage,
   stopAnswer,
 } from "../domain/exchanges";
-import { maxSystemPromptCharacters } from "../domain/conversations";
 import { samplingOverridesSchema } from "../domain/sampling";
 import { answerTemporarily } from "../domain/temporary-chat";
 import { chatServices } from "../generation/chat-services";

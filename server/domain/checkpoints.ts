@@ -1,0 +1,162 @@
+/** @file The registry of checkpoints, and what made an answer. */
+import path from "node:path";
+import { desc, eq, sql } from "drizzle-orm";
+import { channels, checkpoints, messages } from "@/drizzle/schema";
+import { readManifest } from "@/model/checkpoint/checkpoint";
+import { type Manifest, manifestSchema } from "@/model/checkpoint/manifest";
+import type { Sampling } from "@/model/runtime/types";
+import type { Db } from "../db/db";
+import { AppError } from "../errors";
+import type { CheckpointPlace } from "../generation/generation";
+import { projectRoot } from "../project-root";
+import { type MessageStatus, readMessage } from "./messages";
+
+export type Stage = (typeof checkpoints.$inferSelect)["stage"];
+
+export type CheckpointSummary = {
+  id: string;
+  name: string;
+  stage: Stage;
+  parentId: string | null;
+  sizeBytes: number;
+  createdAt: Date;
+  isToy: boolean;
+  /** The channels that point to it. */
+  channels: string[];
+  manifest: Manifest;
+};
+
+/** What made an answer, for “what made this?”. */
+export type AnswerOrigin = {
+  channel: string | null;
+  /** The checkpoint that answered, then its parents up to the base. */
+  lineage: {
+    id: string;
+    name: string;
+    stage: Stage;
+    run: string | null;
+    datasetSha256: string | null;
+    sourceRevision: string | null;
+    createdAt: Date;
+  }[];
+  sampling: Sampling;
+  seed: number | null;
+  promptTokens: number | null;
+  responseTokens: number | null;
+  droppedTurns: number;
+  /** exp of the mean log-probability of its tokens: how sure the policy was, 0..1. */
+  meanTokenProbability: number | null;
+  status: MessageStatus;
+  createdAt: Date;
+  finishedAt: Date | null;
+};
+
+const toyFolder = path.join(projectRoot, "model", "tiny");
+
+/** Whether a registered folder is one of the tiny models that ship with Attune. */
+export function isToyFolder(folder: string): boolean {
+  const relative = path.relative(toyFolder, path.resolve(folder));
+  return !relative.startsWith("..") && !path.isAbsolute(relative);
+}
+
+/** Newest first. */
+export async function listCheckpoints(db: Db): Promise<CheckpointSummary[]> {
+  const rows = await db.select().from(checkpoints).orderBy(desc(checkpoints.createdAt));
+  const pointers = await db.select().from(channels);
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    stage: row.stage,
+    parentId: row.parentId,
+    sizeBytes: row.sizeBytes,
+    createdAt: row.createdAt,
+    isToy: isToyFolder(row.folder),
+    channels: pointers.filter(({ checkpointId }) => checkpointId === row.id).map(({ name }) => name),
+    manifest: manifestSchema.parse(row.manifest),
+  }));
+}
+
+/**
+ * Makes a checkpoint folder known. Again, under a new place, where it was moved.
+ * @param dataFolder folders inside it are kept relative, so that the data folder can be moved
+ * @returns its id, the sha256 of its manifest
+ */
+export async function registerCheckpoint(db: Db, folder: string, dataFolder: string): Promise<string> {
+  const { id, manifest } = await readManifest(folder);
+  const relative = path.relative(dataFolder, folder);
+  const place = relative.startsWith("..") || path.isAbsolute(relative) ? path.resolve(folder) : relative;
+  const parentIsKnown =
+    manifest.parent !== null &&
+    (await db.select({ id: checkpoints.id }).from(checkpoints).where(eq(checkpoints.id, manifest.parent)))
+      .length > 0;
+  await db
+    .insert(checkpoints)
+    .values({
+      id,
+      name: manifest.name,
+      stage: manifest.stage,
+      // A parent that this machine does not hold stays in the manifest.
+      parentId: parentIsKnown ? manifest.parent : null,
+      folder: place,
+      manifest,
+      sizeBytes: Object.values(manifest.files).reduce((sum, file) => sum + file.sizeBytes, 0),
+    })
+    .onConflictDoUpdate({ target: checkpoints.id, set: { folder: place } });
+  return id;
+}
+
+/** Where a checkpoint lies. @throws {AppError} NOT_FOUND */
+export async function locateCheckpoint(
+  db: Db,
+  checkpointId: string,
+  dataFolder: string,
+): Promise<CheckpointPlace> {
+  const [row] = await db.select().from(checkpoints).where(eq(checkpoints.id, checkpointId));
+  if (!row) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
+  return { name: row.name, folder: path.resolve(dataFolder, row.folder), sizeBytes: row.sizeBytes };
+}
+
+/** @throws {AppError} NOT_FOUND for answers of other people */
+export async function explainAnswer(
+  db: Db,
+  { messageId, userId }: { messageId: string; userId: string },
+): Promise<AnswerOrigin> {
+  const message = await readMessage(db, messageId, userId);
+  const [row] = await db.select().from(messages).where(eq(messages.id, messageId));
+  if (!row?.checkpointId || !message.checkpoint) {
+    throw new AppError("NOT_FOUND", "No policy of this server made this message.");
+  }
+  return {
+    channel: row.channel,
+    lineage: await readLineage(db, row.checkpointId),
+    sampling: row.sampling as Sampling,
+    seed: row.seed,
+    promptTokens: row.promptTokens,
+    responseTokens: row.tokenIds?.length ?? null,
+    droppedTurns: row.droppedTurns,
+    meanTokenProbability: row.logprobs?.length ? Math.exp(mean(row.logprobs)) : null,
+    status: row.status,
+    createdAt: row.createdAt,
+    finishedAt: row.finishedAt,
+  };
+}
+
+async function readLineage(db: Db, checkpointId: string): Promise<AnswerOrigin["lineage"]> {
+  const chain = await db.execute<{ id: string }>(sql`
+      with recursive lineage(id, parent_id, depth) as (
+        select id, parent_id, 0 from checkpoints where id = ${checkpointId}
+        union all
+        select c.id, c.parent_id, depth + 1 from checkpoints c join lineage on c.id = lineage.parent_id
+      )
+      select id from lineage order by depth`);
+  const known = new Map((await listCheckpoints(db)).map((checkpoint) => [checkpoint.id, checkpoint]));
+  return chain.rows.flatMap(({ id }) => {
+    const checkpoint = known.get(id);
+    if (!checkpoint) return [];
+    const { name, stage, createdAt, manifest } = checkpoint;
+    const { run, datasetSha256, sourceRevision } = manifest;
+    return [{ id, name, stage, run, datasetSha256, sourceRevision, createdAt }];
+  });
+}
+
+const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

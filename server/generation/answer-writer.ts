@@ -1,0 +1,77 @@
+/** @file Saves growing answers: all that changed, in one statement, at most twice a second. */
+import { sql } from "drizzle-orm";
+import type { Db } from "../db/db";
+import type { MessageStatus } from "../domain/messages";
+
+export type WrittenAnswer = {
+  id: string;
+  content: string;
+  status: MessageStatus;
+  error: string | null;
+  tokenIds: number[];
+  logprobs: number[];
+  seed: number | null;
+  promptTokens: number | null;
+  droppedTurns: number;
+};
+
+export const writeEveryMs = 500;
+const finalAttempts = 5;
+
+export class AnswerWriter {
+  readonly #db: Db;
+  readonly #onError: (error: unknown) => void;
+  readonly #dirty = new Map<string, WrittenAnswer>();
+  #timer: NodeJS.Timeout | null = null;
+  /** Writes go one after the other, so that no older text overtakes a newer one. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(db: Db, onError: (error: unknown) => void) {
+    this.#db = db;
+    this.#onError = onError;
+  }
+
+  /** Stored within {@link writeEveryMs}, with everything else that changed until then. */
+  write(answer: WrittenAnswer): void {
+    this.#dirty.set(answer.id, answer);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      const batch = [...this.#dirty.values()];
+      this.#dirty.clear();
+      // A batch that fails is not lost: the next one carries the same answers, longer.
+      this.#writing = this.#writing.then(() => this.#store(batch)).catch(this.#onError);
+    }, writeEveryMs);
+  }
+
+  /** Resolves when the answer's end is stored. A full disk or a lost connection gets a few seconds to pass. */
+  async writeFinal(answer: WrittenAnswer): Promise<void> {
+    this.#dirty.delete(answer.id);
+    for (let attempt = 1; ; attempt++) {
+      const stored = this.#writing.then(() => this.#store([answer]));
+      this.#writing = stored.catch(() => {});
+      try {
+        return await stored;
+      } catch (error) {
+        if (attempt >= finalAttempts) throw error;
+        this.#onError(error);
+        await new Promise((resolve) => setTimeout(resolve, 200 * 2 ** attempt));
+      }
+    }
+  }
+
+  async #store(answers: WrittenAnswer[]): Promise<void> {
+    if (answers.length === 0) return;
+    // As one JSON parameter: the statement is the same for any number of answers.
+    await this.#db.execute(sql`
+      update messages m set
+        content = a.content, status = a.status, error = a.error,
+        token_ids = a."tokenIds", logprobs = a.logprobs, seed = a.seed,
+        prompt_tokens = a."promptTokens", dropped_turns = a."droppedTurns",
+        finished_at = case when a.status in ('queued', 'streaming') then null else now() end
+      from jsonb_to_recordset(${JSON.stringify(answers)}::jsonb) as a(
+        id uuid, content text, status text, error text, "tokenIds" int[], logprobs real[], seed int,
+        "promptTokens" int, "droppedTurns" int
+      )
+      where m.id = a.id`);
+  }
+}
