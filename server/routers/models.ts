@@ -2,12 +2,16 @@
 import { z } from "zod";
 import { listChannels, pointChannel } from "../domain/channels";
 import { explainAnswer, listCheckpoints } from "../domain/checkpoints";
+import { defaultSampling } from "../domain/sampling";
 import { chatServices } from "../generation/chat-services";
 import { procedure, router } from "../trpc";
 
 export const modelsRouter = router({
   /** Each channel with its checkpoint and whether it can answer right now. */
   channels: procedure("chat.use").query(({ ctx }) => listChannels(ctx.db, chatServices())),
+
+  /** What holds where a conversation sets nothing. */
+  defaultSampling: procedure("chat.use").query(() => defaultSampling),
 
   /** All checkpoints, newest first, with their manifests. */
   checkpoints: procedure("chat.use").query(({ ctx }) => listCheckpoints(ctx.db)),
