@@ -6,12 +6,14 @@ import { buildProcesses } from "./build.mjs";
 import { checkNode } from "./setup/check-machine.mjs";
 import { installPackages, packagesAreInstalled } from "./setup/install-packages.mjs";
 import { distFolder } from "./setup/project.mjs";
-import { loadSettingsFile } from "./setup/settings.mjs";
+import { dataFolder, loadSettingsFile } from "./setup/settings.mjs";
 import { explain, StepFailure } from "./setup/terminal.mjs";
 
 try {
   checkNode();
   loadSettingsFile();
+  // The command may be called from anywhere; the data folder is the project's.
+  process.env.ATTUNE_DATA = dataFolder();
   if (!packagesAreInstalled()) {
     console.error("Installing packages (once) …");
     await installPackages();

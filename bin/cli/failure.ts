@@ -1,5 +1,7 @@
 /** @file How a command fails: one message with fact and remedy, and an exit code that scripts can read. */
 import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
+import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
+import { EnvironmentError } from "@/server/env";
 import { ModelSourceError, SourceUnavailableError } from "@/server/models/model-report";
 
 /** A refusal of the command line itself. 1: it could not be done. 2: it was not asked for properly. */
@@ -22,6 +24,8 @@ const plainErrors = [
   UnsupportedModelError,
   CorruptFileError,
   NotAModelError,
+  UnsupportedTokenizerError,
+  EnvironmentError,
 ];
 
 /** Says what went wrong on the error stream. @returns the exit code */

@@ -1,11 +1,11 @@
 /** @file `attune models list|pull|remove`: the models this machine holds. */
 import type { Command } from "commander";
+import { loadEnv } from "@/server/env";
 import { ensureModel } from "@/server/models/ensure-model";
 import { listModels, modelsFolder, removeModel, tinyModel } from "@/server/models/model-library";
 import { type ModelEnv, megabytes } from "@/server/models/model-report";
 import { takeNamedModel } from "@/server/models/named-model";
 import { interruptible } from "./interruptible";
-import { modelEnv } from "./model-env";
 import { terminalReport } from "./terminal-report";
 
 export function addModelsCommands(program: Command): void {
@@ -14,20 +14,20 @@ export function addModelsCommands(program: Command): void {
     .command("list")
     .description("what data/models holds")
     .option("--json", "one JSON object")
-    .action(({ json }: { json?: boolean }) => list(modelEnv(), json ?? false));
+    .action(({ json }: { json?: boolean }) => list(loadEnv(), json ?? false));
   models
     .command("pull")
     .description("fetch or import a model; without a name, the one that `npm start` would use")
     .argument("[model]", "hub id, Hugging Face folder or .gguf file")
     .option("--progress", "progress as lines, for scripts")
     .action((name: string | undefined, { progress }: { progress?: boolean }) =>
-      pull(modelEnv(), name, progress ? "lines" : "terminal"),
+      pull(loadEnv(), name, progress ? "lines" : "terminal"),
     );
   models
     .command("remove")
     .description("delete a model that no channel serves")
     .argument("<model>", "as `attune models list` names it")
-    .action((key: string) => remove(modelEnv(), key));
+    .action((key: string) => remove(loadEnv(), key));
 }
 
 async function list(env: ModelEnv, json: boolean): Promise<void> {

@@ -16,6 +16,7 @@ const usual = {
   initdb: ["initdb", ...versioned("/usr/lib/postgresql", "bin/initdb")],
   nginx: ["nginx", "/usr/sbin/nginx"],
   openssl: ["openssl"],
+  pip: ["pip", "pip3", "uvx"],
 };
 
 /** @typedef {keyof typeof usual} Program */

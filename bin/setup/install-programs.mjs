@@ -12,6 +12,7 @@ const debianPackages = {
   initdb: ["postgresql"],
   nginx: ["nginx"],
   openssl: ["openssl"],
+  pip: ["python3-pip"],
 };
 
 const programs = /** @type {import("./find-program.mjs").Program[]} */ (Object.keys(debianPackages));
@@ -65,7 +66,7 @@ function tellToInstall(missing, log = "") {
     failed: `The tests need ${missing.join(", ")}, which this machine lacks.`,
     safe: "nothing else was changed.",
     remedy:
-      "install Chromium, PostgreSQL 15 or newer (server), nginx and openssl, or run this as root on Debian or Ubuntu. " +
+      "install Chromium, PostgreSQL 15 or newer (server), nginx, openssl and Python's pip, or run this as root on Debian or Ubuntu. " +
       "CHROMIUM_PATH names a browser in an unusual place.",
     log,
   });

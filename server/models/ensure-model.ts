@@ -64,7 +64,7 @@ async function findModel(env: ModelEnv, report: ModelReport, options: Options): 
 async function takeAsked(name: string, env: ModelEnv, report: ModelReport, { signal }: Options) {
   report.say(`ATTUNE_MODEL asks for ${name}`);
   try {
-    return await takeNamedModel({ name, env, report, ...(signal && { signal }) });
+    return await takeNamedModel({ name, env, report, signal });
   } catch (error) {
     if (!(error instanceof SourceUnavailableError)) throw error;
     throw new ModelSourceError(

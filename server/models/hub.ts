@@ -36,11 +36,17 @@ export type HubFetch = {
 
 /**
  * Downloads what a checkpoint needs of the repository into `folder` and names what is to be imported.
- * @returns the folder, or the GGUF file in it
+ * @returns the folder, or the GGUF file in it, and the commit it is of
  * @throws {SourceUnavailableError} when the hub cannot be reached within seconds
  * @throws {ModelSourceError} when it refuses, or what it sent is not what it announced
  */
-export async function fetchFromHub({ id, folder, env, report, signal }: HubFetch): Promise<string> {
+export async function fetchFromHub({
+  id,
+  folder,
+  env,
+  report,
+  signal,
+}: HubFetch): Promise<{ source: string; revision: string }> {
   const hub = connectTo(env, signal);
   const [owner = "", name = "", ...inside] = id.split("/");
   const repo = `${owner}/${name}`;
@@ -58,7 +64,7 @@ export async function fetchFromHub({ id, folder, env, report, signal }: HubFetch
     done = before + file.size;
   }
   const gguf = files.find((file) => file.path.endsWith(".gguf"));
-  return gguf ? path.join(folder, path.basename(gguf.path)) : folder;
+  return { source: gguf ? path.join(folder, path.basename(gguf.path)) : folder, revision };
 }
 
 export const hubName = (env: ModelEnv): string => new URL(env.HF_ENDPOINT || HUB_URL).host;
@@ -141,7 +147,7 @@ type FileFetch = {
   revision: string;
   file: ListFileEntry;
   folder: string;
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal;
 };
 
 /** Appends to `<name>.<oid>.part` from where an earlier try stopped, checks, then renames. */

@@ -31,7 +31,7 @@ export async function takeNamedModel({ name, env, report, signal }: NamedModel):
   return takeFromHub(name, { env, report, signal });
 }
 
-type Taking = { env: ModelEnv; report: ModelReport; signal?: AbortSignal | undefined };
+type Taking = { env: ModelEnv; report: ModelReport; signal?: AbortSignal };
 
 /** @throws {SourceUnavailableError} when the hub cannot be reached */
 export async function takeFromHub(id: string, { env, report, signal }: Taking): Promise<LibraryModel> {
@@ -40,15 +40,9 @@ export async function takeFromHub(id: string, { env, report, signal }: Taking): 
   if (known) return known;
   const folder = incomingFolder(env.ATTUNE_DATA, key);
   try {
-    const source = await fetchFromHub({ id, folder, env, report, ...(signal && { signal }) });
-    const model = await addToLibrary({
-      source,
-      key,
-      name: id.slice(id.indexOf("/") + 1),
-      env,
-      report,
-      signal,
-    });
+    const fetched = await fetchFromHub({ id, folder, env, report, signal });
+    const name = id.slice(id.indexOf("/") + 1);
+    const model = await addToLibrary({ ...fetched, key, name, env, report, signal });
     await fs.rm(folder, { recursive: true, force: true });
     return model;
   } catch (error) {
@@ -66,25 +60,22 @@ type Addition = Taking & {
   key: string;
   /** Shown to people. */
   name: string;
+  /** Commit of a hub. */
+  revision?: string;
 };
 
 /** Converts a source to a checkpoint in data/models; an interruption leaves nothing there. */
-export async function addToLibrary({
-  source,
-  key,
-  name,
-  env,
-  report,
-  signal,
-}: Addition): Promise<LibraryModel> {
+export async function addToLibrary(addition: Addition): Promise<LibraryModel> {
+  const { source, key, name, revision, env, report, signal } = addition;
   const target = path.join(modelsFolder(env.ATTUNE_DATA), key);
   const known = await readModel(target);
   if (known) return known;
   await fs.mkdir(modelsFolder(env.ATTUNE_DATA), { recursive: true });
   await importModel(source, target, {
     name,
-    onProgress: (share: number) => report.progress(`converting ${Math.round(share * 100)} %`),
-    ...(signal && { signal }),
+    revision,
+    onProgress: ({ done, total }) => report.progress(`converting ${Math.floor((100 * done) / total)} %`),
+    signal,
   });
   const model = await readModel(target);
   if (!model) throw new ModelSourceError(`${target} is no checkpoint after its import. Try again.`);
