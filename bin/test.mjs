@@ -106,7 +106,7 @@ async function timed(name, run) {
 /** @param {string} script @param {NodeJS.ProcessEnv} environment */
 async function runScript(script, environment) {
   const npm = process.env.npm_execpath;
-  const code = npm?.endsWith(".js")
+  const code = npm?.match(/\.c?js$/)
     ? await runHere(process.execPath, [npm, "run", "-s", script], environment)
     : await runHere("npm", ["run", "-s", script], environment);
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };

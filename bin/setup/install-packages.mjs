@@ -34,7 +34,7 @@ export async function installPackages() {
 function runNpm(args) {
   const options = { log: logFile("npm-ci"), env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" } };
   const npmScript = process.env.npm_execpath;
-  return npmScript?.endsWith(".js")
+  return npmScript?.match(/\.c?js$/)
     ? runLogged(process.execPath, [npmScript, ...args], options)
     : runLogged("npm", args, options);
 }
