@@ -1,7 +1,7 @@
 /** @file One engine process seen from the web process: start, load, generate, notice its end. */
 import { type ChildProcess, fork } from "node:child_process";
+import { EventStream } from "@/model/runtime/event-stream";
 import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
-import { EventStream } from "./event-stream";
 import {
   type EngineError,
   type EngineOptions,

@@ -1,8 +1,9 @@
 /** @file One checkpoint being served: its queue, and an engine process that is restarted when it dies. */
+
+import { EventStream } from "@/model/runtime/event-stream";
 import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
 import { AppError } from "../errors";
 import { EngineCrashed, EngineProcess, EngineRefused } from "./engine-process";
-import { EventStream } from "./event-stream";
 import { FairQueue } from "./fair-queue";
 import type { EngineOptions } from "./protocol";
 
