@@ -85,12 +85,8 @@ function writeNode(out: ProtobufWriter, node: AnyNode, constants: Int64Constants
 /** Operand names in ONNX order; an empty name stands for an omitted operand. */
 function inputNames(node: AnyNode, form: OnnxForm, constants: Int64Constants): string[] {
   const operands = (form.operands ?? []).map((values) => (values === null ? "" : constants.name(values)));
-  const given = node.inputs.map((input) => input?.name ?? "");
-  // MatMulNBits alone has an operand of its own behind the omitted ones.
-  const names =
-    node.op === "MatMulNBits"
-      ? [...given.slice(0, 3), ...operands, ...given.slice(3)]
-      : [...given, ...operands];
+  const given = (form.inputs ?? node.inputs).map((input) => input?.name ?? "");
+  const names = [...given, ...operands];
   while (names.at(-1) === "") names.pop();
   return names;
 }

@@ -40,6 +40,8 @@ export type TrainingOps = {
   Where: { inputs: [condition: Value, a: Value, b: Value]; attrs: NoAttrs };
   Cast: { inputs: [x: Value]; attrs: { to: DType } };
   MatMul: Binary;
+  /** A'B' of matrices, each transposed first where it says so; moves nothing in memory. */
+  Gemm: { inputs: [a: Value, b: Value]; attrs: { transA: boolean; transB: boolean } };
   Transpose: { inputs: [x: Value]; attrs: { perm: readonly number[] } };
   /** One symbol that does not stand at its own place in the input is deduced from the rest. */
   Reshape: { inputs: [x: Value]; attrs: { shape: Shape } };
@@ -76,19 +78,19 @@ export type ServingOps = {
   QuickGelu: { inputs: [x: Value]; attrs: { alpha: number } };
   /** A @ B with B transposed and the product scaled. */
   FusedMatMul: { inputs: [a: Value, b: Value]; attrs: { transB: boolean; alpha: number } };
-  /** Pieces of one axis. */
-  Split: { inputs: [x: Value]; attrs: { axis: number; sizes: readonly number[] } };
+  /** Pieces of one axis. Sizes that are symbols come with the run, as an int64 vector of all of them. */
+  Split: { inputs: [x: Value, sizes: Value | null]; attrs: { axis: number; sizes: Shape } };
   /** x + skip, RMS-normalised. Outputs y, then the sum (at ONNX output 3). */
   SkipSimplifiedLayerNormalization: {
     inputs: [x: Value, skip: Value, scale: Value];
     attrs: { epsilon: number };
   };
-  /** x (…, K) times a block-quantised (N, K). Weights (N, K/block, bytes), scales (N * K/block), optional bias (N). */
+  /** x (…, K) times a block-quantised (N, K). Weights (N, K/block, bytes), scales (N, K/block), optional bias (N). */
   MatMulNBits: {
     inputs: [x: Value, weight: Value, scales: Value, bias: Value | null];
     attrs: { K: number; N: number; bits: 4 | 8; blockSize: number; accuracyLevel: 0 | 4 };
   };
-  /** Rows of a block-quantised table (V, K) by id, as float32. Weights uint8 (V, K/2 | K), scales (V, K/block). */
+  /** Rows of a block-quantised table (V, K) by id, as float32. Table and scales as in MatMulNBits. */
   GatherBlockQuantized: {
     inputs: [table: Value, ids: Value, scales: Value];
     attrs: { bits: 4 | 8; blockSize: number };

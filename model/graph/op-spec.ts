@@ -1,6 +1,7 @@
 /** @file The row each op has in an op table: how its output types follow from its operands, and how ONNX spells it. */
 import type { AnyOp, Attrs, Inputs, OpSignatures } from "./op-signatures";
 import { broadcast, type DType, GraphError, normalizeAxis, type TensorType } from "./tensor-type";
+import type { Value } from "./value";
 
 export type OnnxAttribute =
   | { name: string; int: number }
@@ -12,7 +13,9 @@ export type OnnxAttribute =
 export type OnnxForm = {
   domain?: "com.microsoft";
   attributes?: readonly OnnxAttribute[];
-  /** int64 operands appended to the inputs (null: an omitted optional one); a lone number is a scalar's 1-vector. */
+  /** Operands in ONNX order where it is not the node's; null leaves an optional one out. */
+  inputs?: readonly (Value | null)[];
+  /** int64 vectors appended to the inputs; null leaves an optional one out. */
   operands?: readonly (readonly number[] | null)[];
   /** ONNX position of each output where they are not simply the first ones. */
   outputSlots?: readonly number[];

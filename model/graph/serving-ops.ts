@@ -27,15 +27,19 @@ export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
     }),
   },
   Split: {
-    infer: ([x], { axis, sizes }) => {
+    infer: ([x, given], { axis, sizes }) => {
       const along = normalizeAxis("Split", axis, x);
-      const total = sizes.reduce((sum, size) => sum + size, 0);
-      if (x.shape[along] !== total) {
-        throw new GraphError("Split", `sizes [${sizes}] do not fill axis ${axis}`, [x]);
+      const isFixed = sizes.every((size) => typeof size === "number");
+      const total = isFixed ? sizes.reduce<number>((sum, size) => sum + Number(size), 0) : sizes.join("+");
+      if (x.shape[along] !== total || isFixed !== (given === null)) {
+        throw new GraphError("Split", `sizes [${sizes.join(", ")}] do not fill axis ${axis}`, [x, given]);
       }
       return sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.with(along, size) }));
     },
-    write: ({ axis, sizes }) => ({ attributes: [{ name: "axis", int: axis }], operands: [sizes] }),
+    write: ({ axis, sizes }, [x, given]) => ({
+      attributes: [{ name: "axis", int: axis }],
+      ...(given === null ? { inputs: [x], operands: [sizes.map(Number)] } : {}),
+    }),
   },
   SkipSimplifiedLayerNormalization: {
     infer: ([x, skip, scale]) => {
@@ -60,7 +64,7 @@ export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
         dimAt("MatMulNBits", x, -1) === K &&
         weight.dtype === "uint8" &&
         isSameShape(weight.shape, [N, blocks, (blockSize * bits) / 8]) &&
-        isSameShape(scales.shape, [N * blocks]) &&
+        isSameShape(scales.shape, [N, blocks]) &&
         (bias === null || isSameShape(bias.shape, [N]));
       if (!fits) {
         throw new GraphError("MatMulNBits", `does not fit K ${K}, N ${N}, ${bits} bits, block ${blockSize}`, [
@@ -72,10 +76,10 @@ export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
       }
       return [{ dtype: expectSameDType("MatMulNBits", [x, scales], floatTypes), shape: x.shape.with(-1, N) }];
     },
-    write: ({ K, N, bits, blockSize, accuracyLevel }, [, , , bias]) => ({
+    write: ({ K, N, bits, blockSize, accuracyLevel }, [x, weight, scales, bias]) => ({
       domain,
-      // ONNX places bias after the optional zero points and group index.
-      operands: bias === null ? [] : [null, null],
+      // Zero points and group index, which ONNX places before the bias, are left out.
+      inputs: [x, weight, scales, null, null, bias],
       attributes: [
         { name: "K", int: K },
         { name: "N", int: N },
@@ -87,17 +91,16 @@ export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
   },
   GatherBlockQuantized: {
     infer: ([table, ids, scales], { bits, blockSize }) => {
-      expectIds("GatherBlockQuantized", [table, ids, scales], ids);
-      const bytes = Number(dimAt("GatherBlockQuantized", table, -1));
-      const width = (bytes * 8) / bits;
-      if (table.dtype !== "uint8" || !isSameShape(scales.shape, [table.shape[0] ?? 0, width / blockSize])) {
-        throw new GraphError("GatherBlockQuantized", `does not fit ${bits} bits, block ${blockSize}`, [
-          table,
-          ids,
-          scales,
-        ]);
-      }
-      return [{ dtype: scales.dtype, shape: [...ids.shape, width] }];
+      const op = "GatherBlockQuantized";
+      expectIds(op, [table, ids, scales], ids);
+      const [rows, blocks, bytes] = table.shape;
+      const fits =
+        table.shape.length === 3 &&
+        table.dtype === "uint8" &&
+        bytes === (blockSize * bits) / 8 &&
+        isSameShape(scales.shape, [rows ?? 0, blocks ?? 0]);
+      if (!fits) throw new GraphError(op, `does not fit ${bits} bits, block ${blockSize}`, [table, ids, scales]);
+      return [{ dtype: scales.dtype, shape: [...ids.shape, Number(blocks) * blockSize] }];
     },
     write: ({ bits, blockSize }) => ({
       domain,

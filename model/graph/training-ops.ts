@@ -67,6 +67,21 @@ export const trainingOps: { readonly [K in keyof TrainingOps]: OpSpec<K> } = {
       { dtype: expectSameDType("MatMul", [a, b], floatTypes), shape: matMulShape("MatMul", a, b) },
     ],
   },
+  Gemm: {
+    infer: ([a, b], { transA, transB }) => {
+      if (a.shape.length !== 2 || b.shape.length !== 2)
+        throw new GraphError("Gemm", "needs matrices", [a, b]);
+      const dtype = expectSameDType("Gemm", [a, b], floatTypes);
+      const left = transA ? { dtype, shape: a.shape.toReversed() } : a;
+      return [{ dtype, shape: matMulShape("Gemm", left, b, transB) }];
+    },
+    write: ({ transA, transB }) => ({
+      attributes: [
+        { name: "transA", int: transA ? 1 : 0 },
+        { name: "transB", int: transB ? 1 : 0 },
+      ],
+    }),
+  },
   Transpose: {
     infer: ([x], { perm }) => [{ dtype: x.dtype, shape: transposeShape("Transpose", x, perm) }],
     write: ({ perm }) => ({ attributes: [{ name: "perm", ints: perm }] }),
@@ -161,7 +176,7 @@ export const trainingOps: { readonly [K in keyof TrainingOps]: OpSpec<K> } = {
       expectLastAxisVector("SimplifiedLayerNormalization", x, scale);
       return [
         { dtype, shape: x.shape },
-        { dtype, shape: x.shape.with(-1, 1) },
+        { dtype: "float32", shape: x.shape.with(-1, 1) },
       ];
     },
     write: ({ epsilon }) => ({

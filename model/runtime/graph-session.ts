@@ -1,0 +1,72 @@
+/** @file A graph compiled to a session of ONNX Runtime: arrays in by name, arrays out by name, types from the graph. */
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { encodeOnnx } from "../graph/encode-onnx";
+import type { Graph, Value } from "../graph/graph";
+import type { DType } from "../graph/tensor-type";
+
+/** A tensor's elements; bool as bytes. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | Int32Array
+  | Int8Array
+  | Uint8Array
+  | Uint16Array;
+
+const runtimeTypes = {
+  float32: "float32",
+  float64: "float64",
+  float16: "float16",
+  int64: "int64",
+  int32: "int32",
+  int8: "int8",
+  uint8: "uint8",
+  bool: "bool",
+} as const satisfies { [K in DType]: Tensor.Type };
+
+export class GraphSession implements AsyncDisposable {
+  readonly #session: InferenceSession;
+  readonly #inputs: readonly Value[];
+
+  private constructor(session: InferenceSession, inputs: readonly Value[]) {
+    this.#session = session;
+    this.#inputs = inputs;
+  }
+
+  /** @param threads that one run may use */
+  static async create(graph: Graph, { threads }: { threads: number }): Promise<GraphSession> {
+    const session = await InferenceSession.create(encodeOnnx(graph), {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      // 3: errors only. Warnings name tidying that the runtime did by itself.
+      logSeverityLevel: 3,
+    });
+    return new GraphSession(session, [...graph.inputs]);
+  }
+
+  /**
+   * Runs the graph. Arrays are passed without a copy; sizes must match the graph's inputs.
+   * @param wanted names of the outputs to return, all by default
+   */
+  async run(
+    feeds: Readonly<Record<string, TensorData>>,
+    wanted?: readonly string[],
+  ): Promise<Record<string, TensorData>> {
+    const tensors: Record<string, Tensor> = {};
+    for (const { name, dtype, shape } of this.#inputs) {
+      const data = feeds[name];
+      if (data === undefined) throw new TypeError(`The graph's input ${name} was not given`);
+      tensors[name] = new Tensor(runtimeTypes[dtype], data as Float32Array, shape as number[]);
+    }
+    const results = wanted
+      ? await this.#session.run(tensors, wanted as string[])
+      : await this.#session.run(tensors);
+    return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data as TensorData]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.release();
+  }
+}
