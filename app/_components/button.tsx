@@ -21,7 +21,7 @@ export function Button({ look = "plain", small, busy, className, disabled, ...re
       {...rest}
       disabled={disabled || busy}
       aria-busy={busy || undefined}
-      className={classNames(buttonClass(look, small), busy && "animate-pulse-quiet", className)}
+      className={classNames(buttonClass(look, small), busy && "cursor-progress!", className)}
     />
   );
 }

@@ -9,6 +9,9 @@ import { type Components, Streamdown } from "streamdown";
 import { CodeBlock } from "./code-block";
 import { safeHref } from "./safe-href";
 
+/** An answer stands under the page's own headings, so its own begin two levels below. */
+const headings = { h1: "h3", h2: "h4", h3: "h5", h4: "h6", h5: "h6", h6: "h6" };
+
 // The index signature of `Components` refuses every component with typed props, hence the cast.
 const components = {
   ...plainElements(),
@@ -23,10 +26,10 @@ const components = {
 /** The library ships its own utility classes for these; ours come from `.prose`. */
 function plainElements(): Components {
   const names = [
-    ...(["h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "hr", "strong"] as const),
+    ...(["p", "ul", "ol", "li", "blockquote", "hr", "strong"] as const),
     ...(["thead", "tbody", "tr", "sup", "sub", "section", "code"] as const),
   ];
-  return Object.fromEntries(names.map((name) => [name, name])) as Components;
+  return { ...Object.fromEntries(names.map((name) => [name, name])), ...headings } as Components;
 }
 
 function Anchor({ href, children }: ComponentProps<"a">) {

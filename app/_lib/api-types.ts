@@ -4,3 +4,19 @@ import type { AppRouter } from "@/server/routers/root";
 
 export type Outputs = inferRouterOutputs<AppRouter>;
 export type Inputs = inferRouterInputs<AppRouter>;
+
+export type ConversationPage = Outputs["conversations"]["list"];
+export type ConversationSummary = ConversationPage["conversations"][number];
+export type ConversationTree = Outputs["conversations"]["get"];
+export type Conversation = ConversationTree["conversation"];
+export type Message = ConversationTree["messages"][number];
+export type Feedback = NonNullable<Message["feedback"]>;
+
+type YieldOf<T> = T extends AsyncIterable<infer Y, unknown, unknown> ? Y : never;
+/** What a page that watches an answer is told; the event id it travels with is left to the client library. */
+export type AnswerUpdate = YieldOf<Outputs["chat"]["stream"]>["data"];
+export type TemporaryUpdate = YieldOf<Outputs["chat"]["temporary"]>;
+export type NewConversationSettings = NonNullable<Inputs["chat"]["send"]["settings"]>;
+export type SamplingOverrides = NonNullable<NewConversationSettings["sampling"]>;
+export type AnswerOrigin = Outputs["models"]["explainAnswer"];
+export type Sampling = AnswerOrigin["sampling"];

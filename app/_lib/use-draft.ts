@@ -5,18 +5,18 @@ import { useCallback, useEffect, useState } from "react";
 
 const prefix = "attune.draft.";
 
-/** The draft and its setter. An empty draft is not stored. */
-export function useDraft(key: string): [draft: string, setDraft: (text: string) => void] {
+/** The draft and its setter. An empty draft is not stored; with `key` null nothing is. */
+export function useDraft(key: string | null): [draft: string, setDraft: (text: string) => void] {
   const [draft, setDraft] = useState("");
 
   useEffect(() => {
-    setDraft(readStored(prefix + key));
+    setDraft(key === null ? "" : readStored(prefix + key));
   }, [key]);
 
   const change = useCallback(
     (text: string) => {
       setDraft(text);
-      writeStored(prefix + key, text);
+      if (key !== null) writeStored(prefix + key, text);
     },
     [key],
   );

@@ -3,7 +3,7 @@
 
 import { useEffect, useRef } from "react";
 
-/** Keys as in `KeyboardEvent.key`; Escape and keys with modifiers are left to whoever has the focus. */
+/** Keys as in `KeyboardEvent.key`, in lower case (`escape`, `e`, `?`). Keys held with Ctrl, Alt or Meta are not ours. */
 export function useShortcuts(actions: Record<string, () => void>): void {
   const latest = useRef(actions);
   useEffect(() => {
@@ -13,7 +13,7 @@ export function useShortcuts(actions: Record<string, () => void>): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-      const action = latest.current[event.key];
+      const action = latest.current[event.key.toLowerCase()];
       if (!action || isWriting(event.target) || document.querySelector("[role=dialog], [role=menu]")) return;
       event.preventDefault();
       action();

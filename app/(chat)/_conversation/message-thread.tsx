@@ -1,0 +1,42 @@
+/** @file The column of questions and answers, which follows a growing answer while the reader is at its end. */
+"use client";
+
+import { type ReactNode, useRef } from "react";
+import { Icon } from "@/app/_components/icon";
+import { useFollowEnd } from "@/app/_lib/use-follow-end";
+
+type MessageThreadProps = {
+  /** Anything that changes when the thread may have grown. */
+  contentKey: unknown;
+  children: ReactNode;
+};
+
+export function MessageThread({ contentKey, children }: MessageThreadProps) {
+  const container = useRef<HTMLDivElement>(null);
+  const { isAway, jumpToEnd } = useFollowEnd(container, contentKey);
+  return (
+    <div className="relative min-h-0 grow">
+      <div
+        ref={container}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1)
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label="Conversation"
+        className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px]"
+      >
+        <div className="mx-auto w-full max-w-[38rem] space-y-6 px-4 py-6">{children}</div>
+      </div>
+      {isAway && (
+        <button
+          type="button"
+          onClick={jumpToEnd}
+          className="absolute bottom-2 left-1/2 inline-flex min-h-8 -translate-x-1/2 items-center gap-1.5 rounded-full border border-line bg-raised px-3 text-small shadow-float hover:bg-hover"
+        >
+          <Icon name="arrowDown" size={14} />
+          Jump to newest
+        </button>
+      )}
+    </div>
+  );
+}

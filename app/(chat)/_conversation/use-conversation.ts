@@ -1,0 +1,112 @@
+/** @file One conversation on screen: its tree, the branch shown, and everything that can be done in it. */
+"use client";
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useToast } from "@/app/_components/toast";
+import type { ConversationTree, Message } from "@/app/_lib/api-types";
+import { errorText } from "@/app/_lib/error-text";
+import { newestLeaf, newestLeafBelow, pathTo } from "@/app/_lib/message-tree";
+import { newId } from "@/app/_lib/new-id";
+import { useTRPC } from "@/app/_lib/trpc";
+
+export type ConversationHandle = ReturnType<typeof useConversation>;
+
+/** @param focusMessageId opens the branch through this message (a search hit) instead of the one last shown */
+export function useConversation(initialTree: ConversationTree, focusMessageId: string | null) {
+  const trpc = useTRPC();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const conversationId = initialTree.conversation.id;
+  const options = trpc.conversations.get.queryOptions({ conversationId }, { initialData: initialTree });
+  const { data: tree } = useQuery(options);
+  const { messages, conversation } = tree;
+
+  const [chosenLeafId, setChosenLeafId] = useState<string | null>(() =>
+    focusMessageId ? newestLeafBelow(messages, focusMessageId) : null,
+  );
+  /** A question on its way to the server. */
+  const [pendingQuestion, setPendingQuestion] = useState<string | null>(null);
+
+  // A branch that was just asked for wins over the stored one, which another tab may have changed.
+  const branch =
+    [chosenLeafId, conversation.activeLeafId, newestLeaf(messages)]
+      .map((leafId) => pathTo(messages, leafId))
+      .find((path) => path.length > 0) ?? [];
+  const lastMessage = branch.at(-1) ?? null;
+
+  const put = (...changed: Message[]) => {
+    const ids = new Set(changed.map(({ id }) => id));
+    queries.setQueryData(options.queryKey, (now) =>
+      now ? { ...now, messages: [...now.messages.filter(({ id }) => !ids.has(id)), ...changed] } : now,
+    );
+  };
+  const show = (answer: Message, ...others: Message[]) => {
+    put(...others, answer);
+    setChosenLeafId(answer.id);
+  };
+  const onError = (error: unknown) => toast({ text: errorText(error), isError: true });
+
+  const sending = useMutation(trpc.chat.send.mutationOptions({ onError }));
+  const editing = useMutation(trpc.chat.edit.mutationOptions({ onError }));
+  const regenerating = useMutation(
+    trpc.chat.regenerate.mutationOptions({ onSuccess: (answer) => show(answer), onError }),
+  );
+  const retrying = useMutation(trpc.chat.retry.mutationOptions({ onSuccess: (a) => put(a), onError }));
+  const continuing = useMutation(trpc.chat.continue.mutationOptions({ onSuccess: (a) => put(a), onError }));
+  const stopping = useMutation(trpc.chat.stop.mutationOptions({ onSuccess: (a) => put(a), onError }));
+  const choosing = useMutation(trpc.conversations.chooseBranch.mutationOptions({ onError }));
+
+  const isBusy = [sending, editing, regenerating, retrying, continuing].some(({ isPending }) => isPending);
+
+  return {
+    conversation,
+    messages,
+    branch,
+    lastMessage,
+    pendingQuestion,
+    isBusy,
+    put,
+
+    /** @returns whether the server took the question */
+    async send(content: string): Promise<boolean> {
+      setPendingQuestion(content);
+      try {
+        const parentId = lastMessage?.role === "assistant" ? lastMessage.id : (lastMessage?.parentId ?? null);
+        const { question, answer } = await sending.mutateAsync({
+          messageId: newId(),
+          conversationId,
+          parentId,
+          content,
+        });
+        show(answer, question);
+        return true;
+      } catch {
+        return false; // said by the toast; the text goes back into the field
+      } finally {
+        setPendingQuestion(null);
+      }
+    },
+
+    /** @returns whether the server took the new wording */
+    async edit(messageId: string, content: string): Promise<boolean> {
+      try {
+        const { question, answer } = await editing.mutateAsync({ messageId, newMessageId: newId(), content });
+        show(answer, question);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+
+    regenerate: (messageId: string) => regenerating.mutate({ messageId, newMessageId: newId() }),
+    retry: (messageId: string) => retrying.mutate({ messageId }),
+    continueAnswer: (messageId: string) => continuing.mutate({ messageId }),
+    stop: (messageId: string) => stopping.mutate({ messageId }),
+
+    chooseSibling(messageId: string) {
+      setChosenLeafId(newestLeafBelow(messages, messageId));
+      choosing.mutate({ messageId });
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** @file The frame of the pages beside the chat: the way back, the other pages one may open, and the page itself. */
+"use client";
+
+import Link from "next/link";
+import { usePathname } from "next/navigation";
+import type { ReactNode } from "react";
+import { buttonClass } from "@/app/_components/button-class";
+import { classNames } from "@/app/_components/class-names";
+import { Icon } from "@/app/_components/icon";
+import type { Viewer } from "@/app/_lib/api-types";
+import { pagesFor } from "@/app/_lib/pages";
+
+export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
+  const path = usePathname();
+  const pages = pagesFor(viewer.permissions);
+  return (
+    <div className="mx-auto flex min-h-dvh w-full max-w-5xl flex-col px-4 py-4 md:flex-row md:gap-10 md:py-8">
+      <div className="shrink-0 md:w-44">
+        <Link href="/" className={classNames(buttonClass("quiet", true), "-ml-2.5 text-muted")}>
+          <Icon name="chevronLeft" size={16} />
+          Conversations
+        </Link>
+        {pages.length > 1 && (
+          <nav aria-label="Pages" className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
+            {pages.map(({ href, title, icon }) => (
+              <Link
+                key={href}
+                href={href}
+                aria-current={path === href ? "page" : undefined}
+                className={classNames(
+                  "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",
+                  path === href ? "bg-selected font-medium" : "hover:bg-hover",
+                )}
+              >
+                <Icon name={icon} size={16} />
+                {title}
+              </Link>
+            ))}
+          </nav>
+        )}
+      </div>
+      <main className="min-w-0 grow pt-6 pb-24 md:pt-1">{children}</main>
+    </div>
+  );
+}

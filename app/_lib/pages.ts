@@ -1,0 +1,18 @@
+/** @file The pages beside the chat, and the permission each needs. */
+import type { IconName } from "../_components/icon";
+import type { Permission } from "./api-types";
+
+type PageLink = { href: string; title: string; icon: IconName; permission: Permission };
+
+const pages: PageLink[] = [
+  { href: "/account", title: "Account", icon: "user", permission: "account.own" },
+  { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
+  { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
+  { href: "/admin/settings", title: "Settings", icon: "sliders", permission: "settings.manage" },
+  { href: "/admin/audit", title: "Audit log", icon: "list", permission: "audit.read" },
+];
+
+/** Only what a person may open: nobody is shown a door that is locked. */
+export function pagesFor(permissions: readonly Permission[]): PageLink[] {
+  return pages.filter(({ permission }) => permissions.includes(permission));
+}
