@@ -5,7 +5,7 @@ import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { EngineState } from "../generation/served-checkpoint";
 import type { ChatServices } from "../process-state";
-import { writeAudit } from "./audit";
+import { appendAudit } from "./audit";
 import { isToyFolder } from "./checkpoints";
 
 export const liveChannel = "live";
@@ -84,10 +84,10 @@ export async function writeChannel(
       .insert(channels)
       .values({ name: channel, ...values })
       .onConflictDoUpdate({ target: channels.name, set: values });
-    await writeAudit(tx, {
+    await appendAudit(tx, {
       actorId,
-      action: "channel.point",
-      subject: `channel:${channel}`,
+      action: "channel.pointed",
+      subject: channel,
       details: { from: before?.checkpointId ?? null, to: checkpointId, reason },
     });
   });

@@ -13,6 +13,7 @@ import { fallbackTitle, titleConversation } from "./conversations-title";
 import { checkMessageText, storableText } from "./message-text";
 import { type Message, type MessageRow, readBranch, readMessage } from "./messages";
 import { resolveSampling, type SamplingOverrides, samplingOverridesSchema } from "./sampling";
+import { readSettings } from "./settings";
 
 export type Exchange = {
   conversationId: string;
@@ -194,7 +195,7 @@ export async function resumeAnswer(
         throw new AppError("CONFLICT", "Other messages follow this answer. Use “again” for another one.");
       }
       const leafId = keepsText ? answer.id : (answer.parentId ?? answer.id);
-      return { answer, turns: await readBranch(tx, leafId, conversation.systemPrompt), isFirst: false };
+      return { answer, turns: await readTurns(tx, leafId, conversation), isFirst: false };
     });
     startAnswer(db, chat, { ...resumed, userId, place });
   });
@@ -303,6 +304,7 @@ async function insertAnswer(
   }: { conversation: ConversationRow; question: MessageRow; policy: Policy; id?: string },
 ): Promise<Pending> {
   const now = new Date();
+  const { defaultSampling } = await readSettings(tx);
   const [answer] = await tx
     .insert(messages)
     .values({
@@ -313,7 +315,7 @@ async function insertAnswer(
       content: "",
       status: "queued",
       ...policy,
-      sampling: resolveSampling(samplingOverridesSchema.parse(conversation.sampling)),
+      sampling: resolveSampling(defaultSampling, samplingOverridesSchema.parse(conversation.sampling)),
       // Later than its question even where both fall into one millisecond: order is by time.
       createdAt: new Date(Math.max(now.getTime(), question.createdAt.getTime() + 1)),
     })
@@ -326,9 +328,15 @@ async function insertAnswer(
     .where(eq(conversations.id, conversation.id));
   return {
     answer,
-    turns: await readBranch(tx, question.id, conversation.systemPrompt),
+    turns: await readTurns(tx, question.id, conversation),
     isFirst: question.parentId === null && !conversation.titledByUser,
   };
+}
+
+/** What the policy sees: the branch under the conversation's system prompt, or else the admin's. */
+async function readTurns(tx: Tx, leafId: string, conversation: ConversationRow): Promise<ChatMessage[]> {
+  const { defaultSystemPrompt } = await readSettings(tx);
+  return readBranch(tx, leafId, conversation.systemPrompt || defaultSystemPrompt);
 }
 
 /** From here on the answer is made whether or not anybody watches. Never throws: the row tells how it went. */
@@ -337,7 +345,7 @@ function startAnswer(
   chat: ChatServices,
   { answer, turns, isFirst, userId, place }: Pending & { userId: string; place: Place },
 ): void {
-  const sampling = resolveSampling(samplingOverridesSchema.parse(answer.sampling ?? {}));
+  const sampling = resolveSampling({}, samplingOverridesSchema.parse(answer.sampling ?? {}));
   chat.answers.start({
     answer,
     userId,

@@ -29,7 +29,7 @@ export const samplingOverridesSchema = z
 
 export type SamplingOverrides = z.infer<typeof samplingOverridesSchema>;
 
-/** What the policy is asked for: the defaults under the overrides. */
-export function resolveSampling(overrides: SamplingOverrides): Sampling {
-  return { ...defaultSampling, ...overrides };
+/** What the policy is asked for: our defaults, under the admin's, under the person's own. */
+export function resolveSampling(adminDefaults: SamplingOverrides, overrides: SamplingOverrides): Sampling {
+  return { ...defaultSampling, ...adminDefaults, ...overrides };
 }

@@ -1,4 +1,5 @@
 /** @file Chats that are stored nowhere and used for nothing: turns come in, the answer goes out, nothing remains. */
+import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { TemporaryUpdate } from "../generation/answer-updates";
 import { explainFailure } from "../generation/explain-failure";
@@ -6,6 +7,7 @@ import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
 import { checkMessageText } from "./message-text";
 import { resolveSampling, type SamplingOverrides } from "./sampling";
+import { readSettings } from "./settings";
 
 type TemporaryRequest = {
   userId: string;
@@ -19,6 +21,7 @@ type TemporaryRequest = {
 
 /** Ends with one `ended` update, whatever happens. The caller going away cancels generation within a token. */
 export async function* answerTemporarily(
+  db: Db,
   chat: ChatServices,
   { userId, messages, systemPrompt, sampling, checkpointId, continueLast, signal }: TemporaryRequest,
 ): AsyncGenerator<TemporaryUpdate, void, void> {
@@ -27,14 +30,16 @@ export async function* answerTemporarily(
     throw new AppError("BAD_REQUEST", "The last message must be a question, or an answer to go on with.");
   }
   for (const { content } of messages) checkMessageText(content);
+  const { defaultSampling, defaultSystemPrompt } = await readSettings(db);
+  const system = systemPrompt || defaultSystemPrompt;
   const place = chat.generation.admit(userId);
   const target = checkpointId === null ? { channel: liveChannel } : { checkpointId };
   try {
     const answer = chat.generation.generate(
       target,
       {
-        messages: systemPrompt ? [{ role: "system", content: systemPrompt }, ...messages] : messages,
-        sampling: resolveSampling(sampling ?? {}),
+        messages: system ? [{ role: "system", content: system }, ...messages] : messages,
+        sampling: resolveSampling(defaultSampling, sampling ?? {}),
         ...(continueLast && { continueLast }),
         priority: "chat",
       },

@@ -82,16 +82,15 @@ export class Answers {
   }
 
   /**
-   * For shutdown: lets what runs finish for a while, then keeps the rest as `interrupted`.
+   * For shutdown: ends what still runs and keeps it as `interrupted`.
+   * @param withinMs how long to wait for the last writes
    * @returns how many were interrupted
    */
-  async drain(graceMs: number): Promise<number> {
-    const all = Promise.all([...this.#live.values()].map(({ done }) => done));
-    const timer = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
-    await Promise.race([all, timer]);
+  async interrupt(withinMs: number): Promise<number> {
     const cut = [...this.#live.values()];
     for (const live of cut) live.cancel("interrupted");
-    await Promise.race([all, new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref())]);
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
+    await Promise.race([Promise.all(cut.map(({ done }) => done)), timeout]);
     return cut.length;
   }
 

@@ -125,7 +125,7 @@ export const chatRouter = router({
       }),
     )
     .mutation(({ ctx, input, signal }) =>
-      answerTemporarily(chatServices(), {
+      answerTemporarily(ctx.db, chatServices(), {
         ...input,
         checkpointId: input.checkpointId ?? null,
         userId: ctx.user.id,

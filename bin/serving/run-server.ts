@@ -1,0 +1,88 @@
+/** @file The life of the web process: open, migrate, load, serve, drain, close. In this order, and back. */
+import fs from "node:fs/promises";
+import { newControlToken, removeServerFile, writeServerFile } from "@/server/boot/server-file";
+import { startChat } from "@/server/boot/start-chat";
+import { type PageHandler, startWebServer, type WebServerOptions } from "@/server/boot/web-server";
+import { migrateDatabase } from "@/server/db/migrate-database";
+import { openDatabase } from "@/server/db/open-database";
+import { sweepConversations } from "@/server/domain/conversations-sweep";
+import { type Env, publicUrl } from "@/server/env";
+import { log } from "@/server/log";
+import type { EnsuredModel } from "@/server/models/ensure-model";
+import { type ChatServices, processState } from "@/server/process-state";
+
+export type ServerParts = {
+  env: Env;
+  /** The compiled engine: dist/engine.js. */
+  engineEntry: string;
+  findModel: (env: Env) => Promise<EnsuredModel>;
+  /** Makes the handler of all requests, once everything it needs is up. */
+  preparePages: () => Promise<Pages>;
+  /** Told when people can come. */
+  onReady: (ready: Ready) => void;
+};
+
+export type Pages = { handle: PageHandler; onUpgrade?: WebServerOptions["onUpgrade"] };
+export type Ready = { url: string; setupUrl: string | null };
+
+const sweepEveryMs = 10 * 60 * 1000;
+/** How long running answers may go on after the first signal. */
+const drainMs = 5_000;
+const closeMs = 2_000;
+
+/** Serves until `stop` resolves, then drains and closes everything. */
+export async function runServer(parts: ServerParts, stop: Promise<unknown>): Promise<void> {
+  const { env } = parts;
+  const state = processState();
+  await fs.mkdir(env.ATTUNE_DATA, { recursive: true });
+  await using opened = await openDatabase({
+    dataFolder: env.ATTUNE_DATA,
+    databaseUrl: env.DATABASE_URL,
+    purpose: "server",
+  });
+  await migrateDatabase(opened.db);
+  state.db = opened.db;
+  const model = await parts.findModel(env);
+  const chat = await startChat({ db: opened.db, env, log, engineEntry: parts.engineEntry, model });
+  await using _engines = chat.generation;
+  state.chat = chat;
+  state.controlToken = newControlToken();
+  const pages = await parts.preparePages();
+  const web = await startWebServer({
+    ...pages,
+    port: env.PORT,
+    host: env.HOST,
+    metrics: chat.metrics,
+    onError: (err) => log.error({ err }, "request failed"),
+  });
+  const sweep = setInterval(() => {
+    sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
+  }, sweepEveryMs);
+  writeServerFile(env.ATTUNE_DATA, {
+    pid: process.pid,
+    url: publicUrl({ HOST: env.HOST, PORT: web.port, ATTUNE_URL: undefined }),
+    token: state.controlToken,
+    startedAt: state.startedAt.toISOString(),
+  });
+  state.phase = "serving";
+  parts.onReady({ url: publicUrl(env, web.port), setupUrl: null });
+
+  await stop;
+  state.phase = "draining";
+  clearInterval(sweep);
+  chat.generation.refuseNew();
+  const interrupted = await drain(chat);
+  log.info({ interrupted }, "stopping");
+  await web.close(closeMs);
+  removeServerFile(env.ATTUNE_DATA);
+}
+
+/** Chat answers and API requests may finish; what has not is stored as interrupted. @returns how many answers were cut */
+async function drain({ answers, generation }: ChatServices): Promise<number> {
+  const until = Date.now() + drainMs;
+  const isIdle = () => generation.status().every(({ running, waiting }) => running + waiting === 0);
+  while (Date.now() < until && !(isIdle() && answers.count === 0)) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return answers.interrupt(closeMs);
+}

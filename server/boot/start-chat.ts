@@ -1,0 +1,54 @@
+/** @file Brings chat up: finds a model, points the live channel, starts its engine, makes the services everything else uses. */
+import path from "node:path";
+import type { Db } from "../db/db";
+import { readChannels } from "../domain/channels";
+import { chooseLive } from "../domain/channels-boot";
+import { locateCheckpoint } from "../domain/checkpoints";
+import { markUnfinishedInterrupted } from "../domain/messages";
+import { defaultThreads, type Env } from "../env";
+import { AnswerWriter } from "../generation/answer-writer";
+import { Answers } from "../generation/answers";
+import { ConversationChanges } from "../generation/conversation-changes";
+import { Generation } from "../generation/generation";
+import type { Log } from "../log";
+import { Metrics } from "../metrics";
+import type { EnsuredModel } from "../models/ensure-model";
+import type { ChatServices } from "../process-state";
+
+type ChatStart = {
+  db: Db;
+  env: Env;
+  log: Log;
+  /** The compiled engine: dist/engine.js. */
+  engineEntry: string;
+  model: EnsuredModel;
+};
+
+/** Answers that a killed server left behind are marked first. Does not wait for the engine to load. */
+export async function startChat({ db, env, log, engineEntry, model }: ChatStart): Promise<ChatServices> {
+  const interrupted = await markUnfinishedInterrupted(db);
+  if (interrupted > 0)
+    log.info({ interrupted }, "answers cut by the last stop are kept and can be continued");
+  await chooseLive(db, { env, model });
+  const metrics = new Metrics();
+  const generation = new Generation({
+    engineEntry,
+    engine: {
+      precision: env.ATTUNE_PRECISION,
+      threads: env.ATTUNE_THREADS ?? defaultThreads(),
+      slots: env.ATTUNE_SLOTS,
+      cacheFolder: path.join(env.ATTUNE_DATA, "cache", "serving"),
+    },
+    locate: (checkpointId) => locateCheckpoint(db, checkpointId, env.ATTUNE_DATA),
+    onLog: ({ level, message, checkpointId }) => log[level]({ engine: checkpointId.slice(0, 12) }, message),
+    observer: metrics.observer,
+  });
+  const answers = new Answers({
+    generation,
+    writer: new AnswerWriter(db, (err) => log.error({ err }, "growing answers could not be stored")),
+    onError: (err, messageId) => log.warn({ err, messageId }, "answer failed"),
+  });
+  metrics.watch(generation, answers);
+  generation.openChannels(await readChannels(db));
+  return { generation, answers, changes: new ConversationChanges(), metrics, log };
+}
