@@ -10,7 +10,7 @@ import { installPackages, packagesAreInstalled } from "./setup/install-packages.
 import { installPrograms, missingPrograms } from "./setup/install-programs.mjs";
 import { distFolder, inProject, root } from "./setup/project.mjs";
 import { runLogged, stopRunning } from "./setup/run-logged.mjs";
-import { dataFolder, logFile } from "./setup/settings.mjs";
+import { logFile } from "./setup/settings.mjs";
 import { explain, StepFailure, Steps } from "./setup/terminal.mjs";
 import { startThrowawayPostgres } from "./setup/throwaway-postgres.mjs";
 
@@ -57,7 +57,7 @@ async function prepare() {
   await Promise.all([steps.run("Building pages", buildPages), steps.run("Getting a model", pullModel)]);
   const postgres = await steps.run("Starting PostgreSQL", startThrowawayPostgres);
   cleanups.unshift(postgres.stop);
-  return { ...process.env, TEST_DATABASE_URL: postgres.url, TEST_MODELS: path.join(dataFolder(), "models") };
+  return { ...process.env, TEST_DATABASE_URL: postgres.url };
 }
 
 /** Without a network the tiny model of the repository serves. */

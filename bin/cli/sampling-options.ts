@@ -28,5 +28,5 @@ export function addSamplingOptions(command: Command): Command {
 
 /** @param flags as commander parsed them; other flags are ignored */
 export function samplingOf(flags: Record<string, unknown>): Sampling {
-  return resolveSampling(samplingOverridesSchema.parse(flags));
+  return resolveSampling({}, samplingOverridesSchema.parse(flags));
 }

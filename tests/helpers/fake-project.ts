@@ -1,8 +1,8 @@
 /** @file A copy of the start script around a project whose npm, pages, model and server are small fakes in plain sight. */
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs/promises";
-import net, { type AddressInfo } from "node:net";
 import path from "node:path";
+import { freePort } from "./free-port";
 import { temporaryFolder } from "./temporary-folder";
 
 const projectRoot = path.resolve(import.meta.dirname, "..", "..");
@@ -82,6 +82,7 @@ export async function fakeProject(): Promise<FakeProject> {
       const child = spawn(process.execPath, [...nodeArgs, path.join(folder, "bin", "start.mjs")], {
         cwd: folder,
         env: {
+          NODE_ENV: "production",
           PATH: process.env.PATH,
           PORT: String(port),
           ATTUNE_DATA: path.join(folder, "data"),
@@ -134,12 +135,4 @@ function watch(child: ChildProcess): Started {
         void ended.then(() => reject(new Error(`Ended without saying "${text}":\n${output}`)));
       }),
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
