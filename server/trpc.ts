@@ -2,6 +2,7 @@
 import { initTRPC, TRPCError } from "@trpc/server";
 import superjson from "superjson";
 import { z } from "zod";
+import { addressKey, countAgainst } from "./auth/limits";
 import type { Context } from "./context";
 import { AppError, type ErrorCode, isAppError } from "./errors";
 import { isAllowed, type MemberPermission, type OpenPermission, type Permission } from "./permissions";
@@ -39,7 +40,20 @@ const translateErrors = t.middleware(async ({ ctx, next, path }) => {
   return result;
 });
 
-const base = t.procedure.use(translateErrors);
+const limitMutations = t.middleware(async ({ ctx, next, type }) => {
+  if (type === "mutation") {
+    const { user, address } = ctx;
+    const counted = user
+      ? countAgainst("mutationByUser", user.id)
+      : countAgainst("mutationByAddress", addressKey(address));
+    await counted.catch((error: unknown) => {
+      throw isAppError(error) ? toTrpcError(error) : error;
+    });
+  }
+  return next();
+});
+
+const base = t.procedure.use(translateErrors).use(limitMutations);
 
 function memberProcedure(permission: MemberPermission) {
   return base.meta({ permission }).use(({ ctx, next }) => {

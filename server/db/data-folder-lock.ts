@@ -1,6 +1,7 @@
 /** @file One process per data folder: a lock file that outlives nobody, not even a killed holder. */
-import { randomUUID } from "node:crypto";
+
 import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

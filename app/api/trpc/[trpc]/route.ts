@@ -1,0 +1,40 @@
+/** @file All procedures over HTTP: queries and mutations in batches, subscriptions as server-sent events. */
+import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import { checkMutation, withBoundedBody } from "@/server/auth/request-checks";
+import { processEnv } from "@/server/env";
+import { httpStatus, isAppError } from "@/server/errors";
+import { log } from "@/server/log";
+import { createContext } from "@/server/request-context";
+import { appRouter } from "@/server/routers/root";
+import { toTrpcError } from "@/server/trpc";
+
+async function handle(received: Request): Promise<Response> {
+  try {
+    checkMutation(received, processEnv());
+    return await answer(await withBoundedBody(received));
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return Response.json({ code: error.code, message: error.message }, { status: httpStatus[error.code] });
+  }
+}
+
+function answer(req: Request): Promise<Response> {
+  return fetchRequestHandler({
+    endpoint: "/api/trpc",
+    req,
+    router: appRouter,
+    createContext: ({ resHeaders }) => createContext(req.headers, resHeaders).catch(rethrow),
+    responseMeta: () => ({ headers: { "cache-control": "no-store", "x-accel-buffering": "no" } }),
+    onError({ error, path }) {
+      // Inside procedures errors are logged with their request id; this is the rest: a context that could not be made.
+      if (error.code === "INTERNAL_SERVER_ERROR" && path === undefined)
+        log.error({ err: error }, "request failed");
+    },
+  });
+}
+
+function rethrow(error: unknown): never {
+  throw isAppError(error) ? toTrpcError(error) : error;
+}
+
+export { handle as GET, handle as POST };

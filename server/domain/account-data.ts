@@ -1,0 +1,93 @@
+/** @file Everything Attune holds about one person, as one JSON document, written piece by piece. */
+import { asc, eq, inArray } from "drizzle-orm";
+import { apiKeys, consentEvents, conversations, feedback, messages, sessions } from "@/drizzle/schema";
+import type { Db } from "../db/db";
+import { readProfile } from "./account";
+import { appendAudit } from "./audit";
+
+const conversationsPerPage = 50;
+
+/**
+ * The parts of the document, to be sent as they come: a long history never lies in memory at once. Passwords, tokens
+ * and key hashes are left out.
+ */
+export async function* exportAccount(db: Db, userId: string): AsyncGenerator<string> {
+  await db.transaction((tx) =>
+    appendAudit(tx, { actorId: userId, action: "account.exported", subject: userId }),
+  );
+  const about = {
+    format: "attune-account-1",
+    exportedAt: new Date(),
+    profile: await readProfile(db, userId),
+    consentAnswers: await readConsentAnswers(db, userId),
+    sessions: await readOwnSessions(db, userId),
+    apiKeys: await readKeys(db, userId),
+    feedback: await db
+      .select()
+      .from(feedback)
+      .where(eq(feedback.userId, userId))
+      .orderBy(asc(feedback.createdAt)),
+  };
+  yield JSON.stringify(about, null, 1).replace(/\n\}$/, ',\n "conversations": [');
+  let isFirst = true;
+  for await (const conversation of readConversations(db, userId)) {
+    yield `${isFirst ? "" : ","}\n${JSON.stringify(conversation)}`;
+    isFirst = false;
+  }
+  yield "\n ]\n}\n";
+}
+
+function readConsentAnswers(db: Db, userId: string) {
+  return db
+    .select()
+    .from(consentEvents)
+    .where(eq(consentEvents.userId, userId))
+    .orderBy(asc(consentEvents.createdAt));
+}
+
+function readOwnSessions(db: Db, userId: string) {
+  return db
+    .select({
+      createdAt: sessions.createdAt,
+      expiresAt: sessions.expiresAt,
+      ipAddress: sessions.ipAddress,
+      userAgent: sessions.userAgent,
+    })
+    .from(sessions)
+    .where(eq(sessions.userId, userId));
+}
+
+function readKeys(db: Db, userId: string) {
+  return db
+    .select({
+      name: apiKeys.name,
+      suffix: apiKeys.suffix,
+      consent: apiKeys.consent,
+      createdAt: apiKeys.createdAt,
+      lastUsedAt: apiKeys.lastUsedAt,
+      revokedAt: apiKeys.revokedAt,
+    })
+    .from(apiKeys)
+    .where(eq(apiKeys.userId, userId));
+}
+
+/** Deleted ones that can still be restored are theirs too. */
+async function* readConversations(db: Db, userId: string) {
+  const ids = await db
+    .select({ id: conversations.id })
+    .from(conversations)
+    .where(eq(conversations.userId, userId))
+    .orderBy(asc(conversations.createdAt), asc(conversations.id));
+  for (let start = 0; start < ids.length; start += conversationsPerPage) {
+    const page = ids.slice(start, start + conversationsPerPage).map(({ id }) => id);
+    const found = await db.select().from(conversations).where(inArray(conversations.id, page));
+    const turns = await db
+      .select()
+      .from(messages)
+      .where(inArray(messages.conversationId, page))
+      .orderBy(asc(messages.createdAt), asc(messages.id));
+    for (const { userId: _, ...conversation } of found) {
+      yield { ...conversation, messages: turns.filter((turn) => turn.conversationId === conversation.id) };
+    }
+  }
+}
