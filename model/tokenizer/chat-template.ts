@@ -3,6 +3,7 @@
  * template that loops or explodes ends in a clear error.
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { evaluateStrip } from "./python-strip";
 import type { SpecialTokens } from "./tokenizer";
 
 export class ChatTemplateError extends Error {
@@ -97,7 +98,8 @@ class BoundedInterpreter extends Interpreter {
     if (performance.now() > this.#deadline) {
       throw new ChatTemplateError(`it took more than ${milliseconds} ms; it may loop`);
     }
-    const result = super.evaluate(statement, environment);
+    const again = (each: Statement, scope: Environment) => this.evaluate(each, scope);
+    const result = evaluateStrip(statement, environment, again) ?? super.evaluate(statement, environment);
     checkSize(result.value, this.limits);
     return result;
   }

@@ -56,6 +56,7 @@ const definitionSchema = z.looseObject({
     merges: mergesSchema,
     unk_token: z.string().nullish(),
     byte_fallback: z.boolean().nullish(),
+    fuse_unk: z.boolean().nullish(),
     ignore_merges: z.boolean().nullish(),
     dropout: z.number().nullish(),
   }),

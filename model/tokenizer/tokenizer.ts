@@ -1,7 +1,8 @@
 /** @file Text to token ids and back, from the parsed tokenizer.json of a model. */
 import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { AddedTokenSplitter } from "./added-tokens";
-import { faithfulDefinition } from "./faithful-definition";
+import { BytePairEncoder } from "./byte-pair-encoder";
+import { faithfulSteps } from "./faithful-steps";
 import { type ByteTable, byteTable } from "./token-bytes";
 import { parseTokenizerDefinition, type TokenizerDefinition } from "./tokenizer-definition";
 
@@ -36,22 +37,26 @@ export type TokenizerOptions = {
 export class Tokenizer {
   readonly endTokenIds: readonly number[];
   readonly special: SpecialTokens;
-  readonly #library: Library;
+  readonly #steps: Pick<Library, "normalizer" | "pre_tokenizer">;
+  readonly #encoder: BytePairEncoder;
   readonly #splitter: AddedTokenSplitter;
   readonly #plainSplitter: AddedTokenSplitter;
   readonly #specialSplitter: AddedTokenSplitter;
+  readonly #addedIds: ReadonlyMap<string, number>;
   readonly #specialIds: ReadonlySet<number>;
   readonly #bytes: ByteTable;
 
-  /** @throws UnsupportedModelError when the definition is of a kind Attune cannot reproduce exactly. */
+  /** @throws UnsupportedTokenizerError when the definition is of a kind Attune cannot reproduce exactly. */
   constructor(definitionJson: unknown, options: TokenizerOptions = {}) {
     const definition: TokenizerDefinition = parseTokenizerDefinition(definitionJson);
-    this.#library = new Library(faithfulDefinition(definition), {});
+    this.#steps = new Library(faithfulSteps(definition), {});
+    this.#encoder = new BytePairEncoder(definition.model);
     const added = definition.added_tokens;
     this.#splitter = new AddedTokenSplitter(added);
     this.#plainSplitter = new AddedTokenSplitter(added.filter((token) => !token.special));
     this.#specialSplitter = new AddedTokenSplitter(added.filter((token) => token.special));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+    this.#addedIds = new Map(added.map((token) => [token.content, token.id]));
     this.#bytes = byteTable(definition);
     this.special = { bos: null, eos: null, unk: null, pad: null, ...options.special };
     const eos = this.special.eos === null ? undefined : this.tokenId(this.special.eos);
@@ -90,11 +95,10 @@ export class Tokenizer {
   }
 
   #encodeSection(text: string, index: number): number[] {
-    const { normalizer, pre_tokenizer: preTokenizer, model } = this.#library;
-    if (!model) throw new Error("A tokenizer without a model was let through.");
+    const { normalizer, pre_tokenizer: preTokenizer } = this.#steps;
     const normalized = normalizer ? normalizer(text) : text;
     const words = preTokenizer ? preTokenizer(normalized, { section_index: index }) : [normalized];
-    return model(words).flatMap((token) => model.tokens_to_ids.get(token) ?? []);
+    return words.flatMap((word) => this.#encoder.encode(word));
   }
 
   /** The text with every special token it spells out broken by `mark`, for `encode` with `ignore: mark`. */
@@ -108,7 +112,7 @@ export class Tokenizer {
 
   /** undefined when the vocabulary has no such token. */
   tokenId(token: string): number | undefined {
-    return this.#library.token_to_id(token);
+    return this.#addedIds.get(token) ?? this.#encoder.tokenId(token);
   }
 
   /** True when a leading space of the whole text is the tokenizer's own and is taken off again by `decode`. */

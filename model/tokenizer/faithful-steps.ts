@@ -14,15 +14,15 @@ const isolate = (regex: string): Step => ({
   invert: false,
 });
 
-/** Added tokens, the bytes of a token and the begin-of-text token are `Tokenizer`'s own business. */
-export function faithfulDefinition(definition: TokenizerDefinition) {
+/** The library normalizes and pre-tokenizes; merges, added tokens and decoding are Attune's own. */
+export function faithfulSteps({ normalizer, pre_tokenizer }: TokenizerDefinition) {
   return {
-    ...definition,
-    // No dropout while encoding: the Rust library applies it only in training.
-    model: { ...definition.model, dropout: null },
-    pre_tokenizer: definition.pre_tokenizer && faithfulStep(definition.pre_tokenizer),
+    normalizer,
+    pre_tokenizer: pre_tokenizer && faithfulStep(pre_tokenizer),
+    model: { type: "BPE", vocab: {}, merges: [] },
     post_processor: null,
     decoder: null,
+    added_tokens: [],
   };
 }
 
