@@ -1,7 +1,7 @@
 /** @file The policies being served: which checkpoint each channel points to, one engine per checkpoint, swap without a broken stream. */
 import os from "node:os";
 import process from "node:process";
-import type { GenerationEvent, GenerationRequest } from "@/model/runtime/types";
+import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
 import { AppError } from "../errors";
 import { Admission, type Place } from "./admission";
 import type { EngineOptions } from "./protocol";
@@ -46,6 +46,8 @@ export type EngineStatus = {
   rssBytes: number;
   lastError: string | null;
   contextLength: number | null;
+  /** What the engine told when it had loaded; null before. */
+  info: GeneratorInfo | null;
 };
 
 export type Answering = {
@@ -162,6 +164,7 @@ export class Generation implements AsyncDisposable {
       rssBytes: served.rssBytes,
       lastError: served.lastError,
       contextLength: served.info?.contextLength ?? null,
+      info: served.info,
     }));
   }
 
