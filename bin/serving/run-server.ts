@@ -6,6 +6,7 @@ import { type PageHandler, startWebServer, type WebServerOptions } from "@/serve
 import { migrateDatabase } from "@/server/db/migrate-database";
 import { openDatabase } from "@/server/db/open-database";
 import { sweepConversations } from "@/server/domain/conversations-sweep";
+import { ensureSetupLink } from "@/server/domain/setup";
 import { type Env, publicUrl } from "@/server/env";
 import { log } from "@/server/log";
 import type { EnsuredModel } from "@/server/models/ensure-model";
@@ -50,8 +51,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   const pages = await parts.preparePages();
   const web = await startWebServer({
     ...pages,
-    port: env.PORT,
-    host: env.HOST,
+    env,
     metrics: chat.metrics,
     onError: (err) => log.error({ err }, "request failed"),
   });
@@ -65,7 +65,10 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     startedAt: state.startedAt.toISOString(),
   });
   state.phase = "serving";
-  parts.onReady({ url: publicUrl(env, web.port), setupUrl: null });
+  parts.onReady({
+    url: publicUrl(env, web.port),
+    setupUrl: await ensureSetupLink(opened.db, env, web.port),
+  });
 
   await stop;
   state.phase = "draining";

@@ -2,6 +2,8 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { stampClientAddress } from "../auth/client-address";
+import type { Env } from "../env";
 import type { Metrics } from "../metrics";
 
 export type PageHandler = (request: http.IncomingMessage, response: http.ServerResponse) => Promise<void>;
@@ -14,8 +16,7 @@ export type WebServer = {
 };
 
 export type WebServerOptions = {
-  port: number;
-  host: string;
+  env: Pick<Env, "PORT" | "HOST" | "ATTUNE_TRUSTED_PROXIES">;
   handle: PageHandler;
   onUpgrade?: ((request: http.IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
   metrics: Metrics;
@@ -27,8 +28,9 @@ const keepAliveMs = 75_000;
 
 /** @throws {Error} EADDRINUSE and the like */
 export async function startWebServer(options: WebServerOptions): Promise<WebServer> {
-  const { handle, metrics, onError } = options;
+  const { env, handle, metrics, onError } = options;
   const server = http.createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
+    stampClientAddress(request, env);
     measure(request, response, metrics);
     handle(request, response).catch((error: unknown) => {
       onError(error);
@@ -39,7 +41,7 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
   if (options.onUpgrade) server.on("upgrade", options.onUpgrade);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.host, () => {
+    server.listen(env.PORT, env.HOST, () => {
       server.off("error", reject);
       resolve();
     });

@@ -1,0 +1,61 @@
+/** @file What `model` names: a channel, a checkpoint's id, or a checkpoint's name. */
+import { asc, desc, eq, or } from "drizzle-orm";
+import { channels, checkpoints } from "@/drizzle/schema";
+import type { Db } from "../db/db";
+import { AppError } from "../errors";
+import type { Target } from "../generation/generation";
+
+export type ApiModel = {
+  id: string;
+  object: "model";
+  created: number;
+  owned_by: string;
+  /** The checkpoint that answers under this id now. */
+  checkpoint: string;
+  name: string;
+};
+
+/** Channels first, then every checkpoint that can answer. */
+export async function listApiModels(db: Db): Promise<ApiModel[]> {
+  const pointers = await db
+    .select({ channel: channels, name: checkpoints.name })
+    .from(channels)
+    .innerJoin(checkpoints, eq(checkpoints.id, channels.checkpointId))
+    .orderBy(asc(channels.name));
+  const rows = await db.select().from(checkpoints).orderBy(desc(checkpoints.createdAt));
+  return [
+    ...pointers.map(({ channel, name }) =>
+      toModel(channel.name, { checkpoint: channel.checkpointId, name, createdAt: channel.changedAt }),
+    ),
+    ...rows
+      .filter(({ stage }) => stage !== "reward")
+      .map((row) => toModel(row.id, { checkpoint: row.id, name: row.name, createdAt: row.createdAt })),
+  ];
+}
+
+function toModel(
+  id: string,
+  { checkpoint, name, createdAt }: { checkpoint: string; name: string; createdAt: Date },
+): ApiModel {
+  const created = Math.floor(createdAt.getTime() / 1000);
+  return { id, object: "model", created, owned_by: "attune", checkpoint, name };
+}
+
+/** @throws {AppError} NOT_FOUND, BAD_REQUEST for a reward model */
+export async function chooseModel(
+  db: Db,
+  model: string,
+): Promise<{ target: Target; channel: string | null }> {
+  const [channel] = await db.select().from(channels).where(eq(channels.name, model));
+  if (channel) return { target: { channel: channel.name }, channel: channel.name };
+  const [row] = await db
+    .select({ id: checkpoints.id, stage: checkpoints.stage })
+    .from(checkpoints)
+    .where(or(eq(checkpoints.id, model), eq(checkpoints.name, model)))
+    .orderBy(desc(checkpoints.createdAt));
+  if (!row) throw new AppError("NOT_FOUND", `There is no model “${model}”. GET /v1/models lists them.`);
+  if (row.stage === "reward") {
+    throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
+  }
+  return { target: { checkpointId: row.id }, channel: null };
+}
