@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { z } from "zod";
+import { projectRoot } from "@/server/project-root";
 import { freePort } from "./free-port";
 import { temporaryFolder } from "./temporary-folder";
 import { testModel } from "./test-model";
 
-const projectRoot = path.resolve(import.meta.dirname, "..", "..");
 const startLimitMs = 120_000;
 
 const readySchema = z.object({

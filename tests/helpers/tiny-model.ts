@@ -1,8 +1,9 @@
 /** @file The tiny model of the repository, as tests need it: its folder, or its files without the manifest. */
 import fs from "node:fs/promises";
 import path from "node:path";
+import { projectRoot } from "@/server/project-root";
 
-export const tinyModelFolder = path.resolve(import.meta.dirname, "..", "..", "model", "tiny", "sft");
+export const tinyModelFolder = path.join(projectRoot, "model", "tiny", "sft");
 
 /** What a Hugging Face folder of the same model holds: everything but attune.json. */
 export async function tinyModelFiles(): Promise<Record<string, Buffer>> {

@@ -1,0 +1,76 @@
+/** @file A fresh clone, `npm start`, until the first token over the API; and how long a second start takes. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import path from "node:path";
+import readline from "node:readline";
+import { projectRoot } from "@/server/project-root";
+import { apiVisitor, tokenOf } from "@/tests/helpers/api-visitor";
+import { freePort } from "@/tests/helpers/free-port";
+import { temporaryFolder } from "@/tests/helpers/temporary-folder";
+import { streamChat } from "./harness/stream-chat";
+
+export type StartBench = {
+  n: number;
+  /** From `npm start` in a fresh clone to the first token. */
+  freshSeconds: number;
+  /** Seconds of each step, as `npm start` names it; some run at the same time. */
+  phases: Record<string, number>;
+  /** From `npm start` again to being ready. */
+  secondStartSeconds: number;
+  model: string;
+};
+
+/** Measures what is committed. `quick` changes nothing here: there is one fresh start to a clone. */
+export default async function run(): Promise<StartBench> {
+  await using folder = await temporaryFolder();
+  const clone = path.join(folder.path, "attune");
+  execFileSync("git", ["clone", "--quiet", "--no-hardlinks", projectRoot, clone]);
+  const env = { ...process.env, PORT: String(await freePort()), ATTUNE_DATA: path.join(clone, "data") };
+
+  const startedAt = performance.now();
+  const first = await npmStart(clone, env);
+  const key = await (await apiVisitor(first.url, tokenOf(first.setupUrl))).newKey();
+  const { model } = await streamChat({ url: first.url, key, prompt: "Say hello.", maxTokens: 1 });
+  const freshSeconds = seconds(performance.now() - startedAt);
+  await first.stop();
+
+  const againAt = performance.now();
+  const second = await npmStart(clone, env);
+  const secondStartSeconds = seconds(performance.now() - againAt);
+  await second.stop();
+  return { n: 1, freshSeconds, phases: first.phases, secondStartSeconds, model };
+}
+
+type Started = {
+  url: string;
+  setupUrl: string | null;
+  phases: Record<string, number>;
+  stop(): Promise<void>;
+};
+
+/** Resolves when the server says that it is ready; its lines are passed on meanwhile. */
+async function npmStart(clone: string, env: NodeJS.ProcessEnv): Promise<Started> {
+  const child: ChildProcess = spawn("npm", ["start"], {
+    cwd: clone,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  const phases: Record<string, number> = {};
+  if (!child.stdout) throw new Error("npm start has no output.");
+  for await (const line of readline.createInterface({ input: child.stdout })) {
+    console.error(line);
+    const step = /✔ (.+) · ([\d.]+) s$/.exec(line);
+    if (step?.[1]) phases[step[1]] = Number(step[2]);
+    if (!line.startsWith('{"attune":"ready"')) continue;
+    const { url, setupUrl } = JSON.parse(line);
+    child.stdout.resume();
+    const stop = async () => {
+      child.kill("SIGINT");
+      await ended;
+    };
+    return { url, setupUrl, phases, stop };
+  }
+  throw new Error("npm start ended before the server was ready.");
+}
+
+const seconds = (milliseconds: number): number => Number((milliseconds / 1000).toFixed(1));
