@@ -1,6 +1,6 @@
 /** @file The pages beside the chat, and the permission each needs. */
 import type { IconName } from "../_components/icon";
-import type { Permission } from "./api-types";
+import type { Permission } from "./viewer";
 
 type PageLink = { href: string; title: string; icon: IconName; permission: Permission };
 

@@ -4,8 +4,9 @@
 import { type ReactNode, useState } from "react";
 import { Drawer } from "@/app/_components/dialog";
 import { ShortcutSheet } from "@/app/_components/shortcut-sheet";
-import type { ConversationPage, Viewer } from "@/app/_lib/api-types";
+import type { ConversationPage } from "@/app/_lib/api-types";
 import { useShortcuts } from "@/app/_lib/use-shortcuts";
+import type { Viewer } from "@/app/_lib/viewer";
 import { ConversationList } from "../_list/conversation-list";
 import { ListDrawerContext } from "./list-drawer";
 import { PersonPanel } from "./person-panel";

@@ -15,7 +15,7 @@ export function ConsentQuestion() {
   const router = useRouter();
   const toast = useToast();
   const answering = useMutation(
-    trpc.account.setConsent.mutationOptions({
+    trpc.account.answerConsent.mutationOptions({
       onSuccess: () => router.refresh(),
       onError: (error) => toast({ text: errorText(error), isError: true }),
     }),

@@ -2,7 +2,7 @@
 "use client";
 
 import { createContext, type ReactNode, useContext } from "react";
-import type { Viewer } from "@/app/_lib/api-types";
+import type { Viewer } from "@/app/_lib/viewer";
 
 const ViewerContext = createContext<Viewer | null>(null);
 

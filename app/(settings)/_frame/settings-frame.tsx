@@ -7,8 +7,8 @@ import type { ReactNode } from "react";
 import { buttonClass } from "@/app/_components/button-class";
 import { classNames } from "@/app/_components/class-names";
 import { Icon } from "@/app/_components/icon";
-import type { Viewer } from "@/app/_lib/api-types";
 import { pagesFor } from "@/app/_lib/pages";
+import type { Viewer } from "@/app/_lib/viewer";
 
 export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const path = usePathname();
