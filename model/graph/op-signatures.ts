@@ -90,7 +90,7 @@ export type ServingOps = {
     inputs: [x: Value, weight: Value, scales: Value, bias: Value | null];
     attrs: { K: number; N: number; bits: 4 | 8; blockSize: number; accuracyLevel: 0 | 4 };
   };
-  /** Rows of a block-quantised table (V, K) by id, as float32. Table and scales as in MatMulNBits. */
+  /** Rows of a block-quantised table (V, K) by id, as float32. Table (V, K * bits / 8), scales (V, K/block). */
   GatherBlockQuantized: {
     inputs: [table: Value, ids: Value, scales: Value];
     attrs: { bits: 4 | 8; blockSize: number };

@@ -93,14 +93,15 @@ export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
     infer: ([table, ids, scales], { bits, blockSize }) => {
       const op = "GatherBlockQuantized";
       expectIds(op, [table, ids, scales], ids);
-      const [rows, blocks, bytes] = table.shape;
+      const [rows, bytes] = table.shape;
+      const width = (Number(bytes) * 8) / bits;
       const fits =
-        table.shape.length === 3 &&
+        table.shape.length === 2 &&
         table.dtype === "uint8" &&
-        bytes === (blockSize * bits) / 8 &&
-        isSameShape(scales.shape, [rows ?? 0, blocks ?? 0]);
-      if (!fits) throw new GraphError(op, `does not fit ${bits} bits, block ${blockSize}`, [table, ids, scales]);
-      return [{ dtype: scales.dtype, shape: [...ids.shape, Number(blocks) * blockSize] }];
+        isSameShape(scales.shape, [rows ?? 0, width / blockSize]);
+      if (!fits)
+        throw new GraphError(op, `does not fit ${bits} bits, block ${blockSize}`, [table, ids, scales]);
+      return [{ dtype: scales.dtype, shape: [...ids.shape, width] }];
     },
     write: ({ bits, blockSize }) => ({
       domain,

@@ -62,8 +62,10 @@ export function concatShape(op: string, inputs: readonly TensorType[], axis: num
       if (!agree) throw new GraphError(op, `sizes differ on axis ${i}`, inputs);
       return dim;
     }
-    const isFixed = dims.every((size) => typeof size === "number");
-    return isFixed ? dims.reduce<number>((sum, size) => sum + Number(size), 0) : dims.join("+");
+    if (dims.every((size) => typeof size === "number")) {
+      return dims.reduce<number>((sum, size) => sum + Number(size), 0);
+    }
+    return dims.length > 1 && dims.every((size) => size === dim) ? `${dims.length}*${dim}` : dims.join("+");
   });
 }
 

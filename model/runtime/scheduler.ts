@@ -48,7 +48,10 @@ export class Scheduler implements AsyncDisposable {
 
   /** Its events tell how it goes. Setting `isCancelled` ends it within one token. */
   add(sequence: Sequence): void {
-    if (this.#isClosed) return sequence.fail(new GeneratorClosedError());
+    if (this.#isClosed) {
+      sequence.fail(new GeneratorClosedError());
+      return;
+    }
     this.#waiting.push(sequence);
     this.#rounds ??= this.#run().finally(() => {
       this.#rounds = null;

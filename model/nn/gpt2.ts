@@ -1,0 +1,66 @@
+/** @file The GPT-2 family: LayerNorm, learned positions, one fused qkv, GELU. */
+import type { Gpt2Config } from "@/model/checkpoint/model-config";
+import type { Graph, Value } from "@/model/graph/graph";
+import { attention, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { layerNorm } from "./norms";
+import type { TransformerInputs, TransformerOutputs } from "./transformer";
+import { linear, type ModelWeights } from "./weights";
+
+export function buildGpt2(
+  g: Graph,
+  config: Gpt2Config,
+  weights: ModelWeights,
+  inputs: TransformerInputs,
+): TransformerOutputs {
+  const { hiddenSize: width, layerNormEps, vocabularySize, contextLength, layerCount } = config;
+  const norm = (name: string, x: Value) =>
+    layerNorm(g, weights, x, { name, size: width, epsilon: layerNormEps });
+  const newKeysValues: KeysValues[] = [];
+
+  const tokens = weights.embed(g, inputs.ids, { name: "transformer.wte", rows: vocabularySize, width });
+  const places = weights.embed(g, inputs.positions, { name: "transformer.wpe", rows: contextLength, width });
+  let x = g.add(tokens, places); // (B, T, hidden)
+  for (let layer = 0; layer < layerCount; layer++) {
+    const at = `transformer.h.${layer}`;
+    const attended = selfAttention(g, config, weights, { x: norm(`${at}.ln_1`, x), layer, inputs });
+    newKeysValues.push(attended.keysValues);
+    x = g.add(x, attended.y);
+    x = g.add(x, geluMlp(g, config, weights, { x: norm(`${at}.ln_2`, x), at }));
+  }
+  return { hidden: norm("transformer.ln_f", x), newKeysValues };
+}
+
+const conv1d = (name: string, inSize: number, outSize: number) => {
+  return { name, inSize, outSize, hasBias: true, isInOut: true };
+};
+
+function selfAttention(
+  g: Graph,
+  config: Gpt2Config,
+  weights: ModelWeights,
+  { x, layer, inputs }: { x: Value; layer: number; inputs: TransformerInputs },
+) {
+  const { hiddenSize, headCount, headSize } = config;
+  const at = `transformer.h.${layer}.attn`;
+  const qkv = linear(g, weights, x, conv1d(`${at}.c_attn`, hiddenSize, 3 * hiddenSize));
+  const heads = (i: number) => {
+    const part = g.slice(qkv, -1, i * hiddenSize, (i + 1) * hiddenSize);
+    return splitHeads(g, part, headCount, headSize);
+  };
+  const q = heads(0);
+  const keysValues = { keys: heads(1), values: heads(2) };
+  const mixed = attention(g, { q, ...keysValues }, { mask: inputs.mask, past: inputs.past?.[layer] ?? null });
+  const y = linear(g, weights, joinHeads(g, mixed), conv1d(`${at}.c_proj`, hiddenSize, hiddenSize));
+  return { y, keysValues };
+}
+
+function geluMlp(
+  g: Graph,
+  { hiddenSize, intermediateSize, activation }: Gpt2Config,
+  weights: ModelWeights,
+  { x, at }: { x: Value; at: string },
+): Value {
+  const wide = linear(g, weights, x, conv1d(`${at}.mlp.c_fc`, hiddenSize, intermediateSize));
+  const active = g.apply("Gelu", [wide], { approximate: activation === "gelu_new" ? "tanh" : "none" });
+  return linear(g, weights, active, conv1d(`${at}.mlp.c_proj`, intermediateSize, hiddenSize));
+}

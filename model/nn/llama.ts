@@ -1,0 +1,78 @@
+/** @file The Llama and Qwen2 families: RMSNorm, rotary positions, grouped-query attention, SwiGLU. */
+import type { LlamaConfig, Qwen2Config } from "@/model/checkpoint/model-config";
+import type { Graph, Value } from "@/model/graph/graph";
+import { attention, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { rmsNorm } from "./norms";
+import { type RopeTables, ropeTables, rotate } from "./rope";
+import type { TransformerInputs, TransformerOutputs } from "./transformer";
+import { linear, type ModelWeights } from "./weights";
+
+type Config = LlamaConfig | Qwen2Config;
+
+export function buildLlama(
+  g: Graph,
+  config: Config,
+  weights: ModelWeights,
+  inputs: TransformerInputs,
+): TransformerOutputs {
+  const { hiddenSize, rmsNormEps, vocabularySize, layerCount } = config;
+  const norm = (name: string, x: Value) =>
+    rmsNorm(g, weights, x, { name, size: hiddenSize, epsilon: rmsNormEps });
+  const rope = ropeTables(g, weights, config);
+  const newKeysValues: KeysValues[] = [];
+
+  const table = { name: "model.embed_tokens", rows: vocabularySize, width: hiddenSize };
+  let x = weights.embed(g, inputs.ids, table); // (B, T, hidden)
+  for (let layer = 0; layer < layerCount; layer++) {
+    const at = `model.layers.${layer}`;
+    const normed = norm(`${at}.input_layernorm`, x);
+    const attended = selfAttention(g, config, weights, { x: normed, layer, rope, inputs });
+    newKeysValues.push(attended.keysValues);
+    x = g.add(x, attended.y);
+    x = g.add(x, swiGlu(g, config, weights, { x: norm(`${at}.post_attention_layernorm`, x), at }));
+  }
+  return { hidden: norm("model.norm", x), newKeysValues };
+}
+
+type AttentionStep = { x: Value; layer: number; rope: RopeTables; inputs: TransformerInputs };
+
+function selfAttention(g: Graph, config: Config, weights: ModelWeights, step: AttentionStep) {
+  const { hiddenSize, headCount, keyValueHeadCount, headSize, attentionBias } = config;
+  const at = `model.layers.${step.layer}.self_attn`;
+  const project = (name: string, heads: number) => {
+    return { name: `${at}.${name}`, inSize: hiddenSize, outSize: heads * headSize, hasBias: attentionBias };
+  };
+  const layers = [
+    project("q_proj", headCount),
+    project("k_proj", keyValueHeadCount),
+    project("v_proj", keyValueHeadCount),
+  ];
+  const [q, k, v] = weights.linear(g, step.x, layers) as [Value, Value, Value];
+  const { positions, mask, past } = step.inputs;
+  const turn = (heads: Value) => rotate(g, heads, positions, step.rope);
+  const keysValues = {
+    keys: turn(splitHeads(g, k, keyValueHeadCount, headSize)),
+    values: splitHeads(g, v, keyValueHeadCount, headSize),
+  };
+  const queries = turn(splitHeads(g, q, headCount, headSize));
+  const mixed = attention(g, { q: queries, ...keysValues }, { mask, past: past?.[step.layer] ?? null });
+  const output = {
+    name: `${at}.o_proj`,
+    inSize: headCount * headSize,
+    outSize: hiddenSize,
+    hasBias: config.attentionOutputBias,
+  };
+  return { y: linear(g, weights, joinHeads(g, mixed), output), keysValues };
+}
+
+/** down(silu(gate(x)) * up(x)) */
+function swiGlu(g: Graph, config: Config, weights: ModelWeights, { x, at }: { x: Value; at: string }): Value {
+  const { hiddenSize, intermediateSize, mlpBias: hasBias } = config;
+  const widen = (name: string) => {
+    return { name: `${at}.mlp.${name}`, inSize: hiddenSize, outSize: intermediateSize, hasBias };
+  };
+  const [gate, up] = weights.linear(g, x, [widen("gate_proj"), widen("up_proj")]) as [Value, Value];
+  const silu = g.mul(gate, g.sigmoid(gate));
+  const down = { name: `${at}.mlp.down_proj`, inSize: intermediateSize, outSize: hiddenSize, hasBias };
+  return linear(g, weights, g.mul(silu, up), down);
+}

@@ -1,0 +1,87 @@
+/** @file Weights while training: float32 graph inputs, of which all are trained, or low-rank adapters beside them. */
+import type { Graph, Value } from "@/model/graph/graph";
+import type { LinearLayer, ModelWeights, Table } from "./weights";
+
+/** LoRA (arXiv 2106.09685): y = x Wᵀ + alpha / rank * (x Aᵀ) Bᵀ on layers whose name ends with a target. */
+export type LoraShape = { rank: number; alpha: number; targets: readonly string[] };
+
+/** The product of matrices as Gemm, whose gradients are Gemms again: no weight is ever transposed in memory. */
+export class TrainedWeights implements ModelWeights {
+  /** What a step changes, by name: the model's own names, or PEFT's for an adapter. In order of first use. */
+  readonly trained = new Map<string, Value>();
+  /** The base under an adapter; empty when everything is trained. */
+  readonly frozen = new Map<string, Value>();
+  readonly #constants = new Map<string, Value>();
+
+  constructor(readonly lora: LoraShape | null) {}
+
+  linear(g: Graph, x: Value, layers: readonly LinearLayer[]): Value[] {
+    const rows = asRows(g, x);
+    return layers.map((layer) => {
+      const { name, inSize, outSize, hasBias, isInOut = false } = layer;
+      const stored = this.#base(g, `${name}.weight`, isInOut ? [inSize, outSize] : [outSize, inSize]);
+      let y = g.apply("Gemm", [rows, stored], { transA: false, transB: !isInOut });
+      if (this.lora !== null && isTarget(this.lora, name))
+        y = g.add(y, this.#adapt(g, this.lora, rows, layer));
+      if (hasBias) y = g.add(y, this.#base(g, `${name}.bias`, [outSize]));
+      return g.reshape(y, x.shape.with(-1, outSize));
+    });
+  }
+
+  tiedHead(g: Graph, x: Value, table: Table): Value {
+    const y = g.apply("Gemm", [asRows(g, x), this.#table(g, table)], { transA: false, transB: true });
+    return g.reshape(y, x.shape.with(-1, table.rows));
+  }
+
+  embed(g: Graph, ids: Value, table: Table): Value {
+    return g.gather(this.#table(g, table), ids);
+  }
+
+  vector(g: Graph, name: string, size: number): Value {
+    return this.#base(g, name, [size]);
+  }
+
+  constant(g: Graph, name: string, shape: readonly number[], data: () => Float32Array): Value {
+    const known = this.#constants.get(name) ?? g.initializer(name, { dtype: "float32", shape }, data());
+    this.#constants.set(name, known);
+    return known;
+  }
+
+  #table(g: Graph, { name, rows, width }: Table): Value {
+    return this.#base(g, `${name}.weight`, [rows, width]);
+  }
+
+  /** A parameter of the model itself. */
+  #base(g: Graph, name: string, shape: readonly number[]): Value {
+    return this.#parameter(g, this.lora === null ? this.trained : this.frozen, name, shape);
+  }
+
+  #adapt(g: Graph, { rank, alpha }: LoraShape, rows: Value, { name, inSize, outSize }: LinearLayer): Value {
+    const down = this.#parameter(g, this.trained, loraName(name, "A"), [rank, inSize]);
+    const up = this.#parameter(g, this.trained, loraName(name, "B"), [outSize, rank]);
+    const narrow = g.apply("Gemm", [rows, down], { transA: false, transB: true }); // (rows, rank)
+    return g.apply("Gemm", [g.scale(narrow, alpha / rank), up], { transA: false, transB: true });
+  }
+
+  #parameter(g: Graph, into: Map<string, Value>, name: string, shape: readonly number[]): Value {
+    const known = into.get(name) ?? g.input(name, "float32", shape);
+    into.set(name, known);
+    return known;
+  }
+}
+
+/** As PEFT writes it into adapter_model.safetensors. */
+export function loraName(layer: string, side: "A" | "B"): string {
+  return `base_model.model.${layer}.lora_${side}.weight`;
+}
+
+export function isTarget({ targets }: LoraShape, layer: string): boolean {
+  return targets.some((target) => layer === target || layer.endsWith(`.${target}`));
+}
+
+/** (…, D) -> (rows, D) */
+function asRows(g: Graph, x: Value): Value {
+  const sizes = x.shape.map(Number);
+  const width = sizes.at(-1) ?? 1;
+  return g.reshape(x, [sizes.reduce((product, size) => product * size, 1) / width, width]);
+}

@@ -1,0 +1,58 @@
+/** @file Any decoder by its configuration: the one entry for training and serving. */
+import type { ModelConfig } from "@/model/checkpoint/model-config";
+import type { Graph, Value } from "@/model/graph/graph";
+import type { HeadLayout, KeysValues, Past } from "./attention";
+import { buildGpt2 } from "./gpt2";
+import { buildLlama } from "./llama";
+import { linear, type ModelWeights } from "./weights";
+
+export type TransformerInputs = {
+  /** int64 (B, T) */
+  ids: Value;
+  /** int64 (B, T): each token's place in its own text. */
+  positions: Value;
+  /** Added to attention scores: 0 where a token may look, -∞ where not. (B or 1, 1, `maskRows`, past + T) */
+  mask: Value;
+  /** One per layer when serving; null when training. */
+  past: readonly Past[] | null;
+};
+
+export type TransformerOutputs = {
+  /** After the last norm. (B, T, hidden) */
+  hidden: Value;
+  /** Of the new tokens, one per layer: what a cache has to remember. */
+  newKeysValues: readonly KeysValues[];
+};
+
+export function buildTransformer(
+  g: Graph,
+  config: ModelConfig,
+  weights: ModelWeights,
+  inputs: TransformerInputs,
+): TransformerOutputs {
+  return config.family === "gpt2"
+    ? buildGpt2(g, config, weights, inputs)
+    : buildLlama(g, config, weights, inputs);
+}
+
+/** hidden (…, hidden) -> logits (…, V) */
+export function buildHead(g: Graph, config: ModelConfig, weights: ModelWeights, hidden: Value): Value {
+  const { vocabularySize, hiddenSize, tieEmbeddings } = config;
+  if (tieEmbeddings) return weights.tiedHead(g, hidden, embeddingTable(config));
+  const head = { name: "lm_head", inSize: hiddenSize, outSize: vocabularySize, hasBias: false };
+  return linear(g, weights, hidden, head);
+}
+
+export function embeddingTable({ family, vocabularySize, hiddenSize }: ModelConfig) {
+  const name = family === "gpt2" ? "transformer.wte" : "model.embed_tokens";
+  return { name, rows: vocabularySize, width: hiddenSize };
+}
+
+export function headLayout(config: ModelConfig): HeadLayout {
+  const { headCount, headSize } = config;
+  return {
+    headCount,
+    headSize,
+    keyValueHeadCount: config.family === "gpt2" ? headCount : config.keyValueHeadCount,
+  };
+}

@@ -1,0 +1,128 @@
+/** @file A PEFT LoRA adapter beside the base's weights: y = W x + (alpha / r) B (A x), without merging. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { openSafetensors } from "../checkpoint/safetensors-reader";
+import type { Graph, Value } from "../graph/graph";
+import type { LinearLayer } from "../nn/weights";
+
+const configSchema = z.looseObject({
+  peft_type: z.literal("LORA"),
+  r: z.int().positive(),
+  lora_alpha: z.number().positive(),
+  use_rslora: z.boolean().default(false),
+  use_dora: z.literal(false).default(false),
+  bias: z.literal("none").default("none"),
+  fan_in_fan_out: z.boolean().default(false),
+  rank_pattern: z
+    .record(z.string(), z.number())
+    .refine((pattern) => Object.keys(pattern).length === 0)
+    .optional(),
+  alpha_pattern: z
+    .record(z.string(), z.number())
+    .refine((pattern) => Object.keys(pattern).length === 0)
+    .optional(),
+  modules_to_save: z.array(z.string()).max(0).nullish(),
+});
+
+/** The adapter folder cannot be served: the message says what in it. */
+export class AdapterError extends Error {
+  override readonly name = "AdapterError";
+}
+
+/** A (r, in) and B (out, r) of one layer. */
+type Factors = { down: Float32Array; up: Float32Array };
+
+export class Adapter {
+  readonly #layers: ReadonlyMap<string, Factors>;
+  readonly #rank: number;
+  readonly #scale: number;
+
+  constructor(layers: ReadonlyMap<string, Factors>, { rank, scale }: { rank: number; scale: number }) {
+    this.#layers = layers;
+    this.#rank = rank;
+    this.#scale = scale;
+  }
+
+  get layerNames(): string[] {
+    return [...this.#layers.keys()];
+  }
+
+  /**
+   * The sum that the adapter adds to layers computed as one; null where it touches none of them. Their A are stacked,
+   * their B stand on a diagonal. x (…, in) -> (…, Σ out)
+   */
+  product(g: Graph, x: Value, layers: readonly LinearLayer[]): Value | null {
+    const touched = layers.filter(({ name }) => this.#layers.has(name));
+    const [first] = layers;
+    if (touched.length === 0 || !first) return null;
+    const width = touched.length * this.#rank;
+    const outSize = layers.reduce((sum, layer) => sum + layer.outSize, 0);
+    const down = new Float32Array(first.inSize * width);
+    const up = new Float32Array(width * outSize);
+    let rankAt = 0;
+    let outAt = 0;
+    for (const layer of layers) {
+      const factors = this.#layers.get(layer.name);
+      if (factors) {
+        this.#expectSizes(layer, factors);
+        this.#place(factors, layer, { down, up, width, outSize, rankAt, outAt });
+        rankAt += this.#rank;
+      }
+      outAt += layer.outSize;
+    }
+    const name = layers.map((layer) => layer.name).join("+");
+    const a = g.initializer(`${name}.lora_A`, { dtype: "float32", shape: [first.inSize, width] }, down);
+    const b = g.initializer(`${name}.lora_B`, { dtype: "float32", shape: [width, outSize] }, up);
+    return g.matMul(g.matMul(x, a), b);
+  }
+
+  /** Transposes A into its columns and B, scaled, into its block. */
+  #place(
+    { down, up }: Factors,
+    { inSize, outSize: rows }: LinearLayer,
+    into: Factors & { width: number; outSize: number; rankAt: number; outAt: number },
+  ): void {
+    for (let r = 0; r < this.#rank; r++) {
+      for (let i = 0; i < inSize; i++)
+        into.down[i * into.width + into.rankAt + r] = down[r * inSize + i] as number;
+      for (let o = 0; o < rows; o++) {
+        into.up[(into.rankAt + r) * into.outSize + into.outAt + o] =
+          this.#scale * (up[o * this.#rank + r] as number);
+      }
+    }
+  }
+
+  #expectSizes({ name, inSize, outSize }: LinearLayer, { down, up }: Factors): void {
+    if (down.length !== this.#rank * inSize || up.length !== outSize * this.#rank) {
+      throw new AdapterError(`The adapter's factors of ${name} do not fit a (${outSize}, ${inSize}) layer`);
+    }
+  }
+}
+
+/**
+ * Reads a PEFT folder (`adapter_config.json`, `adapter_model.safetensors`).
+ * @throws AdapterError for another kind of adapter than plain LoRA on linear layers
+ */
+export async function openAdapter(folder: string): Promise<Adapter> {
+  const file = path.join(folder, "adapter_config.json");
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new AdapterError(`${folder} is no adapter: it has no adapter_config.json`, { cause });
+  });
+  const config = configSchema.safeParse(JSON.parse(text));
+  if (!config.success) throw new AdapterError(`${file}: ${z.prettifyError(config.error)}`);
+  const { r, lora_alpha: alpha, use_rslora: isRankStabilised } = config.data;
+  using tensors = openSafetensors([path.join(folder, "adapter_model.safetensors")]);
+  const layers = new Map<string, Factors>();
+  for (const name of tensors.names()) {
+    const [, layer, factor] = /^base_model\.model\.(.+)\.lora_(A|B)\.weight$/.exec(name) ?? [];
+    if (!layer || !factor)
+      throw new AdapterError(`${folder} holds ${name}, which is no LoRA factor of a linear layer`);
+    if (factor === "B") continue;
+    layers.set(layer, {
+      down: tensors.read(name),
+      up: tensors.read(name.replace(".lora_A.", ".lora_B.")),
+    });
+  }
+  return new Adapter(layers, { rank: r, scale: alpha / (isRankStabilised ? Math.sqrt(r) : r) });
+}

@@ -1,0 +1,110 @@
+/** @file Loads a checkpoint as a policy that answers several requests at once. */
+import { randomInt } from "node:crypto";
+import path from "node:path";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
+import { parameterCount } from "../checkpoint/expected-tensors";
+import { embeddingTable } from "../nn/transformer";
+import { renderConversation } from "../tokenizer/render-conversation";
+import { type Adapter, openAdapter } from "./adapter";
+import { Scheduler } from "./scheduler";
+import { Sequence } from "./sequence";
+import { buildServingGraph } from "./serving-graph";
+import { type Precision, ServingWeights } from "./serving-weights";
+import { TransformerSlots } from "./transformer-slots";
+import type { GenerationEvent, GenerationRequest, Generator, GeneratorInfo } from "./types";
+import { openServingForm, type WeightStore } from "./weight-store";
+
+export type LoadOptions = {
+  precision: Precision;
+  /** That one step of the model may use. */
+  threads: number;
+  /** Requests answered at once; further ones wait. */
+  slots: number;
+  /** Where serving forms are kept: one folder below it for each checkpoint and precision. */
+  cacheFolder: string;
+  /** A PEFT adapter of this checkpoint, served beside its weights. */
+  adapterFolder?: string;
+};
+
+/**
+ * The first load of a checkpoint writes its serving form (seconds); later ones map it into memory.
+ * @throws what `openCheckpoint` throws; AdapterError
+ */
+export async function loadGenerator(folder: string, options: LoadOptions): Promise<Generator> {
+  using checkpoint = await openCheckpoint(folder);
+  const adapter = options.adapterFolder === undefined ? null : await openAdapter(options.adapterFolder);
+  const model = await loadModel(checkpoint, adapter, options);
+  return new LocalGenerator(checkpoint, model, options.precision);
+}
+
+/** The checkpoint's model with its cache, ready to run; for what reads logits rather than text. */
+export async function loadModel(
+  { config, id, tensors }: Checkpoint,
+  adapter: Adapter | null,
+  { precision, threads, slots, cacheFolder }: Omit<LoadOptions, "adapterFolder">,
+): Promise<TransformerSlots> {
+  const vocabulary = embeddingTable(config);
+  const build = (store: WeightStore) =>
+    buildServingGraph(config, new ServingWeights({ precision, store, tensors, adapter, vocabulary }));
+  const form = await openServingForm(path.join(cacheFolder, `${id}-${precision}`), (store) => {
+    build(store);
+  });
+  return TransformerSlots.create(build(form.weights), config, { folder: form.folder, threads, slots });
+}
+
+class LocalGenerator implements Generator {
+  readonly info: GeneratorInfo;
+  readonly #checkpoint: Pick<Checkpoint, "tokenizer" | "chatTemplate">;
+  readonly #model: TransformerSlots;
+  readonly #scheduler: Scheduler;
+
+  constructor(checkpoint: Checkpoint, model: TransformerSlots, precision: Precision) {
+    const { id, manifest, config, tokenizer, chatTemplate } = checkpoint;
+    this.#checkpoint = { tokenizer, chatTemplate };
+    this.#model = model;
+    this.#scheduler = new Scheduler(model);
+    this.info = {
+      checkpointId: id,
+      name: manifest.name,
+      family: config.family,
+      precision,
+      parameters: parameterCount(config),
+      contextLength: model.contextLength,
+      vocabularySize: config.vocabularySize,
+    };
+  }
+
+  /** @throws PromptTooLongError, ChatTemplateError */
+  async *generate(
+    request: GenerationRequest,
+    signal?: AbortSignal,
+  ): AsyncGenerator<GenerationEvent, void, void> {
+    const { tokenizer, chatTemplate } = this.#checkpoint;
+    const { contextLength } = this.info;
+    const prompt = renderConversation(tokenizer, chatTemplate, request.messages, {
+      contextLength,
+      // At most half of the context: a long answer must not cost the conversation.
+      reserveTokens: Math.min(request.sampling.maxTokens, Math.floor(contextLength / 2)),
+      continueLast: request.continueLast ?? false,
+    });
+    const sequence = new Sequence(tokenizer, prompt, request, { contextLength, seed: randomInt(2 ** 32) });
+    const cancel = () => {
+      sequence.isCancelled = true;
+    };
+    if (signal?.aborted) cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      this.#scheduler.add(sequence);
+      yield* sequence.events;
+    } finally {
+      // Also when the reader leaves early.
+      cancel();
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scheduler[Symbol.asyncDispose]();
+    await this.#model[Symbol.asyncDispose]();
+  }
+}
