@@ -1,6 +1,4 @@
 /** @file Token ids and rendered templates against transformers' own, on the default model. */
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ChatTemplate } from "@/model/tokenizer/chat-template";
 import { loadTokenizer } from "@/model/tokenizer/load-tokenizer";
@@ -8,6 +6,7 @@ import { type ConversationMessage, renderConversation } from "@/model/tokenizer/
 import { TextStream } from "@/model/tokenizer/text-stream";
 import type { Tokenizer } from "@/model/tokenizer/tokenizer";
 import { defaultModelFolder } from "../../helpers/default-model";
+import { parityFixture } from "../../helpers/parity-fixture";
 
 type StringRow = { text: string; ids: number[]; decoded?: string };
 type RenderedRow = {
@@ -25,13 +24,8 @@ beforeAll(async () => {
   ({ tokenizer, chatTemplate: own } = await loadTokenizer(defaultModelFolder(), []));
 });
 
-function fixture<T>(name: string): T {
-  const file = new URL(`../../fixtures/parity/${name}.json.gz`, import.meta.url);
-  return JSON.parse(gunzipSync(readFileSync(file)).toString("utf8"));
-}
-
 describe("1,000 strings: emoji, CJK, combining marks, control characters, random bytes", () => {
-  const rows = fixture<StringRow[]>("strings");
+  const rows = parityFixture<StringRow[]>("strings");
 
   it("are 1,000", () => expect(rows).toHaveLength(1000));
 
@@ -58,9 +52,10 @@ describe("1,000 strings: emoji, CJK, combining marks, control characters, random
 });
 
 describe("chat templates", () => {
-  const { templates, rendered } = fixture<{ templates: Record<string, string>; rendered: RenderedRow[] }>(
-    "conversations",
-  );
+  const { templates, rendered } = parityFixture<{
+    templates: Record<string, string>;
+    rendered: RenderedRow[];
+  }>("conversations");
   const templateOf = (name: string) => (name === "own" ? own : new ChatTemplate(templates[name] ?? ""));
   const cases = rendered.map((row, index) => ({ ...row, title: `${row.template} ${index}` }));
 
