@@ -1,5 +1,5 @@
 /** @file A failed answer in words for the person who waits for it: what happened, and what to do. */
-import { AppError } from "../errors";
+import { isAppError } from "../errors";
 import type { EngineCrashed, EngineRefused } from "./engine-process";
 
 /** Errors of model/ whose message is made of facts about the request, and helps the person who made it. */
@@ -7,7 +7,7 @@ const tellableErrors = new Set(["PromptTooLongError", "ChatTemplateError"]);
 
 /** Never the text of an unknown error. Goes by name: the error may come from the other bundle of this process. */
 export function explainFailure(error: unknown): string {
-  if (error instanceof AppError) return error.message;
+  if (isAppError(error)) return error.message;
   if (isNamed<EngineCrashed>(error, "EngineCrashed")) {
     return "The model process stopped unexpectedly and is being started again. The text so far is kept: try again in a few seconds.";
   }

@@ -1,5 +1,5 @@
 /** @file Errors in the shape that OpenAI's clients understand. */
-import { AppError, type ErrorCode, httpStatus } from "../errors";
+import { AppError, type ErrorCode, httpStatus, isAppError } from "../errors";
 
 export type ApiErrorBody = {
   error: { message: string; type: string; param: string | null; code: string | null };
@@ -29,7 +29,7 @@ export class ParameterError extends AppError {
 
 /** Never the text of an unknown error: that one is named by the id under which it is logged. */
 export function errorBody(error: unknown, requestId: string): ApiErrorBody {
-  if (!(error instanceof AppError)) {
+  if (!isAppError(error)) {
     const message = `The server failed to answer this request. Its log knows more under ${requestId}.`;
     return { error: { message, type: "server_error", param: null, code: "internal_error" } };
   }
@@ -40,7 +40,7 @@ export function errorBody(error: unknown, requestId: string): ApiErrorBody {
 }
 
 export function errorResponse(error: unknown, requestId: string): Response {
-  const isKnown = error instanceof AppError;
+  const isKnown = isAppError(error);
   const headers = new Headers({ "x-request-id": requestId });
   if (isKnown && error.retryAfterSeconds !== undefined) {
     headers.set("retry-after", String(error.retryAfterSeconds));

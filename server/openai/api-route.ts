@@ -3,7 +3,7 @@ import { countAgainst } from "../auth/limits";
 import { newRequestId } from "../context";
 import type { Db } from "../db/db";
 import { authenticateApiKey, type KeyHolder } from "../domain/api-keys";
-import { AppError } from "../errors";
+import { AppError, isAppError } from "../errors";
 import { log } from "../log";
 import { isAllowed } from "../permissions";
 import { processState } from "../process-state";
@@ -35,7 +35,7 @@ export async function apiRoute(
     response.headers.set("x-request-id", requestId);
     return response;
   } catch (error) {
-    if (!(error instanceof AppError)) log.error({ err: error, requestId }, "API request failed");
+    if (!isAppError(error)) log.error({ err: error, requestId }, "API request failed");
     return errorResponse(error, requestId);
   }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { ChatMessage, GenerationRequest, Sampling } from "@/model/runtime/types";
 import { resolveSampling } from "../domain/sampling";
 import { readSettings } from "../domain/settings";
-import { AppError } from "../errors";
+import { AppError, isAppError } from "../errors";
 import type { Place } from "../generation/admission";
 import { chatServices } from "../generation/chat-services";
 import { explainFailure } from "../generation/explain-failure";
@@ -111,7 +111,7 @@ async function answerChat(completion: Completion, api: ApiCall): Promise<Respons
   try {
     for await (const _piece of generate(completion, api));
   } catch (error) {
-    if (error instanceof AppError) throw error;
+    if (isAppError(error)) throw error;
     log.warn({ err: error, requestId: api.requestId }, "API answer failed");
     throw new AppError("UNAVAILABLE", explainFailure(error), { cause: error, retryAfterSeconds: 2 });
   }

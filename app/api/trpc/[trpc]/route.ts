@@ -24,7 +24,16 @@ function answer(req: Request): Promise<Response> {
     req,
     router: appRouter,
     createContext: ({ resHeaders }) => createContext(req.headers, resHeaders).catch(rethrow),
-    responseMeta: () => ({ headers: { "cache-control": "no-store", "x-accel-buffering": "no" } }),
+    // Compressing or buffering would hold tokens back.
+    responseMeta: ({ type, paths }) => ({
+      headers: {
+        "cache-control":
+          type === "subscription" || paths?.includes("chat.temporary")
+            ? "no-store, no-transform"
+            : "no-store",
+        "x-accel-buffering": "no",
+      },
+    }),
     onError({ error, path }) {
       // Inside procedures errors are logged with their request id; this is the rest: a context that could not be made.
       if (error.code === "INTERNAL_SERVER_ERROR" && path === undefined)

@@ -1,0 +1,34 @@
+/**
+ * @file The real server around the fake policy, as a process of its own: for tests that kill it, and for looking at pages.
+ * `ATTUNE_DEV=1 PORT=4000 ATTUNE_DATA=/tmp/x npx tsx tests/helpers/serve-fake.ts`
+ */
+import os from "node:os";
+import path from "node:path";
+import { announceReady } from "@/bin/serving/announce-ready";
+import { prepareNext } from "@/bin/serving/prepare-next";
+import { type Pages, runServer } from "@/bin/serving/run-server";
+import { stopSignal } from "@/bin/serving/stop-signal";
+import { loadEnv } from "@/server/env";
+import { compileFakeEngine } from "./compile-fake-engine";
+import { writeFakeCheckpoint } from "./fake-checkpoint";
+import { handleRoutes } from "./route-handler";
+
+const env = loadEnv();
+const [pages] = process.argv.slice(2);
+const routesOnly = async (): Promise<Pages> => ({ handle: handleRoutes });
+
+await runServer(
+  {
+    env,
+    engineEntry: await compileFakeEngine(path.join(os.tmpdir(), `attune-fake-engine-${process.pid}`)),
+    findModel: async () => ({
+      folder: await writeFakeCheckpoint(env.ATTUNE_DATA, "fake-1"),
+      name: "fake-1",
+      isToy: false,
+    }),
+    preparePages: pages === "routes" ? routesOnly : () => prepareNext(env),
+    onReady: announceReady,
+  },
+  stopSignal(),
+);
+process.exit(0);
