@@ -18,15 +18,27 @@ export class NotDifferentiableError extends Error {
 export function buildBackward(g: Graph, loss: Value, parameters: readonly Value[]): Value[] {
   if (loss.shape.length > 0)
     throw new NotDifferentiableError(`The loss is no scalar: [${loss.shape.join(", ")}]`);
+  return pullBack(g, new Map([[loss, g.scalar(1, loss.dtype)]]), parameters);
+}
+
+/**
+ * As `buildBackward`, from where dL/dy is known already: a loss that has its gradient in closed form starts the walk there.
+ * @param cotangents dL/dy by y, of y's shape; none of the values may be computed from another
+ */
+export function pullBack(
+  g: Graph,
+  cotangents: ReadonlyMap<Value, Value>,
+  parameters: readonly Value[],
+): Value[] {
   const nodes = [...g.nodes];
   const reached = reachedFrom(parameters, nodes);
-  const gradients = new Map<Value, Value>([[loss, g.scalar(1, loss.dtype)]]);
+  const gradients = new Map(cotangents);
 
   for (const node of nodes.toReversed()) {
     const byproduct = node.outputs.slice(1).find((value) => gradients.has(value));
     if (byproduct) throw new NotDifferentiableError(`${node.op}: no gradient flows into ${byproduct.name}`);
     const dy = gradients.get(node.output);
-    if (dy === undefined) continue;
+    if (dy === undefined || !reached.has(node.output)) continue;
     for (const [i, makeGradient] of applyRule(g, node, dy).entries()) {
       const x = node.inputs[i];
       if (makeGradient === null || !x || !reached.has(x)) continue;

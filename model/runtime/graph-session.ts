@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { encodeOnnx } from "../graph/encode-onnx";
 import type { Graph, Value } from "../graph/graph";
-import type { DType } from "../graph/tensor-type";
+import type { DType, Shape } from "../graph/tensor-type";
 
 /** A tensor's elements; bool as bytes. */
 export type TensorData =
@@ -47,7 +47,7 @@ export class GraphSession implements AsyncDisposable {
   }
 
   /**
-   * Runs the graph. Arrays are passed without a copy; sizes must match the graph's inputs.
+   * Runs the graph. Arrays are passed without a copy. One symbolic dimension of an input follows from its array's length.
    * @param wanted names of the outputs to return, all by default
    */
   async run(
@@ -58,7 +58,7 @@ export class GraphSession implements AsyncDisposable {
     for (const { name, dtype, shape } of this.#inputs) {
       const data = feeds[name];
       if (data === undefined) throw new TypeError(`The graph's input ${name} was not given`);
-      tensors[name] = new Tensor(runtimeTypes[dtype], data as Float32Array, shape as number[]);
+      tensors[name] = new Tensor(runtimeTypes[dtype], data as Float32Array, resolveShape(shape, data.length));
     }
     const results = wanted
       ? await this.#session.run(tensors, wanted as string[])
@@ -69,4 +69,9 @@ export class GraphSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.release();
   }
+}
+
+function resolveShape(shape: Shape, length: number): number[] {
+  const fixed = shape.reduce<number>((size, dim) => (typeof dim === "number" ? size * dim : size), 1);
+  return shape.map((dim) => (typeof dim === "number" ? dim : length / fixed));
 }

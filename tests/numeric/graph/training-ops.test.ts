@@ -85,6 +85,11 @@ const cases: { [K in OpName]: Case<K> } = {
     attrs: {},
     expected: [-2.25, -4.5, 20.5, 26],
   },
+  Gemm: {
+    operands: [{ shape: [3, 2], values: [1, 2, 3, 4, 5, 6] }, x],
+    attrs: { transA: true, transB: true },
+    expected: [-2.25, 20.5, -4.5, 26],
+  },
   Transpose: { operands: [x], attrs: { perm: [1, 0] }, expected: [-2, 1, -0.5, 1.5, 0.25, 3] },
   Reshape: { operands: [x], attrs: { shape: [3, 2] }, expected: x.values },
   Expand: { operands: [row], attrs: { shape: [2, 3] }, expected: [...row.values, ...row.values] },

@@ -1,0 +1,60 @@
+/** @file The graph of one training step of a language model: loss, and the gradient of each trained parameter. */
+import { pullBack } from "../autodiff/build-backward";
+import type { ModelConfig } from "../checkpoint/model-config";
+import { Graph, type Value } from "../graph/graph";
+import { crossEntropy } from "../losses/cross-entropy";
+import { packedMask } from "../nn/packed-mask";
+import { type LoraShape, TrainedWeights } from "../nn/trained-weights";
+import { buildHead, buildTransformer, headLayout } from "../nn/transformer";
+import type { BatchShape } from "./token-batch";
+
+export type LanguageModelGraph = {
+  graph: Graph;
+  /** What is trained, and what is only read, by name. */
+  weights: TrainedWeights;
+  /** The graph's output that holds a parameter's gradient. */
+  gradientName(parameter: string): string;
+};
+
+/**
+ * Inputs: the weights by name, and those of `TokenFeeds`. Outputs: `loss`, and with `backward` each gradient.
+ * With `logits` the logits at the targets (N, V) are an output too.
+ */
+export function buildLanguageModelGraph(
+  config: ModelConfig,
+  { rows, length, targets }: BatchShape,
+  {
+    lora,
+    backward,
+    logits: wantsLogits = false,
+  }: { lora: LoraShape | null; backward: boolean; logits?: boolean },
+): LanguageModelGraph {
+  const g = new Graph();
+  const weights = new TrainedWeights(lora);
+  const ids = g.input("ids", "int64", [rows, length]);
+  const positions = g.input("positions", "int64", [rows, length]);
+  const segments = g.input("segments", "int64", [rows, length]);
+  const places = g.input("places", "int64", [targets]);
+  const labels = g.input("labels", "int64", [targets]);
+  const tokenWeights = g.input("weights", "float32", [targets]);
+
+  const mask = packedMask(g, positions, segments, headLayout(config));
+  const { hidden } = buildTransformer(g, config, weights, { ids, positions, mask, past: null });
+  // Only rows that predict something go through the head, by far the widest matrix.
+  const read = g.gather(g.reshape(hidden, [rows * length, config.hiddenSize]), places); // (N, hidden)
+  const logits = buildHead(g, config, weights, read); // (N, V)
+  const { loss, logitsGradient } = crossEntropy(g, logits, { labels, weights: tokenWeights });
+  g.output("loss", loss);
+  if (wantsLogits) g.output("logits", logits);
+
+  const gradientName = (parameter: string) => `gradient:${parameter}`;
+  if (backward) {
+    const trained: Value[] = [...weights.trained.values()];
+    const gradients = pullBack(g, new Map([[logits, logitsGradient()]]), trained);
+    for (const [i, name] of [...weights.trained.keys()].entries()) {
+      const gradient = gradients[i];
+      if (gradient) g.output(gradientName(name), gradient);
+    }
+  }
+  return { graph: g, weights, gradientName };
+}
