@@ -7,7 +7,8 @@ export const projectRoot = findUpwards(import.meta.dirname ?? process.cwd());
 
 function findUpwards(start: string): string {
   for (let folder = start; ; folder = path.dirname(folder)) {
-    if (fs.existsSync(path.join(folder, "next.config.js"))) return folder;
+    // Without the note Next's bundler takes the whole project for something the pages read.
+    if (fs.existsSync(/* turbopackIgnore: true */ path.join(folder, "next.config.js"))) return folder;
     if (folder === path.dirname(folder)) return process.cwd();
   }
 }

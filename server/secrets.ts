@@ -36,7 +36,7 @@ function readJson(file: string): unknown {
 function writeSecrets(file: string, value: Secrets): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const draft = `${file}.${randomUUID()}`;
-  const handle = fs.openSync(draft, "wx", 0o600);
+  const handle = fs.openSync(/* turbopackIgnore: true */ draft, "wx", 0o600);
   try {
     fs.writeFileSync(handle, `${JSON.stringify(value, null, 2)}\n`);
     fs.fsyncSync(handle);
