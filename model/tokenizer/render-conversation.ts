@@ -12,7 +12,8 @@
  * 3. Not even the last user message (and an answer begun after it) fits: its beginning is cut, its end is kept, for a
  *    question usually stands at the end of a long paste. `cutCharacters` says how much.
  * 4. The system prompt alone is too long: PromptTooLongError.
- * A prompt with more than 16 characters per token of room counts as too long without being tokenised.
+ * A prompt with more than 16 characters per token of room counts as too long without being tokenised; a message that
+ * is cut may leave a few tokens of room.
  *
  * Special tokens that people spell out in their messages are text, not tokens: nobody can end a turn from inside it.
  */
@@ -107,32 +108,35 @@ function firstThatFits(starts: readonly number[], render: (start: number) => Ren
   return best;
 }
 
-/** Cuts as many characters from the front of the turns as it takes; the turns themselves stay. */
+/** Room that may be left over when a message is cut: characters and tokens do not divide evenly. */
+const spareTokens = 4;
+const mostAttempts = 40;
+
+/** Cuts about as many characters from the front of the turns as it takes; the turns themselves stay. */
 function cutToFit(
   renderer: Renderer,
   system: readonly ConversationMessage[],
   turns: readonly ConversationMessage[],
   room: number,
 ): Rendered & { cutCharacters: number } {
+  const render = (cut: number) => ({ cut, rendered: renderer.render([...system, ...cutFront(turns, cut)]) });
+  const length = ({ rendered }: ReturnType<typeof render>) => rendered.tokens.length;
   const total = turns.reduce((sum, turn) => sum + turn.content.length, 0);
-  const render = (cut: number) => renderer.renderWithin([...system, ...cutFront(turns, cut)], room);
   let fitting = render(total);
-  if (!fitting)
-    throw new PromptTooLongError(renderer.render([...system, ...cutFront(turns, total)]).tokens.length, room);
-  let cut = total;
-  let tooLittle = Math.max(-1, total - room * charactersPerToken - 1);
-  // Tokens may shift by a few where the cut falls, so the halving ends within 8 characters of the least cut.
-  while (cut - tooLittle > 8) {
-    const middle = (cut + tooLittle) >> 1;
-    const rendered = render(middle);
-    if (rendered) {
-      cut = middle;
-      fitting = rendered;
-    } else {
-      tooLittle = middle;
-    }
+  if (length(fitting) > room) throw new PromptTooLongError(length(fitting), room);
+  let tooLong = render(Math.max(0, total - room * charactersPerToken));
+  if (length(tooLong) <= room) return { ...tooLong.rendered, cutCharacters: tooLong.cut };
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const gap = fitting.cut - tooLong.cut;
+    if (gap <= 1 || room - length(fitting) <= spareTokens) break;
+    // Along the line between the two, aimed a little too short; by halving now and then, should the line mislead.
+    const share = (length(tooLong) - room + spareTokens / 2) / (length(tooLong) - length(fitting));
+    const step = Math.round(gap * (attempt % 4 === 3 ? 0.5 : share));
+    const next = render(tooLong.cut + Math.min(gap - 1, Math.max(1, step)));
+    if (length(next) <= room) fitting = next;
+    else tooLong = next;
   }
-  return { ...fitting, cutCharacters: cut };
+  return { ...fitting.rendered, cutCharacters: fitting.cut };
 }
 
 function cutFront(turns: readonly ConversationMessage[], characters: number): ConversationMessage[] {
