@@ -8,7 +8,7 @@ export const projectRoot = findUpwards(import.meta.dirname ?? process.cwd());
 function findUpwards(start: string): string {
   for (let folder = start; ; folder = path.dirname(folder)) {
     // Without the note Next's bundler takes the whole project for something the pages read.
-    if (fs.existsSync(/* turbopackIgnore: true */ path.join(folder, "next.config.js"))) return folder;
+    if (fs.existsSync(path.join(/* turbopackIgnore: true */ folder, "next.config.js"))) return folder;
     if (folder === path.dirname(folder)) return process.cwd();
   }
 }
