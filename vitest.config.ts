@@ -12,6 +12,7 @@ const tier = (name: string, timeoutSeconds: number, globalSetup: string[] = []) 
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,
     pool: "forks" as const,
+    env: { LOG_LEVEL: process.env.LOG_LEVEL ?? "silent" },
   },
 });
 

@@ -13,7 +13,12 @@ const t = initTRPC
   .create({
     transformer: superjson,
     // Comments keep proxies and phones from dropping a quiet stream; the client reconnects when they stop coming.
-    sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },
+    sse: {
+      ping: { enabled: true, intervalMs: 5_000 },
+      client: { reconnectAfterInactivityMs: 15_000 },
+      // The client comes back at once and is asked who it is again: a revoked session loses its streams too.
+      maxDurationMs: 10 * 60_000,
+    },
     errorFormatter({ shape, error, ctx }) {
       const { cause } = error;
       const requestId = ctx?.requestId ?? null;

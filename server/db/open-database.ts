@@ -1,5 +1,5 @@
 /** @file Opens the database in whichever home it has: embedded in the data folder, or an external PostgreSQL. */
-import fs from "node:fs/promises";
+import fs from "node:fs";
 import path from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
@@ -49,9 +49,14 @@ export async function openDatabase({
 }: DatabaseOptions): Promise<OpenDatabase> {
   const lock = lockDataFolder(dataFolder, purpose);
   try {
-    const opened = databaseUrl
-      ? await openPostgres(databaseUrl)
-      : await openPglite(path.join(dataFolder, "db"));
+    if (fs.existsSync(restoreMarker(dataFolder))) {
+      throw new DatabaseUnavailableError(
+        `A restore into ${dataFolder} was cut before its end. Run it again: npx attune restore <backup>.`,
+      );
+    }
+    const opened = await openUnlocked(
+      databaseUrl ? { databaseUrl } : { folder: path.join(dataFolder, "db") },
+    );
     return closeOnce(opened, () => lock[Symbol.dispose]());
   } catch (error) {
     lock[Symbol.dispose]();
@@ -59,7 +64,15 @@ export async function openDatabase({
   }
 }
 
-type Opened = { db: Db; home: DatabaseHome; end: () => Promise<void> };
+/** There while a restore is under way. */
+export const restoreMarker = (dataFolder: string) => path.join(dataFolder, "restoring.json");
+
+/** For those who hold the lock themselves. `folder`: of the embedded database. The caller calls `end`. */
+export function openUnlocked(place: { databaseUrl: string } | { folder: string }): Promise<Opened> {
+  return "folder" in place ? openPglite(place.folder) : openPostgres(place.databaseUrl);
+}
+
+export type Opened = { db: Db; home: DatabaseHome; end: () => Promise<void> };
 
 function closeOnce({ db, home, end }: Opened, release: () => void): OpenDatabase {
   let closing: Promise<void> | undefined;
@@ -71,7 +84,7 @@ function closeOnce({ db, home, end }: Opened, release: () => void): OpenDatabase
 }
 
 async function openPglite(folder: string): Promise<Opened> {
-  await fs.mkdir(folder, { recursive: true });
+  fs.mkdirSync(folder, { recursive: true });
   try {
     const client = await PGlite.create(folder);
     return { db: drizzlePglite({ client, ...drizzleOptions }), home: "pglite", end: () => client.close() };

@@ -31,15 +31,19 @@ export async function testDatabase(home: DatabaseHome = "pglite"): Promise<TestD
   return home === "pglite" ? openMemory() : openPostgres(await createFromTemplate());
 }
 
-/** An external database without any table, and its address. */
-export async function emptyPostgres(): Promise<TestDatabase & { url: string }> {
+/** A database of its own without any table; `url` where it is external. */
+export async function emptyDatabase(home: DatabaseHome = "pglite"): Promise<TestDatabase & { url?: string }> {
+  if (home === "pglite") return wrapMemory(await PGlite.create());
   const name = newName();
   await administer(`create database ${name}`);
   return { ...openPostgres(name), url: urlOf(name) };
 }
 
 async function openMemory(): Promise<TestDatabase> {
-  const client = await PGlite.create({ loadDataDir: await migratedSnapshot() });
+  return wrapMemory(await PGlite.create({ loadDataDir: await migratedSnapshot() }));
+}
+
+function wrapMemory(client: PGlite): TestDatabase {
   return {
     db: drizzlePglite({ client, ...drizzleOptions }),
     home: "pglite",

@@ -1,0 +1,81 @@
+/** @file Migrating: all or nothing, dump first, never backwards. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { sql } from "drizzle-orm";
+import { expect, it, onTestFinished } from "vitest";
+import { users } from "@/drizzle/schema";
+import { loadDatabase } from "@/server/db/logical-dump";
+import { migrateDatabase, readApplied, readMigrations } from "@/server/db/migrate-database";
+import { prepareDatabase } from "@/server/db/prepare-database";
+import { describeEachDatabase, emptyDatabase, testDatabase } from "../../helpers/test-database";
+
+const migrations = readMigrations();
+const close = async () => {};
+
+describeEachDatabase("migrations", (home) => {
+  it("refuses a database of a newer program, naming both versions", async () => {
+    await using t = await testDatabase(home);
+    await t.db.execute(
+      sql`insert into public.migrations (name, hash, app_version) values ('0099_future', 'x', '9.9.9')`,
+    );
+    const newest = migrations.at(-1)?.name;
+    await expect(migrateDatabase(t.db)).rejects.toThrow(
+      new RegExp(`at 0099_future \\(written by Attune 9\\.9\\.9\\).*up to ${newest}`),
+    );
+  });
+
+  it("refuses a migration that was edited after it ran", async () => {
+    await using t = await testDatabase(home);
+    await t.db.execute(sql`update public.migrations set hash = 'other' where position = 1`);
+    await expect(migrateDatabase(t.db)).rejects.toThrow(/0000_start was changed after it was applied/);
+  });
+
+  it("leaves nothing of a migration that fails half-way", async () => {
+    await using t = await emptyDatabase(home);
+    const broken = {
+      name: "9999_broken",
+      hash: "x",
+      statements: ["create table half ()", "select no_such_column"],
+    };
+    await expect(migrateDatabase(t.db, { migrations: [...migrations, broken] })).rejects.toThrow();
+    expect(await readApplied(t.db)).toEqual([]);
+    expect(await migrateDatabase(t.db)).toEqual(migrations.map(({ name }) => name));
+  });
+
+  it("dumps before it changes a database that holds data, and the dump can be loaded", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "attune-migrate-"));
+    onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+    await using old = await emptyDatabase(home);
+    await migrateDatabase(old.db, { migrations: migrations.slice(0, 1) });
+    await old.db.insert(users).values({ name: "Kept", email: "kept@example.org" });
+
+    await prepareDatabase({ ...old, close }, folder);
+    await prepareDatabase({ ...old, close }, folder);
+
+    const dumps = fs.readdirSync(path.join(folder, "backups"));
+    expect(dumps).toEqual([expect.stringMatching(/^before-upgrade-.*\.jsonl\.gz$/)]);
+    await using restored = await emptyDatabase(home);
+    await loadDatabase(restored.db, path.join(folder, "backups", dumps[0] ?? ""));
+    expect(await restored.db.select({ name: users.name }).from(users)).toEqual([{ name: "Kept" }]);
+    expect((await readApplied(restored.db)).map(({ name }) => name)).toEqual(
+      migrations.map(({ name }) => name),
+    );
+  });
+
+  it("changes nothing when the dump cannot be written", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "attune-migrate-"));
+    onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+    fs.writeFileSync(path.join(folder, "backups"), "a file where the folder should be");
+    await using old = await emptyDatabase(home);
+    await migrateDatabase(old.db, { migrations: migrations.slice(0, 1) });
+    await expect(prepareDatabase({ ...old, close }, folder)).rejects.toThrow();
+    expect(await readApplied(old.db)).toHaveLength(1);
+  });
+
+  it("lets one of two programs that start at once migrate, while the other waits", async () => {
+    await using t = await emptyDatabase(home);
+    const both = await Promise.all([migrateDatabase(t.db), migrateDatabase(t.db)]);
+    expect(both.map((names) => names.length).sort()).toEqual([0, migrations.length]);
+  });
+});
