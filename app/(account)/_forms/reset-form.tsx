@@ -1,9 +1,9 @@
 /** @file The form behind a reset link. */
 "use client";
 
+import { PasswordField } from "@/app/_components/password-field";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPCClient } from "@/app/_lib/trpc";
-import { PasswordField } from "./password-field";
 import { SubmitForm } from "./submit-form";
 
 export function ResetForm({ token }: { token: string }) {

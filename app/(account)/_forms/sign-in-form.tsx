@@ -2,8 +2,8 @@
 "use client";
 
 import { TextField } from "@/app/_components/field";
+import { PasswordField } from "@/app/_components/password-field";
 import { signIn } from "@/app/_lib/auth-client";
-import { PasswordField } from "./password-field";
 import { SubmitForm } from "./submit-form";
 
 export function SignInForm({ nextPath }: { nextPath: string }) {

@@ -2,10 +2,10 @@
 "use client";
 
 import { TextField } from "@/app/_components/field";
+import { PasswordField } from "@/app/_components/password-field";
 import { signIn } from "@/app/_lib/auth-client";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPCClient } from "@/app/_lib/trpc";
-import { PasswordField } from "./password-field";
 import { SubmitForm } from "./submit-form";
 
 type SignUpFormProps = {

@@ -25,7 +25,7 @@ export function MessageThread({ contentKey, children }: MessageThreadProps) {
         aria-label="Conversation"
         className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px]"
       >
-        <div className="mx-auto w-full max-w-[38rem] space-y-6 px-4 py-6">{children}</div>
+        <div className="mx-auto w-full max-w-[38rem] space-y-4 px-4 py-6">{children}</div>
       </div>
       {isAway && (
         <button

@@ -2,7 +2,7 @@
 "use client";
 
 import { useState } from "react";
-import { TextField } from "@/app/_components/field";
+import { TextField } from "./field";
 
 type PasswordFieldProps = {
   label?: string;
