@@ -35,3 +35,4 @@ export type IssuedLink = Outputs["people"]["invite"];
 export type InstanceSettings = Outputs["settings"]["read"]["settings"];
 export type AuditPage = Outputs["audit"]["list"];
 export type AuditRow = AuditPage["rows"][number];
+export type AuditVerdict = Outputs["audit"]["verify"];

@@ -5,8 +5,8 @@ import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
 import { TextArea } from "@/app/_components/field";
+import { SamplingFields } from "@/app/_components/sampling-fields";
 import type { SamplingOverrides } from "@/app/_lib/api-types";
-import { SamplingFields } from "./sampling-fields";
 import { useDefaultSampling } from "./use-policy";
 
 /** The bound of server/domain/conversations; the server checks it again. */

@@ -2,9 +2,9 @@
 "use client";
 
 import { useId } from "react";
-import { Button } from "@/app/_components/button";
-import { inputClass } from "@/app/_components/field";
-import type { Sampling, SamplingOverrides } from "@/app/_lib/api-types";
+import type { Sampling, SamplingOverrides } from "../_lib/api-types";
+import { Button } from "./button";
+import { inputClass } from "./field";
 
 type NumberKey = "temperature" | "topP" | "minP" | "topK" | "repetitionPenalty" | "maxTokens";
 type Range = { min: number; max: number; step: number };

@@ -1,0 +1,15 @@
+/** @file The settings of the instance. */
+import type { Metadata } from "next";
+import { requirePermission } from "@/app/_lib/server-caller";
+import { SettingsView } from "./settings-view";
+
+export const metadata: Metadata = { title: "Settings" };
+
+export default async function SettingsPage() {
+  const caller = await requirePermission("settings.manage");
+  const [{ settings }, builtInSampling] = await Promise.all([
+    caller.settings.read(),
+    caller.models.defaultSampling(),
+  ]);
+  return <SettingsView initialSettings={settings} builtInSampling={builtInSampling} />;
+}
