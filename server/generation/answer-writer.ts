@@ -16,7 +16,9 @@ export type WrittenAnswer = {
 };
 
 export const writeEveryMs = 500;
-const finalAttempts = 5;
+/** A full disk or a lost connection gets this long to pass before an answer's end is given up. */
+const finalWithinMs = 60_000;
+const longestWaitMs = 5_000;
 
 export class AnswerWriter {
   readonly #db: Db;
@@ -43,8 +45,9 @@ export class AnswerWriter {
     }, writeEveryMs);
   }
 
-  /** Resolves when the answer's end is stored. A full disk or a lost connection gets a few seconds to pass. */
+  /** Resolves when the answer's end is stored. @throws the last error, after a minute of trying */
   async writeFinal(answer: WrittenAnswer): Promise<void> {
+    const until = Date.now() + finalWithinMs;
     this.#dirty.delete(answer.id);
     for (let attempt = 1; ; attempt++) {
       const stored = this.#writing.then(() => this.#store([answer]));
@@ -52,9 +55,10 @@ export class AnswerWriter {
       try {
         return await stored;
       } catch (error) {
-        if (attempt >= finalAttempts) throw error;
+        if (Date.now() > until) throw error;
         this.#onError(error);
-        await new Promise((resolve) => setTimeout(resolve, 200 * 2 ** attempt));
+        const waitMs = Math.min(longestWaitMs, 200 * 2 ** attempt);
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
   }

@@ -1,4 +1,5 @@
 /** @file The policies being served: which checkpoint each channel points to, one engine per checkpoint, swap without a broken stream. */
+import { randomInt } from "node:crypto";
 import os from "node:os";
 import process from "node:process";
 import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
@@ -114,11 +115,15 @@ export class Generation implements AsyncDisposable {
       throw error;
     }
     const served = this.#obtain(id);
+    const seeded = {
+      ...request,
+      sampling: { ...request.sampling, seed: request.sampling.seed ?? drawSeed() },
+    };
     return {
       get checkpoint() {
         return { id, name: served.info?.name ?? "" };
       },
-      events: this.#observe(served, request, { place, signal }),
+      events: this.#observe(served, seeded, { place, signal }),
     };
   }
 
@@ -302,6 +307,9 @@ async function warm(served: ServedCheckpoint): Promise<void> {
   };
   for await (const _event of served.generate(request, { userId: "warm-up" }));
 }
+
+/** Within what the database stores beside the answer. */
+const drawSeed = () => randomInt(2 ** 31 - 1);
 
 /** Containers have a limit below the machine's. */
 function availableMemoryBytes(): number {

@@ -127,7 +127,8 @@ function readSampling(body: z.infer<typeof bodySchema>): SamplingOverrides {
     repetitionPenalty: body.repetition_penalty,
     maxTokens: body.max_completion_tokens ?? body.max_tokens,
     stop: body.stop,
-    seed: body.seed,
+    // OpenAI's seeds have 64 bits, ours 31.
+    seed: body.seed === undefined || body.seed === null ? undefined : Math.abs(body.seed) % 2 ** 31,
   };
   const parsed = samplingOverridesSchema.safeParse(
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null)),

@@ -24,22 +24,20 @@ function answer(req: Request): Promise<Response> {
     req,
     router: appRouter,
     createContext: ({ resHeaders }) => createContext(req.headers, resHeaders).catch(rethrow),
-    // Compressing or buffering would hold tokens back.
-    responseMeta: ({ type, paths }) => ({
-      headers: {
-        "cache-control":
-          type === "subscription" || paths?.includes("chat.temporary")
-            ? "no-store, no-transform"
-            : "no-store",
-        "x-accel-buffering": "no",
-      },
-    }),
+    responseMeta: ({ type, paths }) => ({ headers: responseHeaders(type, paths) }),
     onError({ error, path }) {
       // Inside procedures errors are logged with their request id; this is the rest: a context that could not be made.
       if (error.code === "INTERNAL_SERVER_ERROR" && path === undefined)
         log.error({ err: error }, "request failed");
     },
   });
+}
+
+/** Compressing or buffering would hold tokens back. Ours are added to tRPC's own, and nginx reads "no, no" as yes. */
+function responseHeaders(type: string, paths: readonly string[] | undefined): Record<string, string> {
+  if (type === "subscription") return {};
+  if (!paths?.includes("chat.temporary")) return { "cache-control": "no-store" };
+  return { "cache-control": "no-store, no-transform", "x-accel-buffering": "no" };
 }
 
 function rethrow(error: unknown): never {
