@@ -1,7 +1,8 @@
 /** @file The GPT-2 family: LayerNorm, learned positions, one fused qkv, GELU. */
 import type { Gpt2Config } from "@/model/checkpoint/model-config";
 import type { Graph, Value } from "@/model/graph/graph";
-import { attention, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { attend } from "./attend";
+import { joinHeads, type KeysValues, splitHeads } from "./attention";
 import { layerNorm } from "./norms";
 import type { TransformerInputs, TransformerOutputs } from "./transformer";
 import { linear, type ModelWeights } from "./weights";
@@ -49,7 +50,7 @@ function selfAttention(
   };
   const q = heads(0);
   const keysValues = { keys: heads(1), values: heads(2) };
-  const mixed = attention(g, { q, ...keysValues }, { mask: inputs.mask, past: inputs.past?.[layer] ?? null });
+  const mixed = attend(g, { q, ...keysValues }, { layer, inputs });
   const y = linear(g, weights, joinHeads(g, mixed), conv1d(`${at}.c_proj`, hiddenSize, hiddenSize));
   return { y, keysValues };
 }

@@ -1,7 +1,8 @@
 /** @file The Llama and Qwen2 families: RMSNorm, rotary positions, grouped-query attention, SwiGLU. */
 import type { LlamaConfig, Qwen2Config } from "@/model/checkpoint/model-config";
 import type { Graph, Value } from "@/model/graph/graph";
-import { attention, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { attend } from "./attend";
+import { joinHeads, type KeysValues, splitHeads } from "./attention";
 import { rmsNorm } from "./norms";
 import { type RopeTables, ropeTables, rotate } from "./rope";
 import type { TransformerInputs, TransformerOutputs } from "./transformer";
@@ -48,14 +49,14 @@ function selfAttention(g: Graph, config: Config, weights: ModelWeights, step: At
     project("v_proj", keyValueHeadCount),
   ];
   const [q, k, v] = weights.linear(g, step.x, layers) as [Value, Value, Value];
-  const { positions, mask, past } = step.inputs;
+  const { positions } = step.inputs;
   const turn = (heads: Value) => rotate(g, heads, positions, step.rope);
   const keysValues = {
     keys: turn(splitHeads(g, k, keyValueHeadCount, headSize)),
     values: splitHeads(g, v, keyValueHeadCount, headSize),
   };
   const queries = turn(splitHeads(g, q, headCount, headSize));
-  const mixed = attention(g, { q: queries, ...keysValues }, { mask, past: past?.[step.layer] ?? null });
+  const mixed = attend(g, { q: queries, ...keysValues }, step);
   const output = {
     name: `${at}.o_proj`,
     inSize: headCount * headSize,

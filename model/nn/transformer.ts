@@ -1,7 +1,8 @@
 /** @file Any decoder by its configuration: the one entry for training and serving. */
 import type { ModelConfig } from "@/model/checkpoint/model-config";
 import type { Graph, Value } from "@/model/graph/graph";
-import type { HeadLayout, KeysValues, Past } from "./attention";
+import type { HeadLayout, KeysValues } from "./attention";
+import type { Past } from "./cached-attention";
 import { buildGpt2 } from "./gpt2";
 import { buildLlama } from "./llama";
 import { linear, type ModelWeights } from "./weights";
@@ -11,7 +12,10 @@ export type TransformerInputs = {
   ids: Value;
   /** int64 (B, T): each token's place in its own text. */
   positions: Value;
-  /** Added to attention scores: 0 where a token may look, -∞ where not. (B or 1, 1, `maskRows`, past + T) */
+  /**
+   * Added to attention scores: 0 where a token may look, -∞ where not. Training: (B or 1, 1, `maskRows`, T). Serving:
+   * (B, 1, 1, T, C + T).
+   */
   mask: Value;
   /** One per layer when serving; null when training. */
   past: readonly Past[] | null;

@@ -1,17 +1,17 @@
 /** @file The graph a server runs: new tokens and the cache in, logits of chosen tokens and the new cache rows out. */
 import type { ModelConfig } from "../checkpoint/model-config";
 import { Graph, type Value } from "../graph/graph";
-import { maskRows, type Past } from "../nn/attention";
+import type { Past } from "../nn/cached-attention";
 import { buildHead, buildTransformer, headLayout } from "../nn/transformer";
 import type { ModelWeights } from "../nn/weights";
 
 /**
  * Inputs (B sequences, T new tokens each, C places in the cache, R rows wanted):
  * - `ids`, `positions` int64 (B, T)
- * - `mask` (B, 1, H / Hkv * T, C + T): 0 or -∞
+ * - `mask` (B, 1, 1, T, C + T): 0 or -∞
  * - `spans` int64 (2): [C, T]
  * - `rows` int64 (R): which of the B * T tokens give logits
- * - `past.<layer>.keys`, `past.<layer>.values` (B, Hkv, C, D)
+ * - `past.<layer>.keys`, `past.<layer>.values` (B, Hkv, 1, C, D)
  *
  * Outputs: `logits` (R, V); `keys` and `values` (layers * B, Hkv, T, D), of the new tokens only: what the runtime returns
  * it copies, so returning the whole cache would cost more than the step.
@@ -20,7 +20,7 @@ export function buildServingGraph(config: ModelConfig, weights: ModelWeights): G
   const g = new Graph();
   const ids = g.input("ids", "int64", ["batch", "time"]);
   const positions = g.input("positions", "int64", ["batch", "time"]);
-  const mask = g.input("mask", "float32", ["batch", 1, maskRows(headLayout(config), "time"), "past+time"]);
+  const mask = g.input("mask", "float32", ["batch", 1, 1, "time", "past+time"]);
   const spans = g.input("spans", "int64", [2]);
   const rows = g.input("rows", "int64", ["rows"]);
   const past = pastInputs(g, config, spans);
@@ -36,7 +36,7 @@ export function buildServingGraph(config: ModelConfig, weights: ModelWeights): G
 }
 
 function pastInputs(g: Graph, config: ModelConfig, spans: Value): Past[] {
-  const shape = ["batch", headLayout(config).keyValueHeadCount, "past", config.headSize];
+  const shape = ["batch", headLayout(config).keyValueHeadCount, 1, "past", config.headSize];
   return Array.from({ length: config.layerCount }, (_, layer) => ({
     keys: g.input(`past.${layer}.keys`, "float32", shape),
     values: g.input(`past.${layer}.values`, "float32", shape),

@@ -117,7 +117,6 @@ export class TransformerSlots implements SlotModel {
     const batch = step.tokens.length;
     const time = step.tokens[0]?.length ?? 0;
     const { block } = step.at;
-    const shared = this.#heads.headCount / this.#heads.keyValueHeadCount;
     const lastPlace = this.contextLength - 1;
     const positions = step.past.flatMap((past) =>
       Array.from({ length: time }, (_, i) => Math.min(past + i, lastPlace)),
@@ -125,16 +124,11 @@ export class TransformerSlots implements SlotModel {
     const feeds: Record<string, Tensor> = {
       ids: int64(step.tokens.flat(), [batch, time]),
       positions: int64(positions, [batch, time]),
-      mask: new Tensor("float32", buildMask(step, { time, shared }), [
-        batch,
-        1,
-        shared * time,
-        block.capacity + time,
-      ]),
+      mask: new Tensor("float32", buildMask(step, time), [batch, 1, 1, time, block.capacity + time]),
       spans: int64([block.capacity, time], [2]),
       rows: int64(wanted, [wanted.length]),
     };
-    const shape = [batch, this.#heads.keyValueHeadCount, block.capacity, this.#heads.headSize];
+    const shape = [batch, this.#heads.keyValueHeadCount, 1, block.capacity, this.#heads.headSize];
     for (let layer = 0; layer < this.#layerCount; layer++) {
       for (const array of ["keys", "values"] as const) {
         feeds[`past.${layer}.${array}`] = new Tensor("float32", block.view(array, layer, step.at), shape);
@@ -149,23 +143,17 @@ export class TransformerSlots implements SlotModel {
   }
 }
 
-/** (B, 1, shared * T, C + T): a token sees its own past and the new tokens up to itself. */
-function buildMask(
-  { past, at }: Step,
-  { time, shared }: { time: number; shared: number },
-): Float32Array<ArrayBuffer> {
+/** (B, 1, 1, T, C + T): a token sees its own past and the new tokens up to itself. */
+function buildMask({ past, at }: Step, time: number): Float32Array<ArrayBuffer> {
   const { capacity } = at.block;
   const width = capacity + time;
-  const size = time * width;
-  const mask = new Float32Array(past.length * shared * size);
+  const mask = new Float32Array(past.length * time * width);
   for (const [sequence, length] of past.entries()) {
-    const first = sequence * shared * size;
     for (let t = 0; t < time; t++) {
-      const row = first + t * width;
+      const row = (sequence * time + t) * width;
       mask.fill(Number.NEGATIVE_INFINITY, row + length, row + capacity);
       mask.fill(Number.NEGATIVE_INFINITY, row + capacity + t + 1, row + width);
     }
-    for (let head = 1; head < shared; head++) mask.copyWithin(first + head * size, first, first + size);
   }
   return mask;
 }
