@@ -20,7 +20,7 @@ type DataTableProps<Row> = {
 export function DataTable<Row>({ caption, columns, rows, rowKey }: DataTableProps<Row>) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1)
-    <section aria-label={caption} tabIndex={0} className="-mx-2 overflow-x-auto">
+    <section aria-label={caption} tabIndex={0} className="relative -mx-2 overflow-x-auto">
       <table className="w-full border-collapse">
         <caption className="sr-only">{caption}</caption>
         <thead>
@@ -38,9 +38,12 @@ export function DataTable<Row>({ caption, columns, rows, rowKey }: DataTableProp
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={rowKey(row)} className="border-b border-line align-top">
+            <tr key={rowKey(row)} className="border-b border-line align-baseline">
               {columns.map(({ title, cell, isNumber }) => (
-                <td key={title} className={classNames("px-2 py-2", isNumber && "text-right")}>
+                <td
+                  key={title}
+                  className={classNames("px-2 py-2", isNumber && "text-right whitespace-nowrap")}
+                >
                   {cell(row)}
                 </td>
               ))}

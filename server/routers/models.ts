@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { listChannels, pointChannel } from "../domain/channels";
 import { explainAnswer, listCheckpoints } from "../domain/checkpoints";
-import { defaultSampling } from "../domain/sampling";
+import { resolveSampling } from "../domain/sampling";
+import { readSettings } from "../domain/settings";
 import { chatServices } from "../generation/chat-services";
 import { procedure, router } from "../trpc";
 
@@ -11,7 +12,9 @@ export const modelsRouter = router({
   channels: procedure("chat.use").query(({ ctx }) => listChannels(ctx.db, chatServices())),
 
   /** What holds where a conversation sets nothing. */
-  defaultSampling: procedure("chat.use").query(() => defaultSampling),
+  defaultSampling: procedure("chat.use").query(async ({ ctx }) =>
+    resolveSampling((await readSettings(ctx.db)).defaultSampling, {}),
+  ),
 
   /** All checkpoints, newest first, with their manifests. */
   checkpoints: procedure("chat.use").query(({ ctx }) => listCheckpoints(ctx.db)),

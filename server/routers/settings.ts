@@ -1,5 +1,6 @@
 /** @file The settings of the instance, for admins. */
 import { z } from "zod";
+import { defaultSampling } from "../domain/sampling";
 import {
   changeSettings,
   defaultSettings,
@@ -13,6 +14,8 @@ export const settingsRouter = router({
   read: procedure("settings.manage").query(async ({ ctx }) => ({
     settings: await readSettings(ctx.db),
     defaults: defaultSettings,
+    /** What holds where neither these settings nor a conversation set anything. */
+    builtInSampling: defaultSampling,
   })),
 
   /** What is given changes. */

@@ -1,5 +1,5 @@
 /** @file Page headings and titled sections, set apart by space alone. */
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 
 export function PageTitle({ children, aside }: { children: string; aside?: ReactNode }) {
   return (
@@ -13,12 +13,9 @@ export function PageTitle({ children, aside }: { children: string; aside?: React
 type SectionProps = { title: string; text?: ReactNode; children: ReactNode };
 
 export function Section({ title, text, children }: SectionProps) {
-  const id = useId();
   return (
-    <section aria-labelledby={id} className="mt-10">
-      <h2 id={id} className="font-semibold">
-        {title}
-      </h2>
+    <section className="mt-10">
+      <h2 className="font-semibold">{title}</h2>
       {text && <p className="mt-0.5 max-w-[38rem] text-small text-muted">{text}</p>}
       <div className="mt-3">{children}</div>
     </section>

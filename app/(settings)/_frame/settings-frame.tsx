@@ -15,13 +15,13 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
   const pages = pagesFor(viewer.permissions);
   return (
     <div className="mx-auto flex min-h-dvh w-full max-w-5xl flex-col px-4 py-4 md:flex-row md:gap-10 md:py-8">
-      <div className="shrink-0 md:w-44">
+      <nav aria-label="Pages" className="shrink-0 md:w-44">
         <Link href="/" className={classNames(buttonClass("quiet", true), "-ml-2.5 text-muted")}>
           <Icon name="chevronLeft" size={16} />
           Conversations
         </Link>
         {pages.length > 1 && (
-          <nav aria-label="Pages" className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
+          <div className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
             {pages.map(({ href, title, icon }) => (
               <Link
                 key={href}
@@ -36,9 +36,9 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
                 {title}
               </Link>
             ))}
-          </nav>
+          </div>
         )}
-      </div>
+      </nav>
       <main className="min-w-0 grow pt-6 pb-24 md:pt-1">{children}</main>
     </div>
   );

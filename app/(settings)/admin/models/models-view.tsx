@@ -174,7 +174,7 @@ function checkpointColumns(onMakeLive: (checkpoint: Checkpoint) => void): Column
     {
       title: "Id",
       cell: ({ id }) => (
-        <span className="-my-1.5 flex items-center">
+        <span className="-my-1.5 inline-flex items-center">
           <code className="font-mono text-small">{id.slice(0, 12)}</code>
           <CopyButton text={id} label="Copy the whole id" />
         </span>

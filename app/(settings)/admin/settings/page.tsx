@@ -7,9 +7,6 @@ export const metadata: Metadata = { title: "Settings" };
 
 export default async function SettingsPage() {
   const caller = await requirePermission("settings.manage");
-  const [{ settings }, builtInSampling] = await Promise.all([
-    caller.settings.read(),
-    caller.models.defaultSampling(),
-  ]);
+  const { settings, builtInSampling } = await caller.settings.read();
   return <SettingsView initialSettings={settings} builtInSampling={builtInSampling} />;
 }
