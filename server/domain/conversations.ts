@@ -45,9 +45,11 @@ export const undoWindowMs = 60 * 60 * 1000;
 export const maxSystemPromptCharacters = 20_000;
 export const maxTitleCharacters = 200;
 
+// Drizzle writes columns of a query over one table without their table; inside the subquery that would name its own.
+// A nested fragment keeps the table.
 const isAnswering = sql<boolean>`exists (
   select from ${messages}
-  where ${messages.conversationId} = ${conversations.id} and ${messages.status} in ('queued', 'streaming')
+  where ${messages.conversationId} = ${sql`${conversations.id}`} and ${messages.status} in ('queued', 'streaming')
 )`;
 
 export const summaryColumns = {

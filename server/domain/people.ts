@@ -30,6 +30,10 @@ export type PeopleQuery = {
   limit: number;
 };
 
+// Drizzle writes columns of a query over one table without their table; inside a subquery that would name the
+// subquery's own. A nested fragment keeps the table.
+const personId = sql`${users.id}`;
+
 const personColumns = {
   id: users.id,
   name: users.name,
@@ -38,11 +42,11 @@ const personColumns = {
   grants: users.grants,
   isDisabled: users.banned,
   hasPassword: sql<boolean>`exists (
-    select from ${accounts} where ${accounts.userId} = ${users.id} and ${accounts.password} is not null
+    select from ${accounts} where ${accounts.userId} = ${personId} and ${accounts.password} is not null
   )`,
   createdAt: users.createdAt,
   lastSeenAt: sql<Date | null>`(
-    select max(${sessions.updatedAt}) from ${sessions} where ${sessions.userId} = ${users.id}
+    select max(${sessions.updatedAt}) from ${sessions} where ${sessions.userId} = ${personId}
   )`.mapWith((value: string | null) => (value === null ? null : new Date(value))),
 };
 
