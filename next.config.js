@@ -5,6 +5,11 @@ const config = {
   poweredByHeader: false,
   // `npm run types` checks the whole project; a first start need not do it again.
   typescript: { ignoreBuildErrors: true },
+  rewrites: async () => [
+    { source: "/healthz", destination: "/api/healthz" },
+    { source: "/metrics", destination: "/api/metrics" },
+    { source: "/v1/:path*", destination: "/api/v1/:path*" },
+  ],
   headers: async () => [
     { source: "/:path*", headers: toList(everywhere) },
     // What an API route answers is never a page.

@@ -3,7 +3,7 @@ import { type NextRequest, NextResponse } from "next/server";
 
 /** Pages only: bodies that pass here are cut at 10 MB, so uploads, streams and all other API routes stay outside. */
 export const config = {
-  matcher: ["/((?!api/|_next/static/|_next/image|favicon.ico|icon.svg).*)"],
+  matcher: ["/((?!api/|v1/|healthz$|metrics$|_next/static/|_next/image|favicon.ico|icon.svg).*)"],
 };
 
 export function proxy(request: NextRequest): NextResponse {

@@ -3,8 +3,9 @@ import fs from "node:fs/promises";
 import { newControlToken, removeServerFile, writeServerFile } from "@/server/boot/server-file";
 import { startChat } from "@/server/boot/start-chat";
 import { type PageHandler, startWebServer, type WebServerOptions } from "@/server/boot/web-server";
-import { migrateDatabase } from "@/server/db/migrate-database";
 import { openDatabase } from "@/server/db/open-database";
+import { prepareDatabase } from "@/server/db/prepare-database";
+import { scheduleBackups } from "@/server/db/schedule-backups";
 import { sweepConversations } from "@/server/domain/conversations-sweep";
 import { ensureSetupLink } from "@/server/domain/setup";
 import { type Env, publicUrl } from "@/server/env";
@@ -41,7 +42,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     databaseUrl: env.DATABASE_URL,
     purpose: "server",
   });
-  await migrateDatabase(opened.db);
+  await prepareDatabase(opened, env.ATTUNE_DATA);
   state.db = opened.db;
   const model = await parts.findModel(env);
   const chat = await startChat({ db: opened.db, env, log, engineEntry: parts.engineEntry, model });
@@ -54,6 +55,12 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     env,
     metrics: chat.metrics,
     onError: (err) => log.error({ err }, "request failed"),
+  });
+  await using _backups = scheduleBackups({
+    db: opened.db,
+    dataFolder: env.ATTUNE_DATA,
+    everyHours: env.ATTUNE_BACKUP_HOURS,
+    keep: env.ATTUNE_BACKUP_KEEP,
   });
   const sweep = setInterval(() => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));

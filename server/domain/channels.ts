@@ -57,7 +57,7 @@ export async function readChannels(db: Db): Promise<Map<string, string>> {
 export async function pointChannel(
   db: Db,
   { generation }: ChatServices,
-  change: { channel: string; checkpointId: string; actorId: string; reason: string },
+  change: { channel: string; checkpointId: string; actorId: string | null; reason: string },
 ): Promise<void> {
   const [checkpoint] = await db.select().from(checkpoints).where(eq(checkpoints.id, change.checkpointId));
   if (!checkpoint) throw new AppError("NOT_FOUND", "There is no such checkpoint.");

@@ -1,6 +1,6 @@
 /** @file The person's answer to "may your conversations be used to improve the assistant?", and its history. */
-import { desc, eq } from "drizzle-orm";
-import { consentEvents, users } from "@/drizzle/schema";
+import { and, desc, eq } from "drizzle-orm";
+import { consentEvents, conversations, users } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { appendAudit } from "./audit";
 
@@ -41,6 +41,13 @@ export async function answerConsent(
       .update(users)
       .set({ consent: granted, consentAnsweredAt: answeredAt })
       .where(eq(users.id, userId));
+    // "No" means all of it: an earlier "yes" on single conversations must not outlive it.
+    if (!granted) {
+      await tx
+        .update(conversations)
+        .set({ consent: null })
+        .where(and(eq(conversations.userId, userId), eq(conversations.consent, true)));
+    }
     await tx.insert(consentEvents).values({ userId, granted, noticeVersion: consentNoticeVersion });
     await appendAudit(tx, {
       actorId: userId,

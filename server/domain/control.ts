@@ -1,0 +1,94 @@
+/** @file What the command line asks of a running server, which alone may open the database. */
+import path from "node:path";
+import { z } from "zod";
+import { createBackup, defaultBackupTarget } from "../db/backup";
+import type { Db } from "../db/db";
+import { type Env, publicUrl } from "../env";
+import { AppError } from "../errors";
+import { listModels, removeModel } from "../models/model-library";
+import type { ChatServices } from "../process-state";
+import { describeUse, pointChannel } from "./channels";
+import { registerCheckpoint } from "./checkpoints";
+import { issueResetLinkByEmail } from "./password-reset";
+
+export const controlCommand = z.discriminatedUnion("command", [
+  /** A one-time link to choose a new password. */
+  z.object({ command: z.literal("resetPassword"), email: z.email() }),
+  z.object({ command: z.literal("listModels") }),
+  z.object({ command: z.literal("removeModel"), model: z.string().min(1) }),
+  /** Registers a checkpoint folder of this machine and points a channel at it, without a restart. */
+  z.object({
+    command: z.literal("useModel"),
+    folder: z.string().refine(path.isAbsolute, "must be absolute"),
+    channel: z.string().min(1).max(40).default("live"),
+  }),
+  /** `target` null = a new folder below data/backups. */
+  z.object({
+    command: z.literal("backup"),
+    target: z.string().refine(path.isAbsolute, "must be absolute").nullable().default(null),
+  }),
+  z.object({ command: z.literal("status") }),
+]);
+
+export type ControlCommand = z.infer<typeof controlCommand>;
+
+type Parts = { db: Db; env: Env; chat: ChatServices };
+
+const handlers: {
+  [K in ControlCommand["command"]]: (
+    parts: Parts,
+    command: Extract<ControlCommand, { command: K }>,
+  ) => Promise<object>;
+} = {
+  async resetPassword({ db, env }, { email }) {
+    const link = await issueResetLinkByEmail(db, email);
+    return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
+  },
+  async listModels({ db, env, chat }) {
+    const models = await listModels(env.ATTUNE_DATA);
+    const use = await Promise.all(models.map(({ checkpointId }) => describeUse(db, checkpointId)));
+    return {
+      models: models.map((model, index) => ({
+        ...model,
+        use: use[index] ?? null,
+        engine: chat.generation.stateOf(model.checkpointId)?.state ?? null,
+      })),
+    };
+  },
+  async removeModel({ db, env }, { model }) {
+    return { removed: await removeModel(env.ATTUNE_DATA, model, (id) => describeUse(db, id)) };
+  },
+  async useModel({ db, env, chat }, { folder, channel }) {
+    const checkpointId = await registerCheckpoint(db, folder, env.ATTUNE_DATA);
+    await pointChannel(db, chat, { channel, checkpointId, actorId: null, reason: "command line" });
+    return { channel, checkpointId };
+  },
+  async backup({ db, env }, { target }) {
+    const { folder, sizeBytes } = await createBackup({
+      db,
+      dataFolder: env.ATTUNE_DATA,
+      target: target ?? defaultBackupTarget(env.ATTUNE_DATA),
+    });
+    return { folder, sizeBytes };
+  },
+  async status({ chat }) {
+    return { engines: chat.generation.status(), answers: chat.answers.count };
+  },
+};
+
+/** Runs one command. @throws what the domain throws; the caller may tell every message, for it is at the machine */
+export async function runControlCommand<K extends ControlCommand["command"]>(
+  parts: Parts,
+  command: Extract<ControlCommand, { command: K }>,
+): Promise<object> {
+  // The table's key is the command's own: the compiler cannot carry that through an index.
+  const handler = handlers[command.command as K];
+  return handler(parts, command);
+}
+
+/** @throws {AppError} BAD_REQUEST naming the field */
+export function readControlCommand(body: unknown): ControlCommand {
+  const parsed = controlCommand.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new AppError("BAD_REQUEST", z.prettifyError(parsed.error));
+}
