@@ -1,6 +1,5 @@
 /** @file The whole database as one compressed text file, the same for both homes: what leaves one enters the other. */
 import { createReadStream, createWriteStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { sql } from "drizzle-orm";
@@ -111,6 +110,7 @@ export async function loadDatabase(db: Db, file: string): Promise<{ rows: number
       "The database to restore into is not empty. Name an empty one, or an empty data folder.",
     );
   }
+  await checkWhole(file);
   return db.transaction(async (tx) => {
     const lines = readLines(file);
     const header = headerSchema.safeParse(parseLine((await lines.next()).value));
@@ -147,14 +147,28 @@ async function* readLines(file: string): AsyncGenerator<string, undefined> {
   const source = createReadStream(file);
   const unzipped = source.pipe(createGunzip());
   source.on("error", (error) => unzipped.destroy(error));
+  let rest = "";
   try {
-    yield* createInterface({ input: unzipped, crlfDelay: Number.POSITIVE_INFINITY });
+    for await (const text of unzipped.setEncoding("utf8")) {
+      const lines = `${rest}${text}`.split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
   } catch (cause) {
     throw new DumpError(`${file} is damaged: it cannot be read to its end.`, { cause });
   } finally {
     source.destroy();
+    unzipped.destroy();
   }
   return undefined;
+}
+
+/** Reads to the end, so that the checksum is seen before the first row goes in. @throws {DumpError} */
+async function checkWhole(file: string): Promise<void> {
+  let last = "";
+  for await (const line of readLines(file)) last = line;
+  if (!markerSchema.safeParse(parseLine(last)).success)
+    throw new DumpError(`${file} is cut: its end is missing.`);
 }
 
 async function loadRows(tx: Tx, lines: AsyncGenerator<string, undefined>, file: string): Promise<number> {

@@ -33,14 +33,14 @@ export async function testDatabase(home: DatabaseHome = "pglite"): Promise<TestD
 
 /** A database of its own without any table; `url` where it is external. */
 export async function emptyDatabase(home: DatabaseHome = "pglite"): Promise<TestDatabase & { url?: string }> {
-  if (home === "pglite") return wrapMemory(await PGlite.create());
+  if (home === "pglite") return wrapMemory(await PGlite.create({ loadDataDir: await snapshot("empty") }));
   const name = newName();
   await administer(`create database ${name}`);
   return { ...openPostgres(name), url: urlOf(name) };
 }
 
 async function openMemory(): Promise<TestDatabase> {
-  return wrapMemory(await PGlite.create({ loadDataDir: await migratedSnapshot() }));
+  return wrapMemory(await PGlite.create({ loadDataDir: await snapshot("migrated") }));
 }
 
 function wrapMemory(client: PGlite): TestDatabase {
@@ -51,21 +51,23 @@ function wrapMemory(client: PGlite): TestDatabase {
   };
 }
 
-let snapshot: Promise<Blob> | undefined;
+const snapshots = new Map<string, Promise<Blob>>();
 
-/** A migrated data folder, made once per state of the migrations and shared by all test processes. */
-function migratedSnapshot(): Promise<Blob> {
-  snapshot ??= readOrMakeSnapshot();
-  return snapshot;
+/** A data folder, made once per state of the migrations and shared by all test processes: initdb takes seconds. */
+function snapshot(state: "empty" | "migrated"): Promise<Blob> {
+  const known = snapshots.get(state) ?? readOrMakeSnapshot(state);
+  snapshots.set(state, known);
+  return known;
 }
 
-async function readOrMakeSnapshot(): Promise<Blob> {
-  const file = path.join(os.tmpdir(), `attune-test-${os.userInfo().username}-${migrationsKey()}.tar`);
+async function readOrMakeSnapshot(state: "empty" | "migrated"): Promise<Blob> {
+  const key = state === "empty" ? "empty" : migrationsKey();
+  const file = path.join(os.tmpdir(), `attune-test-${os.userInfo().username}-${key}.tar`);
   try {
     return new Blob([await fs.readFile(file)]);
   } catch {
     const client = await PGlite.create();
-    await migrateDatabase(drizzlePglite({ client, ...drizzleOptions }));
+    if (state === "migrated") await migrateDatabase(drizzlePglite({ client, ...drizzleOptions }));
     const dump = await client.dumpDataDir("none");
     await client.close();
     const draft = `${file}.${randomUUID()}`;
