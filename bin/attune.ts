@@ -1,7 +1,10 @@
 /** @file The command line. Each group of commands is a file in bin/cli/; run it with `npx attune --help`. */
 import { Command, CommanderError } from "commander";
+import { addChatCommand } from "./cli/chat";
 import { explainFailure } from "./cli/failure";
+import { addGenerateCommand } from "./cli/generate";
 import { addModelsCommands } from "./cli/models";
+import { addTrainCommands } from "./cli/train";
 
 const program = new Command("attune")
   .description("A self-hosted chat assistant that learns from the people who use it.")
@@ -9,7 +12,10 @@ const program = new Command("attune")
   .addHelpText("after", "\nStart the server with `npm start`. Settings: .env.example.")
   .exitOverride();
 
+addChatCommand(program);
+addGenerateCommand(program);
 addModelsCommands(program);
+addTrainCommands(program);
 
 try {
   await program.parseAsync();
