@@ -38,7 +38,10 @@ export async function writeCheckpoint(
     const digests: Record<string, FileDigest> = {};
     const record = async (name: string, write: (file: string) => Promise<FileDigest>) => {
       signal?.throwIfAborted();
-      digests[name] = await write(path.join(temporary, name));
+      const file = path.join(temporary, name);
+      await mkdir(path.dirname(file), { recursive: true });
+      digests[name] = await write(file);
+      if (path.dirname(file) !== temporary) await syncFolder(path.dirname(file));
     };
     await fill({
       json: (name, value) => record(name, (file) => writeFileDurably(file, [toJson(value)], signal)),

@@ -6,8 +6,9 @@
  */
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { ChatTemplate } from "@/model/tokenizer/chat-template";
+import { loadTokenizer } from "@/model/tokenizer/load-tokenizer";
 import { Tokenizer } from "@/model/tokenizer/tokenizer";
-import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
 import { readManifest } from "./checkpoint";
 import { type CheckpointFiles, writeCheckpoint } from "./checkpoint-writer";
 import { NotAModelError } from "./errors";
@@ -58,8 +59,9 @@ async function importGguf(source: string, targetFolder: string, options: ImportO
   const weights = new GgufAsHuggingFace(file, config);
   checkTensors(config, weights, source);
   const tokenizer = tokenizerFromGguf(file);
-  // Read back at once: a tokenizer that Attune cannot use is refused before any weight is written.
+  // Read back at once: a tokenizer or template that Attune cannot use is refused before any weight is written.
   new Tokenizer(tokenizer.tokenizer);
+  if (typeof tokenizer.config.chat_template === "string") new ChatTemplate(tokenizer.config.chat_template);
   const { sha256 } = await digestFile(source, options.signal);
   await write(targetFolder, `gguf:${sha256}`, options, async (files) => {
     await files.json("config.json", configJson);
@@ -97,13 +99,8 @@ async function importFolder(source: string, targetFolder: string, options: Impor
     );
   }
   const config = parseModelConfig(parseJson(await readFile(configPath, "utf8"), configPath));
-  if (!fileNames.includes("tokenizer.json")) {
-    throw new UnsupportedTokenizerError(
-      "there is none; save it with transformers: tokenizer.save_pretrained(folder)",
-    );
-  }
-  const tokenizerPath = path.join(source, "tokenizer.json");
-  new Tokenizer(parseJson(await readFile(tokenizerPath, "utf8"), tokenizerPath));
+  // Read before any weight is written: a tokenizer or template that Attune cannot use is refused here.
+  await loadTokenizer(source, config.endTokenIds);
   using tensors = openSafetensors(await findSafetensors(source, fileNames));
   const renamed = new CanonicalNames(tensors, config);
   checkTensors(config, renamed, source);

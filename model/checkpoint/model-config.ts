@@ -129,7 +129,8 @@ const families = ["llama", "qwen2", "gpt2"] as const;
  * @throws UnsupportedModelError naming the field and its value when the model is outside what Attune runs.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  const { model_type: family } = z.looseObject({ model_type: z.unknown() }).parse(json ?? {});
+  const family =
+    typeof json === "object" && json !== null && "model_type" in json ? json.model_type : undefined;
   if (!families.some((known) => known === family)) {
     throw new UnsupportedModelError(`model_type ${JSON.stringify(family)}`, `one of ${families.join(", ")}`);
   }

@@ -40,14 +40,29 @@ export async function loadTokenizer(
       "there is none; save it with transformers: tokenizer.save_pretrained(folder)",
     );
   }
-  const config = configSchema.parse((await readJson(folder, "tokenizer_config.json")) ?? {});
-  const generation = generationSchema.parse((await readJson(folder, "generation_config.json")) ?? {});
+  const config = checked(
+    "tokenizer_config.json",
+    configSchema,
+    await readJson(folder, "tokenizer_config.json"),
+  );
+  const generation = checked(
+    "generation_config.json",
+    generationSchema,
+    await readJson(folder, "generation_config.json"),
+  );
   const tokenizer = new Tokenizer(definition, {
     endTokenIds: [...endTokenIds, ...generation.eos_token_id],
     special: { bos: config.bos_token, eos: config.eos_token, unk: config.unk_token, pad: config.pad_token },
   });
   const source = (await readText(folder, "chat_template.jinja")) ?? templateOf(config.chat_template);
   return { tokenizer, chatTemplate: source === null ? defaultTemplate(tokenizer) : new ChatTemplate(source) };
+}
+
+/** A file that is not there says nothing. */
+function checked<T>(name: string, schema: z.ZodType<T>, json: unknown): T {
+  const result = schema.safeParse(json ?? {});
+  if (result.success) return result.data;
+  throw new UnsupportedTokenizerError(`${name} is malformed (${z.prettifyError(result.error)})`);
 }
 
 function templateOf(template: z.infer<typeof configSchema>["chat_template"]): string | null {

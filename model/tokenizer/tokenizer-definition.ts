@@ -5,7 +5,7 @@ export class UnsupportedTokenizerError extends Error {
   override readonly name = "UnsupportedTokenizerError";
   constructor(readonly fact: string) {
     super(
-      `tokenizer.json: ${fact}. Attune reads byte-pair encodings, byte-level or with byte fallback; ` +
+      `The tokenizer cannot be used: ${fact}. Attune reads byte-pair encodings, byte-level or with byte fallback; ` +
         "take a model of the Llama, Qwen2 or GPT-2 family.",
     );
   }
@@ -68,5 +68,5 @@ export function parseTokenizerDefinition(json: unknown): TokenizerDefinition {
   const result = definitionSchema.safeParse(json);
   if (result.success) return result.data;
   const facts = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new UnsupportedTokenizerError(facts.join("; "));
+  throw new UnsupportedTokenizerError(`tokenizer.json (${facts.join("; ")})`);
 }
