@@ -1,8 +1,8 @@
 /** @file Writes a checkpoint folder so that it is there whole or not at all: temporary folder, fsync, manifest last, rename. */
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { NotAModelError } from "./errors";
+import { DiskFullError, NotAModelError } from "./errors";
 import { type FileDigest, syncFolder, writeFileDurably } from "./file-access";
 import { type Manifest, manifestFileName, manifestSchema } from "./manifest";
 import { type OutgoingTensor, writeSafetensors } from "./safetensors-writer";
@@ -18,8 +18,9 @@ export type CheckpointFacts = Omit<Manifest, "formatVersion" | "files">;
 
 /**
  * Calls `fill` to write the files, then writes attune.json and renames the folder into place.
- * A failure or an abort leaves nothing behind; a crash leaves only a hidden `.<name>.<random>.part` folder beside it.
- * @throws NotAModelError when `targetFolder` exists already
+ * A failure or an abort leaves nothing behind; a crash leaves only a hidden `.<name>.<pid>.<random>.part` folder beside
+ * it, which the next write to the same place removes.
+ * @throws NotAModelError when `targetFolder` exists already, DiskFullError
  */
 export async function writeCheckpoint(
   targetFolder: string,
@@ -28,11 +29,11 @@ export async function writeCheckpoint(
   signal?: AbortSignal,
 ): Promise<Manifest> {
   const parent = path.dirname(path.resolve(targetFolder));
-  const temporary = path.join(
-    parent,
-    `.${path.basename(targetFolder)}.${randomBytes(4).toString("hex")}.part`,
-  );
+  const prefix = `.${path.basename(targetFolder)}.`;
+  const mark = `${process.pid}.${randomBytes(4).toString("hex")}`;
+  const temporary = path.join(parent, `${prefix}${mark}.part`);
   await mkdir(parent, { recursive: true });
+  await removeRemains(parent, prefix);
   await mkdir(temporary);
   try {
     const digests: Record<string, FileDigest> = {};
@@ -56,7 +57,29 @@ export async function writeCheckpoint(
     return manifest;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
+    if (isErrorCode(error, "ENOSPC", "EDQUOT")) throw new DiskFullError(parent, { cause: error });
     throw error;
+  }
+}
+
+/** Deletes what crashed processes left half written; a process that still runs is still writing. */
+async function removeRemains(parent: string, prefix: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const [, pid] = name.startsWith(prefix)
+      ? (/^(\d+)\.[0-9a-f]{8}\.part$/.exec(name.slice(prefix.length)) ?? [])
+      : [];
+    if (pid !== undefined && !isRunning(Number(pid))) {
+      await rm(path.join(parent, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !isErrorCode(error, "ESRCH");
   }
 }
 

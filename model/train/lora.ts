@@ -17,24 +17,27 @@ export class UnknownTargetError extends Error {
 
 /** The layers an adapter stands beside, in the order of the model. */
 export function adaptedLayers(config: ModelConfig, lora: LoraShape): AdaptedLayer[] {
+  const layers = allLayers(config);
+  const isFound = (target: string) =>
+    layers.some(({ layer }) => isTarget({ ...lora, targets: [target] }, layer));
+  const unknown = lora.targets.filter((target) => !isFound(target));
+  if (unknown.length > 0) throw new UnknownTargetError(unknown, everyLayer(config));
+  return layers.filter(({ layer }) => isTarget(lora, layer));
+}
+
+/** The last names of all layers an adapter can stand beside: q_proj, k_proj, … */
+export function everyLayer(config: ModelConfig): string[] {
+  return [...new Set(allLayers(config).map(({ layer }) => layer.split(".").at(-1) ?? layer))];
+}
+
+/** Matrices within numbered blocks; embeddings, positions and the head are tables. */
+function allLayers(config: ModelConfig): AdaptedLayer[] {
   const isInOut = config.family === "gpt2";
-  const matrices = [...expectedTensors(config)].flatMap(([weight, shape]) => {
-    const layer = weight.replace(/\.weight$/, "");
-    const [rows, columns] = shape;
-    // Embeddings, positions and the head are tables, not layers.
-    const isLayer = rows !== undefined && columns !== undefined && /\.(\d+)\./.test(weight);
-    if (!isLayer) return [];
-    return [{ layer, weight, isInOut, inSize: isInOut ? rows : columns, outSize: isInOut ? columns : rows }];
+  return [...expectedTensors(config)].flatMap(([weight, [rows, columns]]) => {
+    if (rows === undefined || columns === undefined || !/\.\d+\./.test(weight)) return [];
+    const [inSize, outSize] = isInOut ? [rows, columns] : [columns, rows];
+    return [{ layer: weight.replace(/\.weight$/, ""), weight, isInOut, inSize, outSize }];
   });
-  const found = matrices.filter(({ layer }) => isTarget(lora, layer));
-  const unknown = lora.targets.filter(
-    (target) => !found.some(({ layer }) => isTarget({ ...lora, targets: [target] }, layer)),
-  );
-  if (unknown.length > 0) {
-    const known = new Set(matrices.map(({ layer }) => layer.split(".").at(-1) ?? layer));
-    throw new UnknownTargetError(unknown, [...known]);
-  }
-  return found;
 }
 
 /** A new adapter: A normal with deviation 1 / sqrt(in), B zero, so that it changes nothing yet. */

@@ -1,0 +1,102 @@
+/** @file `attune sft`: a training stage from a configuration file, without the web app. */
+import fs from "node:fs/promises";
+import type { Command } from "commander";
+import { z } from "zod";
+import { UnknownTargetError } from "@/model/train/lora";
+import { ConfigError, parseConfig } from "@/model/train/run-config";
+import { runSft, type SftEvent, UnfitDataError } from "@/model/train/sft";
+import { sftConfigSchema } from "@/model/train/sft-config";
+import { DivergedError } from "@/model/train/train-language-model";
+import { CommandFailure } from "./failure";
+import { interruptible } from "./interruptible";
+
+type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
+
+/** Facts for people, not faults of the program. */
+const refusals = [ConfigError, UnfitDataError, UnknownTargetError, DivergedError];
+
+export function addTrainCommands(program: Command): void {
+  const collect = (value: string, before: string[]) => [...before, value];
+  program
+    .command("sft")
+    .description("fine-tune a checkpoint on demonstrations")
+    .option("-c, --config <file>", "settings as JSON")
+    .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
+    .option("--schema", "print the JSON Schema of the settings, and end")
+    .option("--json", "the last line is the summary as one object")
+    .action((flags: Flags) => sft(flags));
+}
+
+async function sft(flags: Flags): Promise<void> {
+  if (flags.schema) {
+    console.log(JSON.stringify(z.toJSONSchema(sftConfigSchema, { io: "input" }), null, 2));
+    return;
+  }
+  try {
+    const config = parseConfig(sftConfigSchema, await readConfig(flags.config), flags.set);
+    if (!flags.json) console.log(`Settings, defaults included:\n${JSON.stringify(config, null, 2)}`);
+    using stop = interruptible();
+    const summary = await runSft(config, { onEvent: flags.json ? () => {} : report, signal: stop.signal });
+    if (flags.json) console.log(JSON.stringify(summary));
+    else if (summary.finished) {
+      console.log(`Done. Talk to it: npx attune chat --model ${summary.checkpoint}`);
+    } else {
+      console.log(
+        `Stopped after step ${summary.steps} of ${summary.totalSteps}, and saved. The same command goes on from there.`,
+      );
+    }
+  } catch (error) {
+    if (refusals.some((known) => error instanceof known)) {
+      throw new CommandFailure((error as Error).message, error instanceof ConfigError ? 2 : 1, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+async function readConfig(file: string | undefined): Promise<unknown> {
+  if (file === undefined) return {};
+  const text = await fs.readFile(file, "utf8").catch((cause: unknown) => {
+    throw new ConfigError(`${file} cannot be read`, { cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigError(`${file} is not JSON`, { cause });
+  }
+}
+
+function report(event: SftEvent): void {
+  console.log(describeEvent(event));
+}
+
+function describeEvent(event: SftEvent): string {
+  switch (event.type) {
+    case "data": {
+      const named = event.leftOut
+        .slice(0, 5)
+        .map(({ file, line, reason }) => `\n  ${file}:${line} ${reason}`);
+      const leftOut = event.leftOut.length > 0 ? `, ${event.leftOut.length} left out:${named.join("")}` : "";
+      return `${event.training} demonstrations to train on, ${event.validation} held out${leftOut}`;
+    }
+    case "resumed":
+      return `Going on after step ${event.step}.`;
+    case "step": {
+      const { step, totalSteps, loss, gradientNorm, tokensPerSecond, secondsLeft } = event;
+      const facts = `loss ${loss.toFixed(4)}  gradient ${gradientNorm.toFixed(3)}  ${Math.round(tokensPerSecond)} tokens/s`;
+      return `step ${step + 1}/${totalSteps}  ${facts}  ${formatSeconds(secondsLeft)} left`;
+    }
+    case "skipped":
+      return `step ${event.step + 1} was not finite and is left out`;
+    case "evaluated":
+      return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
+    case "saved":
+      return `saved ${event.folder}`;
+  }
+}
+
+function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}

@@ -1,0 +1,273 @@
+/** @file The run that pretraining and SFT share: steps in a known order, evaluation, checkpoints, and going on after a kill. */
+import { createHash } from "node:crypto";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint";
+import type { CheckpointFacts } from "../checkpoint/checkpoint-writer";
+import { expectedTensors } from "../checkpoint/expected-tensors";
+import { openSafetensors } from "../checkpoint/safetensors-reader";
+import { type Example, packRows } from "../data/packing";
+import type { LoraShape } from "../nn/trained-weights";
+import type { TrainedParameter } from "../optim/adamw";
+import { learningRateShare } from "../optim/schedule";
+import { cutBatches, DataOrder } from "./data-order";
+import { createLora } from "./lora";
+import { saveCheckpoint } from "./save-checkpoint";
+import { Trainer } from "./trainer";
+import { readTrainingState, restoreOptimizer, type TrainingState } from "./training-state";
+
+export type RunSettings = {
+  stage: "pretrain" | "sft";
+  output: string;
+  seed: number;
+  epochs: number;
+  rowLength: number;
+  rowsPerBatch: number;
+  batchesPerStep: number;
+  lr: number;
+  schedule: "constant" | "cosine";
+  warmupSteps: number;
+  finalShare: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  maxGradientNorm: number | null;
+  evaluateEverySteps: number | null;
+  saveEverySteps: number | null;
+  threads: number;
+  lora: LoraShape | null;
+};
+
+export type RunEvent =
+  | { type: "resumed"; step: number }
+  | {
+      type: "step";
+      step: number;
+      totalSteps: number;
+      loss: number;
+      lr: number;
+      gradientNorm: number;
+      tokensPerSecond: number;
+      secondsLeft: number;
+    }
+  /** Not applied: loss or gradient was not finite. */
+  | { type: "skipped"; step: number }
+  | { type: "evaluated"; step: number; validationLoss: number }
+  | { type: "saved"; step: number; folder: string };
+
+export type RunSummary = {
+  steps: number;
+  totalSteps: number;
+  validationLossBefore: number | null;
+  validationLoss: number | null;
+  /** Checkpoint folder with the lowest validation loss, or the last one where nothing is held out. */
+  checkpoint: string;
+  finished: boolean;
+};
+
+/** Three steps in a row were not finite. */
+export class DivergedError extends Error {
+  override readonly name = "DivergedError";
+  constructor(step: number) {
+    super(
+      `Steps ${step - 2} to ${step} had a loss or gradient that is not finite. Resume from the last checkpoint with a lower lr.`,
+    );
+  }
+}
+
+const skipsBeforePause = 3;
+
+export type RunInput = {
+  base: Checkpoint;
+  training: readonly Example[];
+  validation: readonly Example[];
+  facts: CheckpointFacts;
+  onEvent: (event: RunEvent) => void;
+  /** Aborting saves a checkpoint and ends; the same call goes on from there. */
+  signal?: AbortSignal | undefined;
+};
+
+/** Long, in numbered steps: this is the script of a run. */
+export async function trainLanguageModel(settings: RunSettings, input: RunInput): Promise<RunSummary> {
+  const { base, facts, onEvent, signal } = input;
+  const { seed, lora, rowLength, rowsPerBatch, threads } = settings;
+  const checkpoints = path.join(settings.output, "checkpoints");
+  await mkdir(checkpoints, { recursive: true });
+
+  // 1. The order of the data is known before anything is computed.
+  const order = new DataOrder(input.training, { ...settings, length: rowLength });
+  const validation = cutBatches(packRows(input.validation, rowLength), rowLength, rowsPerBatch);
+  const { totalSteps } = order;
+  const mostTargets = Math.max(order.mostTargets, ...validation.map(({ countedTokens }) => countedTokens));
+  const evaluateEvery = settings.evaluateEverySteps ?? Math.max(1, Math.ceil(totalSteps / 10));
+  const saveEvery = settings.saveEverySteps ?? evaluateEvery;
+
+  // 2. Weights: the base's, or where an interrupted run of the same configuration stands.
+  const configSha256 = createHash("sha256")
+    .update(JSON.stringify({ ...settings, output: "", dataset: facts.datasetSha256, parent: base.id }))
+    .digest("hex");
+  const resumable = await lastState(checkpoints, configSha256);
+  const { trained, frozen } = loadWeights(base, settings, resumable?.folder ?? null);
+  await using trainer = await Trainer.create({
+    config: base.config,
+    trained,
+    frozen,
+    lora,
+    shape: { rows: rowsPerBatch, length: rowLength, targets: mostTargets },
+    adamW: settings,
+  });
+  const state: TrainingState = resumable?.state ?? {
+    formatVersion: 1,
+    stage: settings.stage,
+    step: 0,
+    epoch: 0,
+    skippedSteps: [],
+    optimizerSteps: 0,
+    seed,
+    configSha256,
+    threads,
+    best: null,
+  };
+  if (resumable) {
+    restoreOptimizer(path.join(resumable.folder, "state"), state, trainer.optimizer);
+    onEvent({ type: "resumed", step: state.step });
+  }
+
+  const folderOf = (step: number) => path.join(checkpoints, `step-${String(step).padStart(6, "0")}`);
+  const save = async () => {
+    const folder = folderOf(state.step);
+    state.optimizerSteps = trainer.optimizer.stepCount;
+    state.epoch = state.step < totalSteps ? order.place(state.step).epoch : settings.epochs;
+    await saveCheckpoint(folder, { base, trainer, facts, state });
+    await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
+    onEvent({ type: "saved", step: state.step, folder });
+  };
+  const evaluate = async () => {
+    if (validation.length === 0) return null;
+    const validationLoss = await trainer.evaluate(validation);
+    if (state.best === null || validationLoss < state.best.validationLoss)
+      state.best = { step: state.step, validationLoss };
+    onEvent({ type: "evaluated", step: state.step, validationLoss });
+    return validationLoss;
+  };
+
+  // 3. Where it starts from, as a baseline; the first checkpoint is then already something to go back to.
+  const validationLossBefore = resumable ? null : await evaluate();
+  if (!resumable) await save();
+  let validationLoss = validationLossBefore;
+  let skipsInARow = 0;
+  const schedule = {
+    shape: settings.schedule,
+    warmupSteps: settings.warmupSteps,
+    finalShare: settings.finalShare,
+  };
+  const speed = new Speed();
+
+  // 4. The steps.
+  const isAborted = () => signal?.aborted === true;
+  while (state.step < totalSteps && !isAborted()) {
+    const step = state.step;
+    const batches = order.batches(step);
+    const lr = settings.lr * learningRateShare(schedule, step, totalSteps);
+    if (batches.length > 0 && !state.skippedSteps.includes(step)) {
+      const { loss, gradientNorm, applied } = await trainer.step(batches, lr);
+      if (applied) {
+        skipsInARow = 0;
+        const tokensPerSecond = speed.add(batches.reduce((sum, { realTokens }) => sum + realTokens, 0));
+        const secondsLeft = (totalSteps - step - 1) * speed.secondsPerStep;
+        onEvent({ type: "step", step, totalSteps, loss, lr, gradientNorm, tokensPerSecond, secondsLeft });
+      } else {
+        state.skippedSteps.push(step);
+        skipsInARow++;
+        onEvent({ type: "skipped", step });
+        if (skipsInARow === skipsBeforePause) throw new DivergedError(step);
+      }
+    }
+    state.step++;
+    const isLast = state.step === totalSteps;
+    if (isLast || state.step % evaluateEvery === 0) validationLoss = await evaluate();
+    if (isLast || state.step % saveEvery === 0 || isAborted()) await save();
+    // Lets signals and timers in: a run of the graph blocks this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  const best = state.best?.step ?? state.step;
+  const kept = (await hasFile(folderOf(best))) ? best : state.step;
+  return {
+    steps: state.step,
+    totalSteps,
+    validationLossBefore,
+    validationLoss,
+    checkpoint: folderOf(kept),
+    finished: state.step >= totalSteps,
+  };
+}
+
+/** The newest checkpoint with a state of this very configuration. */
+async function lastState(checkpoints: string, configSha256: string) {
+  for (const name of (await readdir(checkpoints))
+    .filter((each) => each.startsWith("step-"))
+    .toSorted()
+    .toReversed()) {
+    const folder = path.join(checkpoints, name);
+    if (!(await hasFile(path.join(folder, "state", "state.json")))) continue;
+    const state = await readTrainingState(path.join(folder, "state"));
+    if (state.configSha256 === configSha256) return { folder, state };
+  }
+  return null;
+}
+
+/** Arrays of their own, in single precision; with an adapter the base stays as it is. */
+function loadWeights(base: Checkpoint, { lora, seed }: RunSettings, resumeFrom: string | null) {
+  const names = [...expectedTensors(base.config)];
+  if (lora === null) {
+    using resumed =
+      resumeFrom === null ? null : openSafetensors([path.join(resumeFrom, "model.safetensors")]);
+    const source = resumed ?? base.tensors;
+    const trained = new Map<string, TrainedParameter>(
+      names.map(([name, shape]) => [name, { values: source.read(name), shape }]),
+    );
+    return { trained, frozen: new Map<string, Float32Array>() };
+  }
+  const trained = createLora(base.config, lora, seed);
+  if (resumeFrom !== null) {
+    using adapter = openSafetensors([path.join(resumeFrom, "adapter", "adapter_model.safetensors")]);
+    for (const [name, { values }] of trained) values.set(adapter.read(name));
+  }
+  return { trained, frozen: new Map(names.map(([name]) => [name, base.tensors.read(name)])) };
+}
+
+/** Kept are the newest two and the best; the rest would only fill the disk. */
+async function removeOldCheckpoints(checkpoints: string, keep: readonly number[]): Promise<void> {
+  const names = (await readdir(checkpoints)).filter((name) => /^step-\d+$/.test(name)).toSorted();
+  for (const name of names.slice(0, -2)) {
+    if (!keep.includes(Number(name.slice("step-".length))))
+      await rm(path.join(checkpoints, name), { recursive: true });
+  }
+}
+
+const hasFile = (file: string) =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
+/** Tokens per second over the last steps. */
+class Speed {
+  readonly #recent: { at: number; tokens: number }[] = [{ at: performance.now(), tokens: 0 }];
+
+  add(tokens: number): number {
+    this.#recent.push({ at: performance.now(), tokens });
+    if (this.#recent.length > 21) this.#recent.shift();
+    return this.#recent.slice(1).reduce((sum, each) => sum + each.tokens, 0) / Math.max(1e-9, this.#seconds);
+  }
+
+  get secondsPerStep(): number {
+    return this.#seconds / Math.max(1, this.#recent.length - 1);
+  }
+
+  get #seconds(): number {
+    return ((this.#recent.at(-1)?.at ?? 0) - (this.#recent[0]?.at ?? 0)) / 1000;
+  }
+}

@@ -1,0 +1,154 @@
+/** @file SFT on the shipped tiny model: it learns, stops and goes on bit for bit, and what it writes is a checkpoint. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
+import { animals, objects } from "@/model/data/tiny-world";
+import { parseConfig } from "@/model/train/run-config";
+import { runSft, type SftEvent, UnfitDataError } from "@/model/train/sft";
+import { type SftConfig, sftConfigSchema } from "@/model/train/sft-config";
+
+const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");
+let folder = "";
+let data = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "attune-sft-"));
+  data = path.join(folder, "demonstrations.jsonl");
+  // Something the tiny model does not do yet: it answers in capital letters.
+  const nouns = [...animals.map(({ name }) => name), ...objects];
+  const lines = nouns.flatMap((noun) =>
+    ["Repeat", "Say"].map((verb) =>
+      JSON.stringify({ prompt: `${verb} ${noun}`, response: noun.toUpperCase() }),
+    ),
+  );
+  await writeFile(data, `${lines.join("\n")}\n`);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const configFor = (name: string, more: Partial<SftConfig> = {}) =>
+  parseConfig(sftConfigSchema, {
+    model: tiny,
+    data: [data],
+    output: path.join(folder, name),
+    epochs: 4,
+    rowLength: 64,
+    rowsPerBatch: 2,
+    validationShare: 0.15,
+    threads: 1,
+    lr: 3e-3,
+    lora: { rank: 4, alpha: 8 },
+    ...more,
+  });
+
+async function run(config: SftConfig, stopAfter = Number.POSITIVE_INFINITY) {
+  const events: SftEvent[] = [];
+  const controller = new AbortController();
+  const onEvent = (event: SftEvent) => {
+    events.push(event);
+    if (event.type === "step" && event.step + 1 >= stopAfter) controller.abort();
+  };
+  const summary = await runSft(config, { onEvent, signal: controller.signal });
+  const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+  return { summary, events, losses };
+}
+
+describe.each([
+  ["an adapter", { rank: 4, alpha: 8, targets: null }, "adapter/adapter_model.safetensors"],
+  ["every weight", null, "model.safetensors"],
+] as const)("training %s", (_, lora, weightsFile) => {
+  const kind = lora === null ? "full" : "lora";
+  const more: Partial<SftConfig> = {
+    lora: lora && { ...lora },
+    lr: lora === null ? 1e-3 : 3e-3,
+    saveEverySteps: 8,
+  };
+
+  test("lowers the validation loss, and the checkpoint is whole and opens", async () => {
+    const { summary, losses } = await run(configFor(kind, more));
+    expect(summary.finished).toBe(true);
+    expect(losses).toHaveLength(summary.totalSteps);
+    // About 9 nats before: capital letters are the last thing it would say.
+    expect(summary.validationLoss ?? Number.NaN).toBeLessThan(0.5 * (summary.validationLossBefore ?? 0));
+    await verifyCheckpoint(summary.checkpoint);
+    using checkpoint = await openCheckpoint(summary.checkpoint);
+    const { stage, parent } = checkpoint.manifest;
+    using base = await openCheckpoint(tiny);
+    expect({ stage, parent }).toEqual({ stage: "sft", parent: base.id });
+  });
+
+  test("stopped in the middle and started again, it ends with the same bits", async () => {
+    const whole = await run(configFor(kind, more));
+    // The whole run is there already and has nothing left to do.
+    expect(whole.events.map(({ type }) => type)).toContain("resumed");
+    const stopped = await run(configFor(`${kind}-stopped`, more), 5);
+    expect(stopped.summary).toMatchObject({ steps: 5, finished: false });
+    const resumed = await run(configFor(`${kind}-stopped`, more));
+    expect(resumed.events).toContainEqual({ type: "resumed", step: 5 });
+    expect(resumed.losses).toHaveLength(whole.summary.totalSteps - 5);
+    const last = `checkpoints/step-${String(whole.summary.totalSteps).padStart(6, "0")}`;
+    for (const file of [weightsFile, "state/optimizer.safetensors"]) {
+      const [a, b] = [kind, `${kind}-stopped`].map((name) => readFile(path.join(folder, name, last, file)));
+      expect((await a)?.equals((await b) ?? Buffer.alloc(0)), file).toBe(true);
+    }
+  });
+});
+
+test("an adapter's checkpoint holds the merged weights", async () => {
+  const { summary } = await run(
+    configFor("lora", { lora: { rank: 4, alpha: 8, targets: null }, saveEverySteps: 8 }),
+  );
+  using merged = openSafetensors([path.join(summary.checkpoint, "model.safetensors")]);
+  using adapter = openSafetensors([path.join(summary.checkpoint, "adapter/adapter_model.safetensors")]);
+  using base = await openCheckpoint(tiny);
+  const layer = "model.layers.0.self_attn.q_proj";
+  const [w, m] = [base.tensors.read(`${layer}.weight`), merged.read(`${layer}.weight`)];
+  const a = adapter.read(`base_model.model.${layer}.lora_A.weight`); // (4, 128)
+  const b = adapter.read(`base_model.model.${layer}.lora_B.weight`); // (128, 4)
+  const [out, into] = [77, 50];
+  const delta = [0, 1, 2, 3].reduce(
+    (sum, r) => sum + 2 * (b[out * 4 + r] ?? 0) * (a[r * 128 + into] ?? 0),
+    0,
+  );
+  expect(Math.abs(delta)).toBeGreaterThan(0);
+  expect(m[out * 128 + into]).toBeCloseTo((w[out * 128 + into] ?? 0) + delta, 6);
+});
+
+test("another configuration in the same folder starts over instead of mixing two runs", async () => {
+  await run(configFor("changed", { epochs: 1 }));
+  const { events } = await run(configFor("changed", { epochs: 1, lr: 1e-4 }));
+  expect(events.map(({ type }) => type)).not.toContain("resumed");
+});
+
+test("lines that are no demonstration are refused by file and line, or skipped and counted", async () => {
+  const bad = path.join(folder, "bad.jsonl");
+  const good = JSON.stringify({ prompt: "Say dog", response: "DOG" });
+  const lines = [
+    good,
+    "{not json",
+    '{"prompt": "x", "response": " "}',
+    '{"messages": [{"role": "wizard", "content": "x"}]}',
+    '{"question": "x"}',
+    '{"messages": [{"role": "user", "content": "x"}]}',
+    JSON.stringify({ prompt: "Say", response: "dog ".repeat(500) }),
+    good,
+  ];
+  await writeFile(bad, lines.join("\n"));
+  const refused = runSft(configFor("bad", { data: [bad] }), { onEvent: () => {} });
+  await expect(refused).rejects.toThrow(UnfitDataError);
+  await expect(refused).rejects.toThrow(`${bad}:2 is not JSON`);
+  const config = configFor("bad", { data: [bad], onBadLine: "skip", epochs: 1, validationShare: 0 });
+  const { events } = await run(config);
+  const found = events.find((event) => event.type === "data");
+  expect(found).toMatchObject({ training: 2, validation: 0 });
+  expect(found?.type === "data" && found.leftOut.map(({ line, reason }) => `${line} ${reason}`)).toEqual([
+    "2 is not JSON",
+    "3 response: is empty",
+    '4 messages.0.role: unknown role "wizard"; known: system, user, assistant',
+    "5 has none of the fields messages, response, message_tree_id, instruction",
+    "6 does not end with an assistant's message",
+    expect.stringMatching(/^7 takes \d+ tokens, more than 64$/),
+  ]);
+});
