@@ -1,8 +1,8 @@
 /** @file A switch with its label and one sentence saying what it changes. */
 "use client";
 
-import { Switch as Primitive } from "radix-ui";
 import { type ReactNode, useId } from "react";
+import { classNames } from "./class-names";
 
 type SwitchProps = {
   label: string;
@@ -12,6 +12,7 @@ type SwitchProps = {
   onChange: (checked: boolean) => void;
 };
 
+/** A plain button: the library's switch renders an inline style on the server, which the security policy refuses. */
 export function Switch({ label, hint, checked, disabled, onChange }: SwitchProps) {
   const id = useId();
   return (
@@ -26,16 +27,23 @@ export function Switch({ label, hint, checked, disabled, onChange }: SwitchProps
           </p>
         )}
       </div>
-      <Primitive.Root
+      <button
+        type="button"
+        role="switch"
         id={id}
-        checked={checked}
-        disabled={disabled}
-        onCheckedChange={onChange}
+        aria-checked={checked}
         aria-describedby={hint ? `${id}-hint` : undefined}
-        className="mt-0.5 h-6 w-10 shrink-0 rounded-full border border-control bg-hover transition-colors duration-100 data-[state=checked]:border-accent data-[state=checked]:bg-accent disabled:opacity-50"
+        disabled={disabled}
+        onClick={() => onChange(!checked)}
+        className="group mt-0.5 h-6 w-10 shrink-0 rounded-full border border-control bg-hover transition-colors duration-100 aria-checked:border-accent aria-checked:bg-accent disabled:opacity-50"
       >
-        <Primitive.Thumb className="block size-4 translate-x-[3px] rounded-full bg-muted transition-transform duration-100 data-[state=checked]:translate-x-[19px] data-[state=checked]:bg-on-accent" />
-      </Primitive.Root>
+        <span
+          className={classNames(
+            "block size-4 transition-transform duration-100 rounded-full",
+            checked ? "translate-x-[19px] bg-on-accent" : "translate-x-[3px] bg-muted",
+          )}
+        />
+      </button>
     </div>
   );
 }

@@ -4,6 +4,7 @@
 import { Toast as Primitive } from "radix-ui";
 import { createContext, type ReactNode, useCallback, useContext, useState } from "react";
 import { IconButton } from "./button";
+import { useIsHydrated } from "./moment";
 
 type Message = { text: string; undo?: () => void; isError?: boolean };
 type ShownMessage = Message & { id: number; isOpen: boolean };
@@ -20,6 +21,7 @@ export function useToast() {
 let lastId = 0;
 
 export function ToastProvider({ children }: { children: ReactNode }) {
+  const isHydrated = useIsHydrated();
   const [messages, setMessages] = useState<ShownMessage[]>([]);
 
   const show = useCallback((message: Message) => {
@@ -63,7 +65,10 @@ export function ToastProvider({ children }: { children: ReactNode }) {
             </Primitive.Close>
           </Primitive.Root>
         ))}
-        <Primitive.Viewport className="fixed bottom-4 left-1/2 z-50 flex w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 flex-col gap-2 outline-none" />
+        {/* Only in the browser: on the server it would carry inline styles, which the security policy refuses. */}
+        {isHydrated && (
+          <Primitive.Viewport className="fixed bottom-4 left-1/2 z-50 flex w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 flex-col gap-2 outline-none" />
+        )}
       </Primitive.Provider>
     </ToastContext>
   );
