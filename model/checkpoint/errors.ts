@@ -50,3 +50,18 @@ export class NotAModelError extends Error {
     super(`${source}: ${fact}. ${remedy}`, options);
   }
 }
+
+/** The disk is full. What was being written is gone; nothing else was touched. */
+export class DiskFullError extends Error {
+  override readonly name = "DiskFullError";
+  constructor(
+    readonly folder: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `The disk of ${folder} is full, and the checkpoint was not written. Free some space and try again; ` +
+        "weights take two bytes each.",
+      options,
+    );
+  }
+}

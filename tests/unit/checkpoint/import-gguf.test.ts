@@ -1,8 +1,9 @@
 /** @file GGUF files of each family become checkpoints: configuration, tokenizer, weights, manifest. */
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
 import { expectedTensors } from "@/model/checkpoint/expected-tensors";
 import { importModel } from "@/model/checkpoint/import-model";
 import { parityFixture, parityFolder } from "../../helpers/parity-fixture";
@@ -110,4 +111,32 @@ it("refuses to write over a checkpoint", async () => {
     /something else here.*another name/,
   );
   expect(readdirSync(folder.path)).toEqual(["model"]);
+});
+
+it("clears away what a crashed import left, and nothing else", async () => {
+  await using folder = await temporaryFolder();
+  // Above the largest process id that Linux hands out.
+  const crashed = `.model.${2 ** 22 + 1}.0123abcd.part`;
+  const kept = [`.model.${process.pid}.0123abcd.part`, `.other.${2 ** 22 + 1}.0123abcd.part`];
+  for (const name of [crashed, ...kept]) mkdirSync(path.join(folder.path, name));
+  await importModel(path.join(parityFolder, "tiny-gpt2.gguf"), path.join(folder.path, "model"), {
+    name: "x",
+  });
+  expect(readdirSync(folder.path).sort()).toEqual([...kept, "model"].sort());
+});
+
+it("says that the disk is full, and leaves nothing half written", async () => {
+  await using folder = await temporaryFolder();
+  const facts = { name: "x", stage: "base", parent: null, run: null } as const;
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  const writing = writeCheckpoint(
+    path.join(folder.path, "model"),
+    { ...facts, datasetSha256: null, sourceRevision: null, threadCount: null },
+    async (files) => {
+      await files.json("config.json", {});
+      throw full;
+    },
+  );
+  await expect(writing).rejects.toThrow(/disk of .* is full.*Free some space/);
+  expect(readdirSync(folder.path)).toEqual([]);
 });
