@@ -37,6 +37,7 @@ export class Adapter {
   readonly #layers: ReadonlyMap<string, Factors>;
   readonly #rank: number;
   readonly #scale: number;
+  readonly #placed = new Set<string>();
 
   constructor(layers: ReadonlyMap<string, Factors>, { rank, scale }: { rank: number; scale: number }) {
     this.#layers = layers;
@@ -44,8 +45,11 @@ export class Adapter {
     this.#scale = scale;
   }
 
-  get layerNames(): string[] {
-    return [...this.#layers.keys()];
+  /** Throws when a model was built and the adapter changes a layer it does not have: it belongs to another base. */
+  expectPlaced(): void {
+    const missing = [...this.#layers.keys()].find((name) => !this.#placed.has(name));
+    if (missing)
+      throw new AdapterError(`The adapter changes ${missing}, but this model has no layer of that name`);
   }
 
   /**
@@ -66,6 +70,7 @@ export class Adapter {
       const factors = this.#layers.get(layer.name);
       if (factors) {
         this.#expectSizes(layer, factors);
+        this.#placed.add(layer.name);
         this.#place(factors, layer, { down, up, width, outSize, rankAt, outAt });
         rankAt += this.#rank;
       }

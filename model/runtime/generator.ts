@@ -49,7 +49,9 @@ export async function loadModel(
   const form = await openServingForm(path.join(cacheFolder, `${id}-${precision}`), (store) => {
     build(store);
   });
-  return TransformerSlots.create(build(form.weights), config, { folder: form.folder, threads, slots });
+  const graph = build(form.weights);
+  adapter?.expectPlaced();
+  return TransformerSlots.create(graph, config, { folder: form.folder, threads, slots });
 }
 
 class LocalGenerator implements Generator {
