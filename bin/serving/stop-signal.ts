@@ -14,5 +14,7 @@ export function stopSignal(): Promise<NodeJS.Signals> {
       resolve(signal);
     };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+    // `npm start` was killed without a word: nobody would see or stop this process any more.
+    process.once("disconnect", () => onSignal("SIGTERM"));
   });
 }

@@ -345,7 +345,9 @@ function startAnswer(
   chat: ChatServices,
   { answer, turns, isFirst, userId, place }: Pending & { userId: string; place: Place },
 ): void {
-  const sampling = resolveSampling({}, samplingOverridesSchema.parse(answer.sampling ?? {}));
+  const asked = resolveSampling({}, samplingOverridesSchema.parse(answer.sampling ?? {}));
+  // An answer that goes on keeps its seed: noise is drawn by position, so it goes on as it would have.
+  const sampling = { ...asked, seed: asked.seed ?? answer.seed };
   chat.answers.start({
     answer,
     userId,
