@@ -56,6 +56,12 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     metrics: chat.metrics,
     onError: (err) => log.error({ err }, "request failed"),
   });
+  await using _backups = scheduleBackups({
+    db: opened.db,
+    dataFolder: env.ATTUNE_DATA,
+    everyHours: env.ATTUNE_BACKUP_HOURS,
+    keep: env.ATTUNE_BACKUP_KEEP,
+  });
   const sweep = setInterval(() => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
   }, sweepEveryMs);
