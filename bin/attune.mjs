@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** @file `npx attune …`: compiles the command line if its sources changed, then runs it in this process. */
+import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildProcesses } from "./build.mjs";
 import { checkNode } from "./setup/check-machine.mjs";
-import { installPackages, packagesAreInstalled } from "./setup/install-packages.mjs";
-import { distFolder } from "./setup/project.mjs";
+import { installPackages } from "./setup/install-packages.mjs";
+import { distFolder, inProject } from "./setup/project.mjs";
 import { dataFolder, loadSettingsFile } from "./setup/settings.mjs";
 import { explain, StepFailure } from "./setup/terminal.mjs";
 
@@ -14,7 +15,9 @@ try {
   loadSettingsFile();
   // The command may be called from anywhere; the data folder is the project's.
   process.env.ATTUNE_DATA = dataFolder();
-  if (!packagesAreInstalled()) {
+  // Results are on the standard output; what the server would log is not part of them.
+  process.env.LOG_LEVEL ||= "warn";
+  if (!fs.existsSync(inProject("node_modules"))) {
     console.error("Installing packages (once) …");
     await installPackages();
   }

@@ -1,10 +1,13 @@
 /** @file The command line. Each group of commands is a file in bin/cli/; run it with `npx attune --help`. */
 import { Command, CommanderError } from "commander";
+import { addAuditCommands } from "./cli/audit";
+import { addBackupCommands } from "./cli/backup";
 import { addChatCommand } from "./cli/chat";
 import { explainFailure } from "./cli/failure";
 import { addGenerateCommand } from "./cli/generate";
 import { addModelsCommands } from "./cli/models";
 import { addTrainCommands } from "./cli/train";
+import { addUserCommands } from "./cli/user";
 
 const program = new Command("attune")
   .description("A self-hosted chat assistant that learns from the people who use it.")
@@ -16,6 +19,9 @@ addChatCommand(program);
 addGenerateCommand(program);
 addModelsCommands(program);
 addTrainCommands(program);
+addUserCommands(program);
+addBackupCommands(program);
+addAuditCommands(program);
 
 try {
   await program.parseAsync();

@@ -1,7 +1,12 @@
 /** @file How a command fails: one message with fact and remedy, and an exit code that scripts can read. */
 import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
 import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
+import { BackupError } from "@/server/db/backup";
+import { DataFolderLockedError } from "@/server/db/data-folder-lock";
+import { DatabaseVersionError } from "@/server/db/migrate-database";
+import { DatabaseUnavailableError } from "@/server/db/open-database";
 import { EnvironmentError } from "@/server/env";
+import { AppError } from "@/server/errors";
 import { ModelSourceError, SourceUnavailableError } from "@/server/models/model-report";
 
 /** A refusal of the command line itself. 1: it could not be done. 2: it was not asked for properly. */
@@ -26,6 +31,11 @@ const plainErrors = [
   NotAModelError,
   UnsupportedTokenizerError,
   EnvironmentError,
+  AppError,
+  BackupError,
+  DataFolderLockedError,
+  DatabaseVersionError,
+  DatabaseUnavailableError,
 ];
 
 /** Says what went wrong on the error stream. @returns the exit code */

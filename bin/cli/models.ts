@@ -1,12 +1,17 @@
 /** @file `attune models list|pull|remove`: the models this machine holds. */
 import type { Command } from "commander";
+import { z } from "zod";
 import { loadEnv } from "@/server/env";
 import { ensureModel } from "@/server/models/ensure-model";
-import { listModels, modelsFolder, removeModel, tinyModel } from "@/server/models/model-library";
+import { listModels, modelsFolder, tinyModel } from "@/server/models/model-library";
 import { type ModelEnv, megabytes } from "@/server/models/model-report";
 import { takeNamedModel } from "@/server/models/named-model";
+import { control } from "./control";
 import { interruptible } from "./interruptible";
 import { terminalReport } from "./terminal-report";
+
+const removal = z.object({ removed: z.object({ key: z.string(), sizeBytes: z.number() }) });
+const usage = z.object({ channel: z.string() });
 
 export function addModelsCommands(program: Command): void {
   const models = program.command("models").description("models on this machine");
@@ -27,7 +32,12 @@ export function addModelsCommands(program: Command): void {
     .command("remove")
     .description("delete a model that no channel serves")
     .argument("<model>", "as `attune models list` names it")
-    .action((key: string) => remove(loadEnv(), key));
+    .action(remove);
+  models
+    .command("use")
+    .description("let the live channel serve a model, without a restart")
+    .argument("<model>", "name in data/models, hub id, folder or .gguf file")
+    .action(use);
 }
 
 async function list(env: ModelEnv, json: boolean): Promise<void> {
@@ -58,8 +68,15 @@ async function pull(env: ModelEnv, name: string | undefined, form: "terminal" | 
   report.say(`${model.key} is ready (${model.folder})`);
 }
 
-async function remove(env: ModelEnv, key: string): Promise<void> {
-  const { channelsServing } = await import("./channels-serving");
-  const model = await removeModel(env.ATTUNE_DATA, key, channelsServing);
-  console.log(`Removed ${model.key}: ${megabytes(model.sizeBytes)} MB are free again.`);
+async function remove(key: string): Promise<void> {
+  const { removed } = await control({ command: "removeModel", model: key }, removal);
+  console.log(`Removed ${removed.key}: ${megabytes(removed.sizeBytes)} MB are free again.`);
+}
+
+async function use(name: string): Promise<void> {
+  using stop = interruptible();
+  const env = loadEnv();
+  const model = await takeNamedModel({ name, env, report: terminalReport("terminal"), signal: stop.signal });
+  const { channel } = await control({ command: "useModel", folder: model.folder }, usage);
+  console.log(`Channel ${channel} serves ${model.name} now.`);
 }

@@ -6,14 +6,28 @@ import type { Db } from "../db/db";
 import { type Env, publicUrl } from "../env";
 import { AppError } from "../errors";
 import { listModels, removeModel } from "../models/model-library";
+import { roles } from "../permissions";
 import type { ChatServices } from "../process-state";
-import { describeUse, pointChannel } from "./channels";
+import { verifyAudit } from "./audit";
+import { describeUse, pointChannel, writeChannel } from "./channels";
 import { registerCheckpoint } from "./checkpoints";
 import { issueResetLinkByEmail } from "./password-reset";
+import { listPeople } from "./people";
+import { createAccount } from "./sign-up";
 
 export const controlCommand = z.discriminatedUnion("command", [
   /** A one-time link to choose a new password. */
   z.object({ command: z.literal("resetPassword"), email: z.email() }),
+  z.object({ command: z.literal("listUsers"), search: z.string().max(200).default("") }),
+  /** An account without a password, and the one-time link to choose one. */
+  z.object({
+    command: z.literal("createUser"),
+    name: z.string().trim().min(1).max(100),
+    email: z.email().max(200),
+    role: z.enum(roles),
+  }),
+  /** Recomputes the chain of the audit log. */
+  z.object({ command: z.literal("verifyAudit") }),
   z.object({ command: z.literal("listModels") }),
   z.object({ command: z.literal("removeModel"), model: z.string().min(1) }),
   /** Registers a checkpoint folder of this machine and points a channel at it, without a restart. */
@@ -32,7 +46,8 @@ export const controlCommand = z.discriminatedUnion("command", [
 
 export type ControlCommand = z.infer<typeof controlCommand>;
 
-type Parts = { db: Db; env: Env; chat: ChatServices };
+/** `chat` is null where no server runs and the command line opened the database itself. */
+type Parts = { db: Db; env: Env; chat: ChatServices | null };
 
 const handlers: {
   [K in ControlCommand["command"]]: (
@@ -44,6 +59,15 @@ const handlers: {
     const link = await issueResetLinkByEmail(db, email);
     return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
   },
+  async listUsers({ db }, { search }) {
+    const { people, total } = await listPeople(db, { search, cursor: null, limit: 1000 });
+    return { people, total };
+  },
+  async createUser({ db, env }, { name, email, role }) {
+    const link = await createAccount(db, { name, email, role });
+    return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
+  },
+  verifyAudit: ({ db }) => verifyAudit(db),
   async listModels({ db, env, chat }) {
     const models = await listModels(env.ATTUNE_DATA);
     const use = await Promise.all(models.map(({ checkpointId }) => describeUse(db, checkpointId)));
@@ -51,7 +75,7 @@ const handlers: {
       models: models.map((model, index) => ({
         ...model,
         use: use[index] ?? null,
-        engine: chat.generation.stateOf(model.checkpointId)?.state ?? null,
+        engine: chat?.generation.stateOf(model.checkpointId)?.state ?? null,
       })),
     };
   },
@@ -60,7 +84,8 @@ const handlers: {
   },
   async useModel({ db, env, chat }, { folder, channel }) {
     const checkpointId = await registerCheckpoint(db, folder, env.ATTUNE_DATA);
-    await pointChannel(db, chat, { channel, checkpointId, actorId: null, reason: "command line" });
+    const change = { channel, checkpointId, actorId: null, reason: "command line" };
+    await (chat ? pointChannel(db, chat, change) : writeChannel(db, change));
     return { channel, checkpointId };
   },
   async backup({ db, env }, { target }) {
@@ -72,7 +97,7 @@ const handlers: {
     return { folder, sizeBytes };
   },
   async status({ chat }) {
-    return { engines: chat.generation.status(), answers: chat.answers.count };
+    return { engines: chat?.generation.status() ?? [], answers: chat?.answers.count ?? 0 };
   },
 };
 

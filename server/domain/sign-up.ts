@@ -7,7 +7,8 @@ import { AppError } from "../errors";
 import type { Role } from "../permissions";
 import { setPassword } from "./account-password";
 import { appendAudit } from "./audit";
-import { claimLink, inspectLink, linkIsSpent, type OneTimeLink } from "./one-time-links";
+import { claimLink, type IssuedLink, inspectLink, linkIsSpent, type OneTimeLink } from "./one-time-links";
+import { issueResetLink } from "./password-reset";
 import { lockAdmins } from "./people";
 import { readSetting, type SignUpPolicy } from "./settings";
 import { hasAdmin } from "./setup";
@@ -55,6 +56,28 @@ export async function signUp(
   });
 }
 
+/**
+ * Makes an account from the machine itself, whatever the sign-up policy says; whoever gets the link chooses the password.
+ * @throws {AppError} CONFLICT for an address that has an account
+ */
+export async function createAccount(
+  db: Db,
+  { name, email, role }: { name: string; email: string; role: Role },
+): Promise<IssuedLink> {
+  const userId = await db.transaction(async (tx) => {
+    await lockAdmins(tx);
+    const id = await insertAccount(tx, { name, email: email.toLowerCase(), role, passwordHash: null });
+    await appendAudit(tx, {
+      actorId: null,
+      action: "account.created",
+      subject: id,
+      details: { role, by: "command line" },
+    });
+    return id;
+  });
+  return issueResetLink(db, { actorId: null, userId });
+}
+
 function checkPolicy(policy: SignUpPolicy, link: OneTimeLink | null, token: string | null): void {
   if (link?.kind === "setup") return;
   if (policy === "closed")
@@ -82,7 +105,12 @@ async function roleFor(tx: Tx, link: OneTimeLink | null): Promise<Role> {
 
 async function insertAccount(
   tx: Tx,
-  { name, email, role, passwordHash }: { name: string; email: string; role: Role; passwordHash: string },
+  {
+    name,
+    email,
+    role,
+    passwordHash,
+  }: { name: string; email: string; role: Role; passwordHash: string | null },
 ): Promise<string> {
   const [user] = await tx
     .insert(users)
@@ -95,6 +123,6 @@ async function insertAccount(
       "No account can be made with this e-mail address. If it is yours, sign in, or ask an admin for a reset link.",
     );
   }
-  await setPassword(tx, user.id, passwordHash);
+  if (passwordHash !== null) await setPassword(tx, user.id, passwordHash);
   return user.id;
 }
