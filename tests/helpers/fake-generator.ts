@@ -4,9 +4,10 @@ import type { GenerationEvent, GenerationRequest, Generator, GeneratorInfo } fro
 /**
  * Written into the question, such as `tell me [tokens=40] [delay=5]`:
  * `tokens` how many come before the policy ends (12), `delay` milliseconds before each (0), `crash` the token at which the
- * process dies, `fail` the token at which the request fails, `dropped` turns reported as left out.
+ * process dies, `fail` the token at which the request fails, `dropped` turns reported as left out. The text follows the
+ * question alone, unless `seeded` is 1.
  */
-type Directives = Record<"tokens" | "delay" | "crash" | "fail" | "dropped", number>;
+type Directives = Record<"tokens" | "delay" | "crash" | "fail" | "dropped" | "seeded", number>;
 
 const words = "amber birch cedar delta ember fjord grove haven inlet jetty knoll lagoon".split(" ");
 
@@ -18,9 +19,10 @@ export class FakeGenerator implements Generator {
     signal?: AbortSignal,
   ): AsyncGenerator<GenerationEvent, void, void> {
     const question = request.messages.findLast(({ role }) => role === "user")?.content ?? "";
-    const { tokens, delay, crash, fail, dropped } = readDirectives(question);
+    const { tokens, delay, crash, fail, dropped, seeded } = readDirectives(question);
     const { sampling, continueLast } = request;
-    const seed = sampling.seed ?? hash(question);
+    const seed = sampling.seed ?? 0;
+    const source = seeded ? seed : hash(question);
     const promptTokens = request.messages.reduce((sum, { content }) => sum + content.split(" ").length, 0);
     const before = continueLast ? (request.messages.at(-1)?.content ?? "") : "";
     const done = before.split(" ").filter(Boolean).length;
@@ -40,7 +42,7 @@ export class FakeGenerator implements Generator {
       if (count >= sampling.maxTokens) return yield finish("length");
       if (index === crash) process.kill(process.pid, "SIGKILL");
       if (index === fail) throw new Error("the fake was asked to fail");
-      const { word, tokenId } = wordAt(seed, index);
+      const { word, tokenId } = wordAt(source, index);
       const piece = index === 0 ? word : ` ${word}`;
       count++;
       const cut = findStop(text + piece, sampling.stop);
@@ -57,9 +59,9 @@ export class FakeGenerator implements Generator {
 }
 
 /** What the fake says to a question, in full. */
-export function fakeAnswer(question: string, seed = hash(question)): string {
+export function fakeAnswer(question: string, source = hash(question)): string {
   const { tokens } = readDirectives(question);
-  return Array.from({ length: tokens }, (_, index) => wordAt(seed, index).word).join(" ");
+  return Array.from({ length: tokens }, (_, index) => wordAt(source, index).word).join(" ");
 }
 
 /** Takes the name from the last part of the folder, so that tests can tell checkpoints apart; `broken` cannot be loaded. */
@@ -79,11 +81,11 @@ export async function loadFakeGenerator(folder: string): Promise<Generator> {
 
 function readDirectives(question: string): Directives {
   const found = [...question.matchAll(/\[(\w+)=(\d+)\]/g)].map(([, key, value]) => [key, Number(value)]);
-  return { tokens: 12, delay: 0, crash: -1, fail: -1, dropped: 0, ...Object.fromEntries(found) };
+  return { tokens: 12, delay: 0, crash: -1, fail: -1, dropped: 0, seeded: 0, ...Object.fromEntries(found) };
 }
 
-function wordAt(seed: number, index: number): { word: string; tokenId: number } {
-  const tokenId = (Math.imul(seed + index * 7919, 2654435761) >>> 8) % words.length;
+function wordAt(source: number, index: number): { word: string; tokenId: number } {
+  const tokenId = (Math.imul(source + index * 7919, 2654435761) >>> 8) % words.length;
   return { word: words[tokenId] ?? "", tokenId };
 }
 
