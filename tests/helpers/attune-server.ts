@@ -20,6 +20,8 @@ export type AttuneServer = AsyncDisposable & {
   /** The same over restarts. */
   url: string;
   setupUrl: string | null;
+  /** Where it listens on the loopback address. */
+  port: number;
   dataFolder: string;
   pid: number;
   /** What it printed since its last start. */
@@ -37,8 +39,9 @@ export type ServerOptions = { env?: Record<string, string> };
 /** @throws {Error} with what the server printed, when it does not become ready */
 export async function attuneServer({ env = {} }: ServerOptions = {}): Promise<AttuneServer> {
   const folder = await temporaryFolder();
+  const port = await freePort();
   const settings = {
-    PORT: String(await freePort()),
+    PORT: String(port),
     ATTUNE_DATA: folder.path,
     ATTUNE_MODEL: await testModel(),
     ATTUNE_BACKUP_HOURS: "0",
@@ -48,6 +51,7 @@ export async function attuneServer({ env = {} }: ServerOptions = {}): Promise<At
   const server: AttuneServer = {
     url: running.ready.url,
     setupUrl: running.ready.setupUrl,
+    port,
     dataFolder: folder.path,
     pid: running.ready.pid,
     output: () => running.output(),

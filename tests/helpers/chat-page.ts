@@ -53,5 +53,5 @@ export async function untilEnded(answer: Locator): Promise<void> {
 
 /** The answer's own words, without its buttons and notices. */
 export async function textOf(answer: Locator): Promise<string> {
-  return (await answer.locator(".prose").innerText()).trim();
+  return ((await answer.locator(".prose").textContent()) ?? "").trim();
 }
