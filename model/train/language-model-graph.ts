@@ -42,19 +42,45 @@ export function buildLanguageModelGraph(
   const { hidden } = buildTransformer(g, config, weights, { ids, positions, mask, past: null });
   // Only rows that predict something go through the head, by far the widest matrix.
   const read = g.gather(g.reshape(hidden, [rows * length, config.hiddenSize]), places); // (N, hidden)
-  const logits = buildHead(g, config, weights, read); // (N, V)
-  const { loss, logitsGradient } = crossEntropy(g, logits, { labels, weights: tokenWeights });
-  g.output("loss", loss);
-  if (wantsLogits) g.output("logits", logits);
+  // The head and its loss in pieces: its logits, and what the loss makes of them, are the widest arrays of all.
+  const pieces = cutTargets(targets, config.vocabularySize).map(([from, to]) => {
+    const part = (x: Value) => (to - from === targets ? x : g.slice(x, 0, from, to));
+    const logits = buildHead(g, config, weights, part(read)); // (piece, V)
+    return { logits, ...crossEntropy(g, logits, { labels: part(labels), weights: part(tokenWeights) }) };
+  });
+  g.output("loss", pieces.map(({ loss }) => loss).reduce(g.add));
+  if (wantsLogits)
+    g.output(
+      "logits",
+      g.concat(
+        pieces.map(({ logits }) => logits),
+        0,
+      ),
+    );
 
   const gradientName = (parameter: string) => `gradient:${parameter}`;
   if (backward) {
     const trained: Value[] = [...weights.trained.values()];
-    const gradients = pullBack(g, new Map([[logits, logitsGradient()]]), trained);
+    const gradients = pullBack(
+      g,
+      new Map(pieces.map(({ logits, logitsGradient }) => [logits, logitsGradient()])),
+      trained,
+    );
     for (const [i, name] of [...weights.trained.keys()].entries()) {
       const gradient = gradients[i];
       if (gradient) g.output(gradientName(name), gradient);
     }
   }
   return { graph: g, weights, gradientName };
+}
+
+/** Elements of a piece's logits: 64 MiB in single precision. */
+const mostLogits = 2 ** 24;
+
+function cutTargets(targets: number, vocabularySize: number): [from: number, to: number][] {
+  const rows = Math.max(1, Math.floor(mostLogits / vocabularySize));
+  return Array.from({ length: Math.ceil(targets / rows) }, (_, i) => [
+    i * rows,
+    Math.min(targets, (i + 1) * rows),
+  ]);
 }
