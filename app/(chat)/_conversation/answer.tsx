@@ -59,64 +59,57 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
         onContinue={isLast ? () => chat.continueAnswer(answer.id) : undefined}
         onRetry={isLast ? () => chat.retry(answer.id) : undefined}
       />
-      {!inMaking && (
-        <>
-          <div className="-ml-2 flex flex-wrap items-center">
-            <span
-              className={
-                isLast
-                  ? "flex items-center"
-                  : "flex items-center opacity-0 group-hover/turn:opacity-100 focus-within:opacity-100 has-aria-pressed:opacity-100 pointer-coarse:opacity-100"
-              }
-            >
-              {text && <CopyButton text={text} label="Copy the answer" />}
-              <Thumbs
-                feedback={feedback}
-                onThumb={(thumb) => {
-                  void give({ thumb });
-                  setIsPanelOpen(thumb !== null);
-                }}
-              />
-              <IconButton
-                icon="refresh"
-                label="Another answer"
-                shortcut={isLast ? "r" : undefined}
-                size={16}
-                disabled={chat.isBusy}
-                onClick={() => chat.regenerate(answer.id)}
-              />
-              <IconButton
-                icon="info"
-                label="What made this?"
-                size={16}
-                onClick={() => setIsExplained(true)}
-              />
-            </span>
-            <SiblingSwitch
-              kind="answer"
-              ids={siblings.map(({ id }) => id)}
-              currentId={answer.id}
-              onChoose={chat.chooseSibling}
-            />
-          </div>
-          {before && isLast && text && !isUnfinished(before) && (
-            <Comparison
+      <div className="-ml-2 flex flex-wrap items-center">
+        {!inMaking && (
+          <span
+            className={
+              isLast
+                ? "flex items-center"
+                : "flex items-center opacity-0 group-hover/turn:opacity-100 focus-within:opacity-100 has-aria-pressed:opacity-100 pointer-coarse:opacity-100"
+            }
+          >
+            {text && <CopyButton text={text} label="Copy the answer" />}
+            <Thumbs
               feedback={feedback}
-              comparedToId={before.id}
-              onCompare={(comparison) => void give({ comparison })}
+              onThumb={(thumb) => {
+                void give({ thumb });
+                setIsPanelOpen(thumb !== null);
+              }}
             />
-          )}
-          {isPanelOpen && feedback?.thumb && (
-            <FeedbackPanel
-              key={feedback.thumb}
-              feedback={feedback}
-              thumb={feedback.thumb}
-              isSaving={isSaving}
-              onSave={give}
-              onClose={() => setIsPanelOpen(false)}
+            <IconButton
+              icon="refresh"
+              label="Another answer"
+              shortcut={isLast ? "r" : undefined}
+              size={16}
+              disabled={chat.isBusy}
+              onClick={() => chat.regenerate(answer.id)}
             />
-          )}
-        </>
+            <IconButton icon="info" label="What made this?" size={16} onClick={() => setIsExplained(true)} />
+          </span>
+        )}
+        <SiblingSwitch
+          kind="answer"
+          ids={siblings.map(({ id }) => id)}
+          currentId={answer.id}
+          onChoose={chat.chooseSibling}
+        />
+      </div>
+      {!inMaking && before && isLast && text && !isUnfinished(before) && (
+        <Comparison
+          feedback={feedback}
+          comparedToId={before.id}
+          onCompare={(comparison) => void give({ comparison })}
+        />
+      )}
+      {!inMaking && isPanelOpen && feedback?.thumb && (
+        <FeedbackPanel
+          key={feedback.thumb}
+          feedback={feedback}
+          thumb={feedback.thumb}
+          isSaving={isSaving}
+          onSave={give}
+          onClose={() => setIsPanelOpen(false)}
+        />
       )}
       {isExplained && <LineageDialog messageId={answer.id} onClose={() => setIsExplained(false)} />}
     </article>
