@@ -46,6 +46,7 @@ test("consent is asked once, off until answered", async () => {
   await page.getByRole("heading", { name: "May your conversations help improve the assistant?" }).waitFor();
   await page.getByText("Chats are not used").waitFor();
   await page.getByRole("button", { name: "No, keep them out" }).click();
+  await page.getByText("May your conversations help improve").waitFor({ state: "detached" });
   await page.reload();
   await composer(page).waitFor();
   expect(await page.getByText("May your conversations help improve").count()).toBe(0);
@@ -70,7 +71,7 @@ test("a stopped answer is continued from where it stopped", async () => {
   await expect
     .poll(async () => (await textOf(answer)).length, { timeout: 30_000 })
     .toBeGreaterThan(kept.length);
-  expect((await textOf(answer)).slice(0, 20)).toBe(kept.slice(0, 20));
+  expect((await textOf(answer)).startsWith(kept)).toBe(true);
   await page.getByRole("button", { name: "Stop the answer" }).click();
   await untilEnded(answer);
 });
