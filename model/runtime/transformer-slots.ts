@@ -53,7 +53,13 @@ export class TransformerSlots implements SlotModel {
       // Lengths change with every run: plans for one shape would pile up.
       enableMemPattern: false,
       logSeverityLevel: 3,
-      extra: { session: { model_external_initializers_file_folder_path: options.folder } },
+      extra: {
+        session: {
+          model_external_initializers_file_folder_path: options.folder,
+          // Threads that spin between nodes take the cores from web and trainer, and from each other (LOG.md).
+          intra_op: { allow_spinning: "0" },
+        },
+      },
     });
     return new TransformerSlots(session, config, options);
   }
