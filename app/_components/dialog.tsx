@@ -3,8 +3,8 @@
 
 import { Dialog as Primitive } from "radix-ui";
 import type { ReactNode } from "react";
-import { IconButton } from "./button";
 import { classNames } from "./class-names";
+import { Icon } from "./icon";
 
 type DialogProps = {
   open: boolean;
@@ -16,7 +16,7 @@ type DialogProps = {
   children: ReactNode;
 };
 
-const overlayClass = "fixed inset-0 z-40 bg-black/40";
+const overlayClass = "fixed inset-0 z-40 bg-scrim";
 
 export function Dialog({ open, onOpenChange, title, description, wide, children }: DialogProps) {
   return (
@@ -37,8 +37,12 @@ export function Dialog({ open, onOpenChange, title, description, wide, children 
                 <Primitive.Description className="text-small text-muted">{description}</Primitive.Description>
               )}
             </div>
-            <Primitive.Close asChild>
-              <IconButton icon="close" label="Close" className="-mr-2" />
+            {/* Without a tooltip: Escape would close that first, and the dialog only the second time. */}
+            <Primitive.Close
+              aria-label="Close"
+              className="-mr-2 inline-flex size-8 shrink-0 items-center justify-center rounded-md text-muted hover:bg-hover hover:text-ink"
+            >
+              <Icon name="close" />
             </Primitive.Close>
           </header>
           <div className="overflow-y-auto px-5 pt-3 pb-5">{children}</div>

@@ -92,7 +92,7 @@ type EndingNoticeProps = { tone?: "info" | "error"; text: string; children: Reac
 
 function EndingNotice({ tone = "info", text, children }: EndingNoticeProps) {
   return (
-    <Notice tone={tone}>
+    <Notice tone={tone} className="items-center!">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <span>{text}</span>
         <span className="flex gap-2">{children}</span>

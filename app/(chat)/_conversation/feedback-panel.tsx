@@ -71,6 +71,8 @@ export function FeedbackPanel({ feedback, thumb, isSaving, onSave, onClose }: Fe
   return (
     <form
       aria-label="Feedback on this answer"
+      // It opens under the answer, which may be at the end of the page.
+      ref={scrollIntoView}
       className="mt-2 space-y-3 rounded-lg bg-sunken p-3"
       onSubmit={async (event) => {
         event.preventDefault();
@@ -132,6 +134,10 @@ export function FeedbackPanel({ feedback, thumb, isSaving, onSave, onClose }: Fe
       </div>
     </form>
   );
+}
+
+function scrollIntoView(panel: HTMLElement | null): void {
+  panel?.scrollIntoView({ block: "nearest" });
 }
 
 const verdicts = [
