@@ -2,8 +2,6 @@
  * @file The real server around the fake policy, as a process of its own: for tests that kill it, and for looking at pages.
  * `ATTUNE_DEV=1 PORT=4000 ATTUNE_DATA=/tmp/x npx tsx tests/helpers/serve-fake.ts`
  */
-import os from "node:os";
-import path from "node:path";
 import { announceReady } from "@/bin/serving/announce-ready";
 import { prepareNext } from "@/bin/serving/prepare-next";
 import { type Pages, runServer } from "@/bin/serving/run-server";
@@ -20,7 +18,7 @@ const routesOnly = async (): Promise<Pages> => ({ handle: handleRoutes });
 await runServer(
   {
     env,
-    engineEntry: await compileFakeEngine(path.join(os.tmpdir(), `attune-fake-engine-${process.pid}`)),
+    engineEntry: await compileFakeEngine(env.ATTUNE_DATA),
     findModel: async () => ({
       folder: await writeFakeCheckpoint(env.ATTUNE_DATA, "fake-1"),
       name: "fake-1",
