@@ -162,7 +162,8 @@ class Renderer {
   /** null when it takes more than `room` tokens. */
   renderWithin(messages: readonly ConversationMessage[], room: number): Rendered | null {
     const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-    if (characters > room * charactersPerToken) return null;
+    // Every message takes a token at least.
+    if (characters > room * charactersPerToken || messages.length > room) return null;
     const rendered = this.render(messages);
     return rendered.tokens.length > room ? null : rendered;
   }

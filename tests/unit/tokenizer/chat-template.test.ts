@@ -1,10 +1,15 @@
 /** @file Chat templates from outside: bounded in time, steps and size; the defaults for models without one. */
 import { describe, expect, it } from "vitest";
-import { ChatTemplate, ChatTemplateError, defaultTemplate } from "@/model/tokenizer/chat-template";
+import {
+  ChatTemplate,
+  ChatTemplateError,
+  defaultTemplate,
+  type TemplateLimits,
+} from "@/model/tokenizer/chat-template";
 
 const noSpecials = { bos: null, eos: null, unk: null, pad: null };
-const render = (source: string, content = "hi") =>
-  new ChatTemplate(source).render([{ role: "user", content }], {
+const render = (source: string, content = "hi", limits?: TemplateLimits) =>
+  new ChatTemplate(source, limits).render([{ role: "user", content }], {
     addGenerationPrompt: true,
     specialTokens: { ...noSpecials, eos: "</s>" },
   });
@@ -17,14 +22,19 @@ describe("a hostile template ends in a clear error", () => {
   const loops =
     "{% for a in range(9000) %}{% for b in range(9000) %}{% for c in range(9000) %}{% endfor %}{% endfor %}{% endfor %}";
   it.each([
-    ["nested loops", loops, /may loop/],
+    ["nested loops", loops, /more than 200500 steps; it may loop/],
+    [
+      "nested loops over one list",
+      `{% set r = range(9000) %}${loops.replaceAll("range(9000)", "r if true")}`,
+      /200500 steps/,
+    ],
     ["a range of a billion", "{% for i in range(10 ** 9) %}{% endfor %}", /list of more than 100000 entries/],
     ["a range without end", "{% for i in range(0, 5, 0) %}{% endfor %}", /step other than 0/],
     ["a text that doubles", doubling, /text of more than/],
     ["a list that doubles", lists, /list of more than 100000/],
     [
       "output that grows",
-      "{% for i in range(90000) %}{{ '0123456789abcdef' }}{% endfor %}",
+      `{% for i in range(20000) %}{{ '${"x".repeat(64)}' }}{% endfor %}`,
       /text of more than/,
     ],
     [
@@ -37,11 +47,17 @@ describe("a hostile template ends in a clear error", () => {
     ["its own refusal", "{{ raise_exception('Roles must alternate') }}", /Roles must alternate/],
     ["an unknown filter", "{{ messages | nosuch }}", /nosuch/],
   ])("%s", (_, source, fact) => {
-    const started = performance.now();
     expect(() => render(source)).toThrow(fact);
     expect(() => render(source)).toThrow(ChatTemplateError);
-    // Twice the limit of 2 s each, with room for a busy machine.
-    expect(performance.now() - started).toBeLessThan(9_000);
+  });
+
+  it("also by the clock, where single steps are slow", () => {
+    const slow = "{% for i in range(90000) %}{% set y = range(90000) %}{% endfor %}";
+    const limits = { steps: 1e12, milliseconds: 200, listLength: 1e5, textLength: 1e6 };
+    const started = performance.now();
+    expect(() => render(slow, "hi", limits)).toThrow(/more than 200 ms; it may loop/);
+    // 25 times the limit: the machine may be busy.
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   it("cannot reach JavaScript", () => {
@@ -53,6 +69,15 @@ describe("a hostile template ends in a clear error", () => {
     ]) {
       expect(render(source)).toBe("");
     }
+  });
+
+  it("leaves room for many messages", () => {
+    const messages = Array.from({ length: 8192 }, () => ({ role: "user", content: "x" }));
+    const text = defaultTemplate({ tokenId: () => 1 }).render(messages, {
+      addGenerationPrompt: false,
+      specialTokens: noSpecials,
+    });
+    expect(text.match(/<\|im_end\|>/g)).toHaveLength(8192);
   });
 
   it("leaves room for long messages", () => {
