@@ -3,6 +3,7 @@
  * logits processors do), then one draw from what is left. Knows nothing of models, caches or text.
  */
 import { uniform } from "../random/philox";
+import { expDown } from "./exp-down";
 import type { Sampling } from "./types";
 
 /** Which of Philox's streams token draws come from; docs/formats.md lists the others. */
@@ -53,7 +54,8 @@ export function createSampler(vocabularySize: number): (draw: TokenDraw) => Samp
 
 function choose(logits: Float32Array, sampling: TokenDraw["sampling"], draw: number): number {
   if (sampling.temperature === 0) return argMax(logits);
-  for (let id = 0; id < logits.length; id++) logits[id] = (logits[id] as number) / sampling.temperature;
+  const inverse = 1 / sampling.temperature;
+  if (inverse !== 1) for (let id = 0; id < logits.length; id++) logits[id] = (logits[id] as number) * inverse;
   return sampling.topK > 0 || sampling.topP < 1
     ? drawFromSorted(logits, sampling, draw)
     : drawFromAll(logits, sampling.minP, draw);
@@ -75,14 +77,14 @@ function drawFromAll(logits: Float32Array, minP: number, draw: number): number {
   let total = 0;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number;
-    if (logit >= least) total += Math.exp(logit - best);
+    if (logit >= least) total += expDown(best - logit);
   }
   let left = draw * total;
   let last = -1;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number;
     if (logit < least) continue;
-    const weight = Math.exp(logit - best);
+    const weight = expDown(best - logit);
     if (weight === 0) continue;
     left -= weight;
     last = id;
@@ -161,21 +163,27 @@ function mostLikely(logits: Float32Array, count: number): number[] {
   return ids;
 }
 
+/** Reads each value once; `argMax` reads two. */
+function maxOf(values: Float32Array): number {
+  let best = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < values.length; id++) {
+    const value = values[id] as number;
+    if (value > best) best = value;
+  }
+  return best;
+}
+
 function argMax(values: Float32Array): number {
   let best = 0;
   for (let id = 1; id < values.length; id++) if ((values[id] as number) > (values[best] as number)) best = id;
   return best;
 }
 
-function maxOf(values: Float32Array): number {
-  return values[argMax(values)] as number;
-}
-
 /** log Σ exp, with the maximum taken out first. */
 function logSumExp(values: Float32Array): number {
   const best = maxOf(values);
   let total = 0;
-  for (let id = 0; id < values.length; id++) total += Math.exp((values[id] as number) - best);
+  for (let id = 0; id < values.length; id++) total += expDown(best - (values[id] as number));
   return best + Math.log(total);
 }
 

@@ -26,7 +26,8 @@ describe.each([8, 4] as const)("quantised to %s bits", (bits) => {
             const step = Math.abs(matrix.scales[block] ?? 0);
             const error = Math.abs(value - (weights[i] ?? 0));
             // At 4 bits the end opposite to the extreme one is 7 steps away: up to a whole step is cut there.
-            expect(error).toBeLessThanOrEqual((bits === 8 ? 0.5 : 1) * step * (1 + 1e-5));
+            // Scales below float32's normal range lose bits: such weights may be off by as much as they are small.
+            expect(error).toBeLessThanOrEqual((bits === 8 ? 0.5 : 1) * step * (1 + 1e-5) + 1e-36);
           }
         },
       ),
