@@ -1,12 +1,15 @@
-/** @file `attune sft`: a training stage from a configuration file, without the web app. */
+/** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
 import fs from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { UnknownTargetError } from "@/model/train/lora";
+import { runPretrain } from "@/model/train/pretrain";
+import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
-import { runSft, type SftEvent, UnfitDataError } from "@/model/train/sft";
+import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import { DivergedError } from "@/model/train/train-language-model";
+import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/train-language-model";
+import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
 import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
 
@@ -16,35 +19,48 @@ type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean 
 const refusals = [ConfigError, UnfitDataError, UnknownTargetError, DivergedError];
 
 export function addTrainCommands(program: Command): void {
+  addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
+  addStage(program, "sft", "fine-tune a checkpoint on demonstrations", sftConfigSchema, runSft);
+}
+
+type Run<C> = (
+  config: C,
+  options: { onEvent: (event: RunEvent | DataEvent) => void; signal: AbortSignal },
+) => Promise<RunSummary>;
+
+function addStage<S extends z.ZodObject>(
+  program: Command,
+  stage: string,
+  description: string,
+  schema: S,
+  run: Run<z.output<S>>,
+): void {
   const collect = (value: string, before: string[]) => [...before, value];
   program
-    .command("sft")
-    .description("fine-tune a checkpoint on demonstrations")
+    .command(stage)
+    .description(description)
     .option("-c, --config <file>", "settings as JSON")
     .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
     .option("--schema", "print the JSON Schema of the settings, and end")
     .option("--json", "the last line is the summary as one object")
-    .action((flags: Flags) => sft(flags));
+    .action((flags: Flags) => train(flags, schema, run));
 }
 
-async function sft(flags: Flags): Promise<void> {
+async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.output<S>>): Promise<void> {
   if (flags.schema) {
-    console.log(JSON.stringify(z.toJSONSchema(sftConfigSchema, { io: "input" }), null, 2));
+    console.log(JSON.stringify(z.toJSONSchema(schema, { io: "input" }), null, 2));
     return;
   }
   try {
-    const config = parseConfig(sftConfigSchema, await readConfig(flags.config), flags.set);
+    const config = parseConfig(schema, await readConfig(flags.config), flags.set);
     if (!flags.json) console.log(`Settings, defaults included:\n${JSON.stringify(config, null, 2)}`);
     using stop = interruptible();
-    const summary = await runSft(config, { onEvent: flags.json ? () => {} : report, signal: stop.signal });
+    const onEvent = flags.json
+      ? () => {}
+      : (event: RunEvent | DataEvent) => console.log(describeEvent(event));
+    const summary = await run(config, { onEvent, signal: stop.signal });
     if (flags.json) console.log(JSON.stringify(summary));
-    else if (summary.finished) {
-      console.log(`Done. Talk to it: npx attune chat --model ${summary.checkpoint}`);
-    } else {
-      console.log(
-        `Stopped after step ${summary.steps} of ${summary.totalSteps}, and saved. The same command goes on from there.`,
-      );
-    }
+    else console.log(describeEnd(summary));
   } catch (error) {
     if (refusals.some((known) => error instanceof known)) {
       throw new CommandFailure((error as Error).message, error instanceof ConfigError ? 2 : 1, {
@@ -54,6 +70,11 @@ async function sft(flags: Flags): Promise<void> {
     throw error;
   }
 }
+
+const describeEnd = ({ finished, checkpoint, steps, totalSteps }: RunSummary) =>
+  finished
+    ? `Done. Talk to it: npx attune chat --model ${checkpoint}`
+    : `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
 
 async function readConfig(file: string | undefined): Promise<unknown> {
   if (file === undefined) return {};
@@ -67,18 +88,14 @@ async function readConfig(file: string | undefined): Promise<unknown> {
   }
 }
 
-function report(event: SftEvent): void {
-  console.log(describeEvent(event));
-}
-
-function describeEvent(event: SftEvent): string {
+function describeEvent(event: RunEvent | DataEvent): string {
   switch (event.type) {
     case "data": {
       const named = event.leftOut
         .slice(0, 5)
         .map(({ file, line, reason }) => `\n  ${file}:${line} ${reason}`);
       const leftOut = event.leftOut.length > 0 ? `, ${event.leftOut.length} left out:${named.join("")}` : "";
-      return `${event.training} demonstrations to train on, ${event.validation} held out${leftOut}`;
+      return `${event.training} examples to train on, ${event.validation} held out${leftOut}`;
     }
     case "resumed":
       return `Going on after step ${event.step}.`;

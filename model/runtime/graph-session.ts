@@ -42,6 +42,8 @@ export class GraphSession implements AsyncDisposable {
       interOpNumThreads: 1,
       // A plan of all memory would be taken in one block beside what the first run took: 5.3 GB instead of 3.1 for SmolLM2.
       enableMemPattern: false,
+      // Threads that wait for work by spinning take the processor from chat.
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
       // 3: errors only. Warnings name tidying that the runtime did by itself.
       logSeverityLevel: 3,
     });

@@ -70,3 +70,11 @@ export function cutBatches(
   );
   return batches.filter(({ countedTokens }) => countedTokens > 0);
 }
+
+/** Epoch number of the permutation that says what is held out: no run has so many epochs. */
+const splitEpoch = 2 ** 32 - 1;
+
+/** Places never trained on: the first ones of a permutation of their own, the same for the same seed. */
+export function heldOutPlaces(seed: number, count: number, share: number): Set<number> {
+  return new Set(permutation(seed, splitEpoch, count).subarray(0, Math.round(count * share)));
+}

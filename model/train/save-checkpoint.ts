@@ -12,8 +12,8 @@ import { mergeLora } from "./lora";
 import type { Trainer } from "./trainer";
 import { type TrainingState, writeTrainingState } from "./training-state";
 
-/** Everything but the weights is the base's own. */
-const copiedFiles = [
+/** What a checkpoint takes from the one it started from, besides config.json. */
+export const tokenizerFiles = [
   "generation_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
@@ -44,7 +44,7 @@ export async function saveCheckpoint(
       .record(z.string(), z.unknown())
       .parse(await readJson(path.join(base.folder, "config.json")));
     await files.json("config.json", { ...config, dtype: "float32" });
-    for (const name of copiedFiles.filter((each) => fileNames.includes(each))) {
+    for (const name of tokenizerFiles.filter((each) => fileNames.includes(each))) {
       await files.bytes(name, [await readFile(path.join(base.folder, name))]);
     }
     await files.tensors("model.safetensors", completeWeights(base, trainer));

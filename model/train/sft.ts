@@ -3,24 +3,15 @@ import { availableParallelism } from "node:os";
 import { openCheckpoint } from "../checkpoint/checkpoint";
 import { conversationExample } from "../data/conversation-examples";
 import type { Example } from "../data/packing";
-import { type LineProblem, readDemonstrations } from "../data/read-demonstrations";
-import { permutation } from "../random/permutation";
+import { readDemonstrations } from "../data/read-demonstrations";
+import { heldOutPlaces } from "./data-order";
 import { everyLayer } from "./lora";
 import type { SftConfig } from "./sft-config";
 import { type RunEvent, type RunSummary, trainLanguageModel } from "./train-language-model";
+import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
 
-/** The data cannot be used as it is; the message names the first lines at fault. */
-export class UnfitDataError extends Error {
-  override readonly name = "UnfitDataError";
-}
-
-export type SftEvent =
-  | RunEvent
-  | { type: "data"; training: number; validation: number; leftOut: readonly LineProblem[] };
+export type SftEvent = RunEvent | DataEvent;
 export type SftSummary = RunSummary & { stage: "sft"; training: number; validation: number; leftOut: number };
-
-/** Order of the held-out split, apart from the orders of epochs. */
-const splitEpoch = 2 ** 32 - 1;
 
 export async function runSft(
   config: SftConfig,
@@ -44,12 +35,7 @@ export async function runSft(
   const examples: Example[] = outcomes.flatMap(({ outcome }) => ("reason" in outcome ? [] : [outcome]));
 
   // 3. A part held out, the same for the same seed.
-  const heldOut = new Set(
-    permutation(config.seed, splitEpoch, examples.length).subarray(
-      0,
-      Math.round(examples.length * config.validationShare),
-    ),
-  );
+  const heldOut = heldOutPlaces(config.seed, examples.length, config.validationShare);
   const validation = examples.filter((_, at) => heldOut.has(at));
   const training = examples.filter((_, at) => !heldOut.has(at));
   const leftOut = [...problems, ...unfit];
@@ -86,14 +72,4 @@ export async function runSft(
     validation: validation.length,
     leftOut: leftOut.length,
   };
-}
-
-function refuseIf(isStrict: boolean, problems: readonly LineProblem[]): void {
-  if (isStrict && problems.length > 0) throw new UnfitDataError(listProblems(problems));
-}
-
-function listProblems(problems: readonly LineProblem[]): string {
-  const shown = problems.slice(0, 5).map(({ file, line, reason }) => `${file}:${line} ${reason}`);
-  const rest = problems.length - shown.length;
-  return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n");
 }

@@ -7,8 +7,9 @@ import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint"
 import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
 import { animals, objects } from "@/model/data/tiny-world";
 import { parseConfig } from "@/model/train/run-config";
-import { runSft, type SftEvent, UnfitDataError } from "@/model/train/sft";
+import { runSft, type SftEvent } from "@/model/train/sft";
 import { type SftConfig, sftConfigSchema } from "@/model/train/sft-config";
+import { UnfitDataError } from "@/model/train/unfit-data";
 
 const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");
 let folder = "";

@@ -1,0 +1,86 @@
+/** @file A model that has learned nothing yet, as a checkpoint: drawn weights and another model's tokenizer. */
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
+import { type CheckpointFacts, writeCheckpoint } from "../checkpoint/checkpoint-writer";
+import { expectedTensors } from "../checkpoint/expected-tensors";
+import { parseModelConfig } from "../checkpoint/model-config";
+import { normalTensor } from "../random/normal";
+import { floatTensor } from "./float-tensor";
+import type { Architecture } from "./pretrain-config";
+import { tokenizerFiles } from "./save-checkpoint";
+
+export type NewModel = {
+  architecture: Architecture;
+  initializerRange: number;
+  seed: number;
+  facts: CheckpointFacts;
+};
+
+/** Matrices are normal, scales 1, biases 0 (as transformers starts a model); residual projections are not scaled down. */
+export async function createModel(
+  folder: string,
+  tokenizerFrom: Checkpoint,
+  { architecture, initializerRange, seed, facts }: NewModel,
+): Promise<void> {
+  const configJson = toConfigJson(architecture, tokenizerFrom);
+  const config = parseModelConfig(configJson);
+  const tensors = [...expectedTensors(config)].map(([name, shape], i) => {
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    if (shape.length > 1) return floatTensor(name, shape, normalTensor(seed, i, size, initializerRange));
+    return floatTensor(name, shape, new Float32Array(size).fill(name.endsWith(".bias") ? 0 : 1));
+  });
+  await writeCheckpoint(folder, facts, async (files) => {
+    const present = await readdir(tokenizerFrom.folder);
+    await files.json("config.json", configJson);
+    for (const name of tokenizerFiles.filter((each) => present.includes(each))) {
+      await files.bytes(name, [await readFile(path.join(tokenizerFrom.folder, name))]);
+    }
+    await files.tensors("model.safetensors", tensors);
+  });
+}
+
+function toConfigJson(architecture: Architecture, { config }: Checkpoint): Record<string, unknown> {
+  const { hiddenSize, intermediateSize, layerCount, headCount, contextLength } = architecture;
+  const common = {
+    vocab_size: config.vocabularySize,
+    bos_token_id: config.bosTokenId,
+    eos_token_id: config.endTokenIds[0] ?? null,
+    tie_word_embeddings: true,
+    dtype: "float32",
+  };
+  if (architecture.family === "gpt2") {
+    const sizes = { n_embd: hiddenSize, n_inner: intermediateSize, n_layer: layerCount, n_head: headCount };
+    const rest = { n_positions: contextLength, activation_function: "gelu_new", layer_norm_epsilon: 1e-5 };
+    return { architectures: ["GPT2LMHeadModel"], model_type: "gpt2", ...common, ...sizes, ...rest };
+  }
+  return {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    ...common,
+    hidden_size: hiddenSize,
+    intermediate_size: intermediateSize,
+    num_hidden_layers: layerCount,
+    num_attention_heads: headCount,
+    num_key_value_heads: architecture.keyValueHeadCount,
+    head_dim: hiddenSize / headCount,
+    max_position_embeddings: contextLength,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000,
+    hidden_act: "silu",
+  };
+}
+
+/** The model to start from: made at the first call, found at the next ones. */
+export async function openOrCreateModel(
+  folder: string,
+  tokenizerFrom: Checkpoint,
+  model: NewModel,
+): Promise<Checkpoint> {
+  const isThere = await readdir(folder).then(
+    (names) => names.includes("attune.json"),
+    () => false,
+  );
+  if (!isThere) await createModel(folder, tokenizerFrom, model);
+  return openCheckpoint(folder);
+}
