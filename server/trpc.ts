@@ -12,6 +12,8 @@ const t = initTRPC
   .meta<{ permission: Permission }>()
   .create({
     transformer: superjson,
+    // The same for temporary chats, whose mutation streams its answer.
+    jsonl: { pingMs: 5_000 },
     // Comments keep proxies and phones from dropping a quiet stream; the client reconnects when they stop coming.
     sse: {
       ping: { enabled: true, intervalMs: 5_000 },

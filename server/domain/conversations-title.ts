@@ -3,7 +3,6 @@ import { and, eq } from "drizzle-orm";
 import { conversations } from "@/drizzle/schema";
 import type { ChatMessage, Sampling } from "@/model/runtime/types";
 import type { Db } from "../db/db";
-import type { EndedAnswer } from "../generation/answers";
 import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
 import { storableText } from "./message-text";
@@ -37,16 +36,11 @@ export function fallbackTitle(question: string): string {
 export async function titleConversation(
   db: Db,
   chat: ChatServices,
-  {
-    conversationId,
-    userId,
-    turns,
-    ended,
-  }: { conversationId: string; userId: string; turns: ChatMessage[]; ended: EndedAnswer },
+  { conversationId, userId, turns }: { conversationId: string; userId: string; turns: ChatMessage[] },
 ): Promise<void> {
   try {
     const question = turns.find(({ role }) => role === "user")?.content ?? "";
-    const title = readTitle(await generateTitle(chat, userId, question, ended.text));
+    const title = readTitle(await generateTitle(chat, userId, question));
     if (title === null) return;
     const named = await db
       .update(conversations)
@@ -59,26 +53,23 @@ export async function titleConversation(
   }
 }
 
-async function generateTitle(
-  chat: ChatServices,
-  userId: string,
-  question: string,
-  answer: string,
-): Promise<string> {
-  const excerpt = (text: string) => text.slice(0, longestExcerpt);
+/** Small policies follow examples better than instructions. */
+const examples: ChatMessage[] = [
+  { role: "system", content: "You name the topic of a message in two to six words." },
+  { role: "user", content: "How can I get my dog to stop barking at night?" },
+  { role: "assistant", content: "Dog Barking at Night" },
+  { role: "user", content: "hello there" },
+  { role: "assistant", content: "Greeting" },
+  { role: "user", content: "write me a short poem on the sea" },
+  { role: "assistant", content: "Poem About the Sea" },
+];
+
+/** @returns empty text when the policy did not come to an end: half a sentence is no title */
+async function generateTitle(chat: ChatServices, userId: string, question: string): Promise<string> {
   const { events } = chat.generation.generate(
     { channel: liveChannel },
     {
-      messages: [
-        {
-          role: "system",
-          content: "You write titles. Reply with a title of two to six words and nothing else.",
-        },
-        {
-          role: "user",
-          content: `Write a short title for this conversation.\n\nQuestion: ${excerpt(question)}\n\nAnswer: ${excerpt(answer)}`,
-        },
-      ],
+      messages: [...examples, { role: "user", content: question.slice(0, longestExcerpt) }],
       sampling,
       priority: "background",
     },
@@ -87,6 +78,7 @@ async function generateTitle(
   let text = "";
   for await (const event of events) {
     if (event.type === "token" || event.type === "finished") text += event.text;
+    if (event.type === "finished" && event.reason !== "stop") return "";
   }
   return text;
 }
@@ -99,6 +91,6 @@ export function readTitle(text: string): string | null {
     .replace(/^[\s"'“”‘’*#`.-]+|[\s"'“”‘’*`.:;,-]+$/gu, "")
     .replace(/\s+/gu, " ");
   if (!title || title.length > longestTitle || title.split(" ").length > 9) return null;
-  const isRefusal = /^(i('m| am| can| cannot|'ll)|sorry|as an|sure|here('s| is))\b/iu.test(title);
+  const isRefusal = /^(i('m| am| can| cannot|'ll)|sorry|as an|sure|hello|hi|here('s| is)|to)\b/iu.test(title);
   return isRefusal || !/\p{Letter}/u.test(title) ? null : title;
 }

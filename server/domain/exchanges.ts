@@ -356,7 +356,7 @@ function startAnswer(
     onEnd: (ended) => {
       announce(chat, userId, answer.conversationId);
       if (isFirst && (ended.status === "complete" || ended.status === "length")) {
-        void titleConversation(db, chat, { conversationId: answer.conversationId, userId, turns, ended });
+        void titleConversation(db, chat, { conversationId: answer.conversationId, userId, turns });
       }
     },
   });
