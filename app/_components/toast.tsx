@@ -67,7 +67,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
         ))}
         {/* Only in the browser: on the server it would carry inline styles, which the security policy refuses. */}
         {isHydrated && (
-          <Primitive.Viewport className="fixed bottom-4 left-1/2 z-50 flex w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 flex-col gap-2 outline-none" />
+          <Primitive.Viewport className="fixed bottom-28 left-1/2 z-50 flex w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 flex-col gap-2 outline-none" />
         )}
       </Primitive.Provider>
     </ToastContext>

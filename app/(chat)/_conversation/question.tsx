@@ -33,6 +33,7 @@ export function Question({ text, isPending, isEditing, onEditing, onEdit, siblin
             <Pulse>Sending…</Pulse>
           ) : (
             <div className="-ml-2 flex items-center">
+              {siblings}
               <span className="flex items-center opacity-0 group-hover/turn:opacity-100 focus-within:opacity-100 pointer-coarse:opacity-100">
                 {onEdit && onEditing && (
                   <IconButton
@@ -44,7 +45,6 @@ export function Question({ text, isPending, isEditing, onEditing, onEdit, siblin
                 )}
                 <CopyButton text={text} label="Copy the question" />
               </span>
-              {siblings}
             </div>
           )}
         </>

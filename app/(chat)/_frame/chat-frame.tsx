@@ -1,6 +1,7 @@
 /** @file The frame of all chat pages: the list on the left, or in a drawer on small screens, and the page beside it. */
 "use client";
 
+import { useRouter } from "next/navigation";
 import { type ReactNode, useState } from "react";
 import { Drawer } from "@/app/_components/dialog";
 import { ShortcutSheet } from "@/app/_components/shortcut-sheet";
@@ -29,9 +30,10 @@ const shortcuts = [
 type ChatFrameProps = { viewer: Viewer; firstPage: ConversationPage; children: ReactNode };
 
 export function ChatFrame({ viewer, firstPage, children }: ChatFrameProps) {
+  const router = useRouter();
   const [isDrawerOpen, setIsDrawerOpen] = useState(false);
   const [isSheetOpen, setIsSheetOpen] = useState(false);
-  useShortcuts({ "?": () => setIsSheetOpen(true) });
+  useShortcuts({ "?": () => setIsSheetOpen(true), n: () => router.push("/") });
   useConversationChanges();
 
   const panel = <PersonPanel onShowShortcuts={() => setIsSheetOpen(true)} />;
