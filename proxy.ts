@@ -12,6 +12,8 @@ export function proxy(request: NextRequest): NextResponse {
   // Next reads the nonce for its own scripts from the request's policy; pages read it from x-nonce.
   const requestHeaders = new Headers(request.headers);
   requestHeaders.set("x-nonce", nonce);
+  // Where to come back to after signing in; a server component does not know its own address.
+  requestHeaders.set("x-path", request.nextUrl.pathname + request.nextUrl.search);
   requestHeaders.set("content-security-policy", policy);
   const response = NextResponse.next({ request: { headers: requestHeaders } });
   response.headers.set("content-security-policy", policy);

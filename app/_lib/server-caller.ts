@@ -30,11 +30,12 @@ export const readViewer = cache(async (): Promise<Viewer | null> => {
   };
 });
 
-/** Sends whoever is not signed in to the sign-in page, or to setting up where nobody is admin yet. */
+/** Sends whoever is not signed in to the sign-in page, and back here from there. */
 export async function requireViewer(): Promise<Viewer> {
   const viewer = await readViewer();
-  if (!viewer) redirect("/sign-in");
-  return viewer;
+  if (viewer) return viewer;
+  const path = (await headers()).get("x-path") ?? "/";
+  redirect(path === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(path)}`);
 }
 
 /** The caller, for a page that needs a permission. Who lacks it is told there is nothing here. */
