@@ -67,7 +67,12 @@ export function Drawer({ open, onOpenChange, title, children }: DrawerProps) {
         <Primitive.Overlay className={overlayClass} />
         <Primitive.Content
           aria-describedby={undefined}
-          className="fixed inset-y-0 left-0 z-40 flex w-[min(20rem,88vw)] flex-col bg-sunken shadow-float animate-appear"
+          // Focus on the first field would open the keyboard of a phone.
+          onOpenAutoFocus={(event) => {
+            event.preventDefault();
+            if (event.currentTarget instanceof HTMLElement) event.currentTarget.focus();
+          }}
+          className="fixed inset-y-0 left-0 outline-none z-40 flex w-[min(20rem,88vw)] flex-col bg-sunken shadow-float animate-appear"
         >
           <Primitive.Title className="sr-only">{title}</Primitive.Title>
           {children}

@@ -47,9 +47,7 @@ export function ConversationView({ initialTree, focusMessageId }: ConversationVi
       <ConversationHeader conversation={conversation} onOpenSettings={() => setAreSettingsOpen(true)} />
       <main className="flex min-h-0 grow flex-col">
         <PolicyNotice />
-        <MessageThread
-          contentKey={`${lastMessage?.id} ${watched?.text.length} ${lastMessage?.status} ${pendingQuestion}`}
-        >
+        <MessageThread pendingQuestion={pendingQuestion} startAtEnd={focusMessageId === null}>
           {branch.map((message) => (
             <div key={message.id} id={`message-${message.id}`}>
               {message.role === "user" ? (

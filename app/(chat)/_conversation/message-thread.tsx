@@ -1,19 +1,27 @@
 /** @file The column of questions and answers, which follows a growing answer while the reader is at its end. */
 "use client";
 
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { Icon } from "@/app/_components/icon";
 import { useFollowEnd } from "@/app/_lib/use-follow-end";
 
 type MessageThreadProps = {
-  /** Anything that changes when the thread may have grown. */
-  contentKey: unknown;
+  /** Changes with each question the reader sends, which leads back to the end. */
+  pendingQuestion?: string | null;
+  /** False where another place is to be shown first. */
+  startAtEnd?: boolean;
   children: ReactNode;
 };
 
-export function MessageThread({ contentKey, children }: MessageThreadProps) {
+export function MessageThread({ pendingQuestion = null, startAtEnd = true, children }: MessageThreadProps) {
   const container = useRef<HTMLDivElement>(null);
-  const { isAway, jumpToEnd } = useFollowEnd(container, contentKey);
+  const content = useRef<HTMLDivElement>(null);
+  const { isAway, jumpToEnd } = useFollowEnd({ container, content, startAtEnd });
+
+  useEffect(() => {
+    if (pendingQuestion !== null) jumpToEnd();
+  }, [pendingQuestion, jumpToEnd]);
+
   return (
     <div className="relative min-h-0 grow">
       <div
@@ -25,7 +33,9 @@ export function MessageThread({ contentKey, children }: MessageThreadProps) {
         aria-label="Conversation"
         className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px]"
       >
-        <div className="mx-auto w-full max-w-[38rem] space-y-4 px-4 py-6">{children}</div>
+        <div ref={content} className="mx-auto w-full max-w-[38rem] space-y-4 px-4 py-6">
+          {children}
+        </div>
       </div>
       {isAway && (
         <button

@@ -81,7 +81,7 @@ export function NewConversation() {
             onSuggest={(question) => composer.current?.write(question)}
           />
         ) : (
-          <MessageThread contentKey={pendingQuestion}>
+          <MessageThread>
             <Question text={pendingQuestion} isPending />
           </MessageThread>
         )}

@@ -53,7 +53,7 @@ export function TemporaryView() {
             onSuggest={(question) => composer.current?.write(question)}
           />
         ) : (
-          <MessageThread contentKey={`${last?.id} ${last?.answer.length} ${last?.status}`}>
+          <MessageThread pendingQuestion={last?.id}>
             {turns.map((turn) => {
               const inMaking = turn.status === "queued" || turn.status === "streaming";
               const isLast = turn === last;
