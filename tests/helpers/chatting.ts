@@ -34,6 +34,13 @@ export async function* follow(call: Caller, messageId: string, lastEventId: stri
   for await (const update of updates as unknown as AsyncIterable<TrackedEnvelope<AnswerUpdate>>) yield update;
 }
 
+/** Resolves when the answer has its first word. */
+export async function begun(call: Caller, messageId: string): Promise<void> {
+  for await (const [, update] of follow(call, messageId, null)) {
+    if (update.type === "delta" || (update.type === "snapshot" && update.text !== "")) return;
+  }
+}
+
 /** Watches an answer to its end. */
 export async function watch(
   call: Caller,

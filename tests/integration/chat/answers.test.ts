@@ -7,7 +7,7 @@ import { conversations, messages } from "@/drizzle/schema";
 import { markUnfinishedInterrupted } from "@/server/domain/messages";
 import { maxAnswersPerUser } from "@/server/generation/admission";
 import { chatServer, shownText, streamedText } from "../../helpers/chat-server";
-import { exchange, finished, follow, newChatter, send, watch } from "../../helpers/chatting";
+import { begun, exchange, finished, follow, newChatter, send, watch } from "../../helpers/chatting";
 import { waitUntil } from "../../helpers/fake-generation";
 import { fakeAnswer } from "../../helpers/fake-generator";
 import { describeEachDatabase } from "../../helpers/test-database";
@@ -47,7 +47,7 @@ describeEachDatabase("answers", (home) => {
     const { call } = await newChatter(server.db);
     const { answer } = await send(call, "[tokens=400] [delay=5]");
     const stored = async () => (await server.db.select().from(messages).where(eq(messages.id, answer.id)))[0];
-    await waitUntil(async () => ((await stored())?.content.length ?? 0) > 20, 3_000);
+    await waitUntil(async () => ((await stored())?.content.length ?? 0) > 20);
     const early = await stored();
     expect(early?.status).toBe("streaming");
     expect(early?.finishedAt).toBeNull();
@@ -61,7 +61,7 @@ describeEachDatabase("answers", (home) => {
     const { call } = await newChatter(server.db);
     const { answer } = await send(call, "[tokens=60] [delay=5]");
     const first = watch(call, answer.id);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await begun(call, answer.id);
     const second = await watch(call, answer.id);
     const texts = [streamedText((await first).updates), streamedText(second.updates)];
     expect(texts).toEqual(Array(2).fill(fakeAnswer("[tokens=60] [delay=5]")));
@@ -109,7 +109,7 @@ describeEachDatabase("answers", (home) => {
     await using server = await chatServer({ home });
     const { call } = await newChatter(server.db);
     const { answer } = await send(call, "[tokens=40] [delay=10]");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await begun(call, answer.id);
     const { updates } = await watch(call, answer.id, "another-run:7");
     expect(updates[0]?.type).toBe("snapshot");
     expect(shownText(updates)).toBe(fakeAnswer("[tokens=40] [delay=10]"));
@@ -128,8 +128,7 @@ describeEachDatabase("answers", (home) => {
     const { call } = await newChatter(server.db);
     const question = "[tokens=100] [delay=10]";
     const { answer } = await send(call, question);
-    await waitUntil(() => (server.chat.generation.status()[0]?.running ?? 0) === 1);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await begun(call, answer.id);
     const stopped = await call.chat.stop({ messageId: answer.id });
     expect(stopped.status).toBe("stopped");
     expect(stopped.content).not.toBe("");
@@ -199,7 +198,7 @@ describeEachDatabase("answers", (home) => {
     await using server = await chatServer({ home });
     const { call } = await newChatter(server.db);
     const { answer } = await send(call, "[tokens=1000] [delay=10]");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await begun(call, answer.id);
     expect(await server.chat.answers.interrupt(5_000)).toBe(1);
     const message = await finished(call, answer.id);
     expect(message.status).toBe("interrupted");
