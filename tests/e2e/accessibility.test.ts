@@ -53,16 +53,17 @@ test("a conversation is accessible, its dialogs and feedback too", async () => {
   const { page } = person;
   expect(await findingsAt(page, conversation)).toEqual([]);
   await page.getByRole("button", { name: "What made this?" }).click();
-  await page.getByRole("dialog", { name: "What made this?" }).waitFor();
+  const lineage = page.getByRole("dialog", { name: "What made this?" });
+  await lineage.waitFor();
   expect(await seriousFindings(page)).toEqual([]);
-  await page.keyboard.press("Escape");
+  await lineage.getByRole("button", { name: "Close" }).click();
   await page.getByRole("button", { name: "Bad answer" }).click();
   await page.getByRole("form", { name: "Feedback on this answer" }).waitFor();
   expect(await seriousFindings(page)).toEqual([]);
   await page.getByRole("button", { name: "Settings of this conversation" }).click();
   await page.getByRole("dialog").waitFor();
   expect(await seriousFindings(page)).toEqual([]);
-  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
 });
 
 test.each(signedOut)("%s is accessible to whoever is not signed in", async (path) => {

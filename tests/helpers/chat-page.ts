@@ -31,6 +31,8 @@ export const questions = (page: Page): Locator => page.getByRole("article", { na
 export async function ask(page: Page, text: string): Promise<Locator> {
   const before = await answers(page).count();
   await composer(page).fill(text);
+  // Enabled once the page has come alive and taken the text over.
+  await page.getByRole("button", { name: "Send", disabled: false }).waitFor();
   await composer(page).press("Enter");
   const answer = answers(page).nth(before);
   await answer.waitFor();

@@ -5,6 +5,7 @@ import {
   type KeyboardEvent,
   type ReactNode,
   type Ref,
+  useEffect,
   useImperativeHandle,
   useLayoutEffect,
   useRef,
@@ -54,6 +55,14 @@ export function Composer({
       field.current?.focus();
     },
   }));
+
+  // What was written before the page came alive stands in the field and is unknown to React: it is taken over, once.
+  const isTakenOver = useRef(false);
+  useEffect(() => {
+    const written = field.current?.value;
+    if (written && !isTakenOver.current) setDraft(written);
+    isTakenOver.current = true;
+  }, [setDraft]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the text decides the height
   useLayoutEffect(() => {
