@@ -29,14 +29,17 @@ export class Scheduler implements AsyncDisposable {
   readonly #model: SlotModel;
   readonly #sample: ReturnType<typeof createSampler>;
   readonly #slots: Slot[];
+  readonly #idleCacheBytes: number;
   /** In order of arrival; sequences that lost their slot stand in front. */
   #waiting: Sequence[] = [];
   #rounds: Promise<void> | null = null;
   #isClosed = false;
   #round = 0;
 
-  constructor(model: SlotModel) {
+  /** @param idleCacheBytes above this, what ended sequences left in the cache is dropped, the longest first */
+  constructor(model: SlotModel, { idleCacheBytes = 256 * 2 ** 20 } = {}) {
     this.#model = model;
+    this.#idleCacheBytes = idleCacheBytes;
     this.#sample = createSampler(model.vocabularySize);
     this.#slots = Array.from({ length: model.slots }, (_, index) => ({
       index,
@@ -87,6 +90,18 @@ export class Scheduler implements AsyncDisposable {
   #releaseEnded(): void {
     this.#waiting = this.#waiting.filter(({ isEnded }) => !isEnded);
     for (const slot of this.#slots) if (slot.sequence?.isEnded) slot.sequence = null;
+    this.#dropIdle();
+  }
+
+  #dropIdle(): void {
+    const idle = this.#slots
+      .filter(({ sequence, cached }) => sequence === null && cached.length > 0)
+      .sort((a, b) => a.cached.length - b.cached.length);
+    while (this.#model.cacheBytes > this.#idleCacheBytes) {
+      const longest = idle.pop();
+      if (!longest) return;
+      this.#keep(longest, 0);
+    }
   }
 
   #assignSlots(): void {

@@ -7,6 +7,8 @@ export interface SlotModel extends AsyncDisposable {
   readonly vocabularySize: number;
   /** The most tokens one `prefill` takes: the longest that other sequences are made to wait. */
   readonly chunkTokens: number;
+  /** Memory that all slots' sequences take now. */
+  readonly cacheBytes: number;
   /** Keeps the first `length` tokens of a slot's sequence. */
   truncate(slot: number, length: number): void;
   /** Appends up to `chunkTokens` tokens to one sequence. @returns (V) logits after the last of them */

@@ -22,6 +22,11 @@ class FakeModel implements SlotModel {
     this.#sequences = Array.from({ length: slots }, () => []);
   }
 
+  /** One byte a token. */
+  get cacheBytes(): number {
+    return this.#sequences.reduce((sum, { length }) => sum + length, 0);
+  }
+
   truncate(slot: number, length: number): void {
     const sequence = this.#sequence(slot);
     expect(length).toBeLessThanOrEqual(sequence.length);
@@ -164,6 +169,21 @@ describe("the scheduler", () => {
     await collect(second);
     // The last sampled token was never read; two are new.
     expect(model.calls[0]).toBe("prefill 0 3");
+  });
+
+  it("forgets the longest of the conversations that have ended when they take too much memory", async () => {
+    const model = new FakeModel(3);
+    await using scheduler = new Scheduler(model, { idleCacheBytes: 20 });
+    for (const length of [4, 12, 5]) {
+      const sequence = sequenceFor({
+        prompt: Array.from({ length }, (_, i) => length + i),
+        maxTokens: 2,
+      });
+      scheduler.add(sequence);
+      await collect(sequence);
+    }
+    // 5, 13 and 6 tokens were read, one more than the prompts: together more than 20.
+    expect(model.cacheBytes).toBe(5 + 6);
   });
 
   it("tells those who wait their place, and each change of it once", async () => {
