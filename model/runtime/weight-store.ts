@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fsyncSync, openSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
@@ -17,6 +17,7 @@ const weightsFile = "weights.bin";
 const indexFile = "index.json";
 /** Pages, so that each tensor can be mapped by itself. */
 const alignment = 4096;
+const abandonedAfterMs = 10 * 60_000;
 
 export type StoredTensor = TensorType & { data: WeightData };
 export type NewTensor = TensorType & { data: ArrayBufferView };
@@ -98,6 +99,7 @@ async function sha256Of(file: string): Promise<string> {
 /** Into a temporary folder first: a form is whole or absent. Two writers at once: the last one's stays. */
 async function writeForm(folder: string, use: (weights: WeightStore) => void): Promise<Index> {
   await mkdir(path.dirname(folder), { recursive: true });
+  await removeAbandoned(folder);
   const temporary = await mkdtemp(`${folder}.tmp-`);
   try {
     const index = writeTensors(path.join(temporary, weightsFile), use);
@@ -107,6 +109,18 @@ async function writeForm(folder: string, use: (weights: WeightStore) => void): P
     return index;
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** What a killed process left half written. Younger ones may be another process at work. */
+async function removeAbandoned(folder: string): Promise<void> {
+  const parent = path.dirname(folder);
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(`${path.basename(folder)}.tmp-`)) continue;
+    const found = await stat(path.join(parent, name)).catch(() => null);
+    if (found && Date.now() - found.mtimeMs > abandonedAfterMs) {
+      await rm(path.join(parent, name), { recursive: true, force: true });
+    }
   }
 }
 

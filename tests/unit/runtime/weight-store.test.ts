@@ -1,5 +1,5 @@
 /** @file A serving form is written once, read afterwards, and written again when it is not whole. */
-import { appendFile, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { openServingForm, type WeightStore } from "@/model/runtime/weight-store";
@@ -86,4 +86,14 @@ it("leaves nothing behind when a tensor cannot be made", async () => {
   });
   await expect(failing).rejects.toThrow("disk of the checkpoint is gone");
   expect(await readdir(temporary.path)).toEqual([]);
+});
+
+it("removes what a killed process left half written, not what another one is writing", async () => {
+  await using temporary = await temporaryFolder();
+  const folder = path.join(temporary.path, "checkpoint-int8");
+  for (const name of ["old", "new"]) await mkdir(`${folder}.tmp-${name}`);
+  const anHourAgo = Date.now() / 1000 - 3600;
+  await utimes(`${folder}.tmp-old`, anHourAgo, anHourAgo);
+  await openServingForm(folder, user().use);
+  expect((await readdir(temporary.path)).sort()).toEqual(["checkpoint-int8", "checkpoint-int8.tmp-new"]);
 });
