@@ -62,9 +62,12 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     everyHours: env.ATTUNE_BACKUP_HOURS,
     keep: env.ATTUNE_BACKUP_KEEP,
   });
-  const sweep = setInterval(() => {
+  const sweepOnce = () => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
-  }, sweepEveryMs);
+  };
+  // At once, too: a machine that is switched off every night must keep the promised days as well.
+  sweepOnce();
+  const sweep = setInterval(sweepOnce, sweepEveryMs);
   writeServerFile(env.ATTUNE_DATA, {
     pid: process.pid,
     url: publicUrl({ HOST: env.HOST, PORT: web.port, ATTUNE_URL: undefined }),
