@@ -1,14 +1,16 @@
 /** @file Generation over real engine processes that run the fake policy; checkpoints are whatever names a test uses. */
+
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { afterAll } from "vitest";
 import type { GenerationEvent, GenerationRequest, Sampling } from "@/model/runtime/types";
 import { Generation, type GenerationOptions } from "@/server/generation/generation";
 import { compileFakeEngine } from "./compile-fake-engine";
 
 const engineFolder = path.join(os.tmpdir(), `attune-fake-engine-${process.pid}`);
 let engineEntry: Promise<string> | undefined;
-process.once("exit", () => fs.rmSync(engineFolder, { recursive: true, force: true }));
+afterAll(() => fs.rmSync(engineFolder, { recursive: true, force: true }));
 
 /** @param options.slots answers at the same time, 4 by default */
 export async function fakeGeneration({

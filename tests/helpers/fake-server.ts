@@ -1,8 +1,10 @@
 /** @file The real server around the fake policy as a child process, API routes only, on a data folder that outlives it. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
+import { afterAll } from "vitest";
 import { projectRoot } from "@/server/project-root";
 
 export type FakeServer = AsyncDisposable & {
@@ -17,7 +19,7 @@ export type FakeServer = AsyncDisposable & {
 /** Compiled inside the project, because npm packages are found from there. One per test process. */
 const entry = path.join(projectRoot, "dist", `fake-server-${process.pid}.mjs`);
 let compiled: Promise<unknown> | undefined;
-process.once("exit", () => fs.rmSync(entry, { force: true }));
+afterAll(() => fs.rmSync(entry, { force: true }));
 
 export async function startFakeServer(
   dataFolder: string,
