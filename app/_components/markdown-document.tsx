@@ -50,7 +50,9 @@ function ImageMention({ src, alt }: ComponentProps<"img">) {
 function Preformatted({ children }: { children?: ReactNode }) {
   const code = children as ReactElement<{ className?: string; children?: ReactNode }>;
   const language = /language-([\w+#-]+)/.exec(code.props.className ?? "")?.[1] ?? "";
-  return <CodeBlock code={String(code.props.children ?? "").replace(/\n$/, "")} language={language} />;
+  // The parser gives the text of a block as one string; an empty block has none.
+  const text = typeof code.props.children === "string" ? code.props.children : "";
+  return <CodeBlock code={text.replace(/\n$/, "")} language={language} />;
 }
 
 function ScrollingTable({ children }: ComponentProps<"table">) {

@@ -4,6 +4,7 @@
 import { type ReactNode, useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Notice } from "@/app/_components/notice";
+import { formTexts } from "@/app/_lib/form-texts";
 
 type SubmitFormProps = {
   /** The button: names what happens. */
@@ -21,9 +22,7 @@ export function SubmitForm({ action, onSubmit, children }: SubmitFormProps) {
       className="space-y-4"
       onSubmit={async (event) => {
         event.preventDefault();
-        const values = Object.fromEntries(
-          [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value)]),
-        );
+        const values = formTexts(event.currentTarget);
         setIsBusy(true);
         setRefusal(null);
         const refused = await onSubmit(values);

@@ -69,7 +69,7 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
     put,
 
     /** @returns whether the server took the question */
-    async send(content: string): Promise<boolean> {
+    send: async (content: string): Promise<boolean> => {
       setPendingQuestion(content);
       try {
         const parentId = lastMessage?.role === "assistant" ? lastMessage.id : (lastMessage?.parentId ?? null);
@@ -89,7 +89,7 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
     },
 
     /** @returns whether the server took the new wording */
-    async edit(messageId: string, content: string): Promise<boolean> {
+    edit: async (messageId: string, content: string): Promise<boolean> => {
       try {
         const { question, answer } = await editing.mutateAsync({ messageId, newMessageId: newId(), content });
         show(answer, question);
@@ -104,7 +104,7 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
     continueAnswer: (messageId: string) => continuing.mutate({ messageId }),
     stop: (messageId: string) => stopping.mutate({ messageId }),
 
-    chooseSibling(messageId: string) {
+    chooseSibling: (messageId: string) => {
       setChosenLeafId(newestLeafBelow(messages, messageId));
       choosing.mutate({ messageId });
     },

@@ -8,6 +8,7 @@ import { Notice } from "@/app/_components/notice";
 import { PasswordField } from "@/app/_components/password-field";
 import { useToast } from "@/app/_components/toast";
 import { errorText } from "@/app/_lib/error-text";
+import { formTexts } from "@/app/_lib/form-texts";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../_frame/section";
 
@@ -30,11 +31,8 @@ export function PasswordSection() {
         className="max-w-sm space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          const values = new FormData(event.currentTarget);
-          changing.mutate({
-            currentPassword: String(values.get("currentPassword")),
-            newPassword: String(values.get("newPassword")),
-          });
+          const { currentPassword = "", newPassword = "" } = formTexts(event.currentTarget);
+          changing.mutate({ currentPassword, newPassword });
         }}
       >
         <PasswordField label="Current password" name="currentPassword" />
