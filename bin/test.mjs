@@ -60,12 +60,18 @@ async function prepare() {
   return { ...process.env, TEST_DATABASE_URL: postgres.url };
 }
 
-/** Without a network the tiny model of the repository serves. */
+/** The one the committed fixtures were made from: other weights of the same model give other logits. */
 async function pullModel() {
   const log = logFile("model");
   const { code, tail } = await runLogged(
     process.execPath,
-    ["--enable-source-maps", path.join(distFolder, "attune.js"), "models", "pull"],
+    [
+      "--enable-source-maps",
+      path.join(distFolder, "attune.js"),
+      "models",
+      "pull",
+      "SmolLM2-135M-Instruct-Q4_1",
+    ],
     { log },
   );
   if (code === 0) return;

