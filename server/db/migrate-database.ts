@@ -84,10 +84,11 @@ export async function migrateDatabase(
 
 /** What the database has applied, in order; empty for one that is new. */
 export async function readApplied(db: Db): Promise<AppliedMigration[]> {
-  const found = await db.execute<{ name: string | null }>(
-    sql`select to_regclass('public.migrations')::text as name`,
+  // Not to_regclass: it may answer from a cache that does not know yet what another process has just committed.
+  const found = await db.execute(
+    sql`select from pg_catalog.pg_tables where schemaname = 'public' and tablename = 'migrations'`,
   );
-  if (!found.rows[0]?.name) return [];
+  if (found.rows.length === 0) return [];
   const { rows } = await db.execute<AppliedMigration>(
     sql`select name, hash, app_version as "appVersion" from public.migrations order by position`,
   );
