@@ -11,16 +11,12 @@ import {
   real,
   smallint,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import { createdAt, id, moment } from "./columns";
 import { checkpoints } from "./models";
 import { apiKeys, users } from "./people";
-
-const id = () => uuid().primaryKey().defaultRandom();
-const moment = () => timestamp({ withTimezone: true, mode: "date" });
-const createdAt = () => moment().notNull().defaultNow();
 
 export const conversations = pgTable(
   "conversations",

@@ -1,9 +1,8 @@
 /** @file The checkpoint registry and the channels that say which checkpoint people talk to. */
 import { sql } from "drizzle-orm";
-import { type AnyPgColumn, bigint, check, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { type AnyPgColumn, bigint, check, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { moment } from "./columns";
 import { users } from "./people";
-
-const moment = () => timestamp({ withTimezone: true, mode: "date" });
 
 export const checkpoints = pgTable(
   "checkpoints",

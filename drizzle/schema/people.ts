@@ -1,20 +1,7 @@
 /** @file Who uses Attune: accounts (better-auth's four tables), invites, one-time links, API keys and consent. */
 import { sql } from "drizzle-orm";
-import {
-  boolean,
-  check,
-  index,
-  integer,
-  pgTable,
-  text,
-  timestamp,
-  uniqueIndex,
-  uuid,
-} from "drizzle-orm/pg-core";
-
-const id = () => uuid().primaryKey().defaultRandom();
-const moment = () => timestamp({ withTimezone: true, mode: "date" });
-const createdAt = () => moment().notNull().defaultNow();
+import { boolean, check, index, integer, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { createdAt, id, moment } from "./columns";
 
 export const users = pgTable(
   "users",

@@ -1,7 +1,6 @@
 /** @file Settings an admin changes, and the append-only audit log. */
-import { bigint, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
-
-const moment = () => timestamp({ withTimezone: true, mode: "date" });
+import { bigint, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { moment } from "./columns";
 
 export const settings = pgTable("settings", {
   key: text().primaryKey(),
