@@ -130,7 +130,9 @@ test("feedback with reasons and a correction is kept", async () => {
   await answer.hover();
   await answer.getByRole("button", { name: "Bad answer" }).click();
   const form = page.getByRole("form", { name: "Feedback on this answer" });
-  await form.getByRole("checkbox").first().check({ force: true });
+  // The box itself is for screen readers; its label is what one sees and clicks.
+  await form.locator("fieldset label").first().click();
+  await expect.poll(() => form.getByRole("checkbox").first().isChecked()).toBe(true);
   await form.getByLabel("What it should have said").fill("Hello!");
   await form.getByRole("button", { name: "Save feedback" }).click();
   await form.waitFor({ state: "detached" });
