@@ -7,7 +7,7 @@ import { AppError } from "../errors";
 import type { Grant, Role } from "../permissions";
 import { confirmPassword, hasPassword } from "./account-password";
 import { appendAudit } from "./audit";
-import { lockAdmins, requireAdmin } from "./people";
+import { lockAdmins, requireAdmin, withdrawLinks } from "./people";
 
 export type Profile = {
   id: string;
@@ -142,6 +142,7 @@ export async function deleteAccount(
   await confirmPassword(db, userId, password);
   await db.transaction(async (tx) => {
     await lockAdmins(tx);
+    await withdrawLinks(tx, userId);
     const deleted = await tx.delete(users).where(eq(users.id, userId)).returning({ role: users.role });
     if (deleted.length === 0) throw new AppError("NOT_FOUND", "The account is gone already.");
     if (deleted[0]?.role === "admin") await requireAdmin(tx);

@@ -37,14 +37,14 @@ export async function issueResetLinkByEmail(db: Db, email: string): Promise<Issu
   return issueResetLink(db, { actorId: null, userId: user.id });
 }
 
-/** Sets the password and signs the person out everywhere. @throws {AppError} NOT_FOUND for a bad link */
+/** Sets the password and signs the person out everywhere. @returns whose it is. @throws {AppError} NOT_FOUND for a bad link */
 export async function resetPassword(
   db: Db,
   { token, password }: { token: string; password: string },
-): Promise<void> {
+): Promise<string> {
   if ((await inspectLink(db, token))?.kind !== "reset") throw linkIsSpent();
   const passwordHash = await hashPassword(password);
-  await db.transaction(async (tx) => {
+  return db.transaction(async (tx) => {
     const { id, userId } = await claimLink(tx, token, ["reset"]);
     if (userId === null) throw new AppError("NOT_FOUND", "The account of this link is gone.");
     await setPassword(tx, userId, passwordHash);
@@ -52,6 +52,7 @@ export async function resetPassword(
     await tx.delete(oneTimeLinks).where(unusedResets(userId));
     await tx.delete(sessions).where(eq(sessions.userId, userId));
     await appendAudit(tx, { actorId: userId, action: "account.passwordReset", subject: userId });
+    return userId;
   });
 }
 

@@ -1,7 +1,7 @@
 /** @file Who has an account, and what admins change about them: role, grants, disabled or not. */
-import { and, desc, eq, ilike, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, ilike, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import { accounts, sessions, users } from "@/drizzle/schema";
+import { accounts, oneTimeLinks, sessions, users } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { Grant, Role } from "../permissions";
@@ -116,6 +116,7 @@ export async function changeRole(db: Db, { actorId, userId, role }: Act & { role
     if (person.role === role) return;
     await tx.update(users).set({ role, updatedAt: new Date() }).where(eq(users.id, userId));
     await signOutEverywhere(tx, userId);
+    await withdrawLinks(tx, userId);
     await appendAudit(tx, {
       actorId,
       action: "person.roleChanged",
@@ -150,6 +151,7 @@ export async function disablePerson(db: Db, { actorId, userId }: Act): Promise<v
     if (person.banned) return;
     await tx.update(users).set({ banned: true, updatedAt: new Date() }).where(eq(users.id, userId));
     await signOutEverywhere(tx, userId);
+    await withdrawLinks(tx, userId);
     await appendAudit(tx, { actorId, action: "person.disabled", subject: userId });
   });
 }
@@ -194,6 +196,13 @@ export async function requireAdmin(tx: Tx): Promise<void> {
   if (left === 0) {
     throw new AppError("CONFLICT", "This would leave no admin. Make another person admin first.");
   }
+}
+
+/** Links a former admin made would let them back in: as a new admin by an invite, as another by a reset. */
+export async function withdrawLinks(tx: Tx, createdBy: string): Promise<void> {
+  await tx
+    .delete(oneTimeLinks)
+    .where(and(eq(oneTimeLinks.createdBy, createdBy), isNull(oneTimeLinks.usedAt)));
 }
 
 export async function signOutEverywhere(tx: Tx, userId: string): Promise<void> {

@@ -89,6 +89,11 @@ export class Generation implements AsyncDisposable {
     return this.#admission.admit(userId);
   }
 
+  /** Ends all answers of a person who was disabled or deleted: in chats, temporary ones and over the API. */
+  expel(userId: string): void {
+    this.#admission.expel(userId);
+  }
+
   /** The checkpoint that would answer now. @throws {AppError} NOT_FOUND for unknown channels */
   resolve(target: Target): string {
     if ("checkpointId" in target) return target.checkpointId;
@@ -123,7 +128,10 @@ export class Generation implements AsyncDisposable {
       get checkpoint() {
         return { id, name: served.info?.name ?? "" };
       },
-      events: this.#observe(served, seeded, { place, signal }),
+      events: this.#observe(served, seeded, {
+        place,
+        signal: signal ? AbortSignal.any([place.signal, signal]) : place.signal,
+      }),
     };
   }
 
@@ -207,7 +215,7 @@ export class Generation implements AsyncDisposable {
   async *#observe(
     served: ServedCheckpoint,
     request: GenerationRequest,
-    { place, signal }: { place: Place; signal?: AbortSignal | undefined },
+    { place, signal }: { place: Place; signal: AbortSignal },
   ): AsyncGenerator<GenerationEvent, void, void> {
     const { observer } = this.#options;
     const askedAt = performance.now();

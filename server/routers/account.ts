@@ -1,6 +1,7 @@
 /** @file One's own account. Signing in and out goes through /api/auth (sign-in/email, sign-out), which sets the cookie. */
 import { z } from "zod";
 import { addressKey, countAgainst } from "../auth/limits";
+import { endAllWork, endStreams } from "../auth/open-streams";
 import { maxPasswordCharacters, newPasswordSchema } from "../auth/passwords";
 import {
   changeEmail,
@@ -38,7 +39,7 @@ export const accountRouter = router({
     .input(z.object({ token, password: newPasswordSchema }))
     .mutation(async ({ ctx, input }) => {
       await countAgainst("signUpByAddress", addressKey(ctx.address));
-      await resetPassword(ctx.db, input);
+      endStreams({ userId: await resetPassword(ctx.db, input) });
     }),
 
   profile: procedure("account.own").query(({ ctx }) => readProfile(ctx.db, ctx.user.id)),
@@ -60,6 +61,7 @@ export const accountRouter = router({
     .mutation(async ({ ctx, input }) => {
       await countAgainst("passwordByUser", ctx.user.id);
       await changePassword(ctx.db, { ...input, userId: ctx.user.id, sessionId: ctx.sessionId });
+      endStreams({ userId: ctx.user.id, except: ctx.sessionId });
     }),
 
   sessions: procedure("account.own").query(({ ctx }) =>
@@ -68,11 +70,16 @@ export const accountRouter = router({
 
   revokeSession: procedure("account.own")
     .input(z.object({ sessionId: z.uuid() }))
-    .mutation(({ ctx, input }) => revokeSession(ctx.db, { ...input, userId: ctx.user.id })),
+    .mutation(async ({ ctx, input }) => {
+      await revokeSession(ctx.db, { ...input, userId: ctx.user.id });
+      endStreams({ userId: ctx.user.id, only: input.sessionId });
+    }),
 
-  revokeOtherSessions: procedure("account.own").mutation(async ({ ctx }) => ({
-    ended: await revokeOtherSessions(ctx.db, { userId: ctx.user.id, sessionId: ctx.sessionId }),
-  })),
+  revokeOtherSessions: procedure("account.own").mutation(async ({ ctx }) => {
+    const ended = await revokeOtherSessions(ctx.db, { userId: ctx.user.id, sessionId: ctx.sessionId });
+    endStreams({ userId: ctx.user.id, except: ctx.sessionId });
+    return { ended };
+  }),
 
   answerConsent: procedure("account.own")
     .input(z.object({ granted: z.boolean() }))
@@ -97,5 +104,6 @@ export const accountRouter = router({
     .mutation(async ({ ctx, input }) => {
       await countAgainst("passwordByUser", ctx.user.id);
       await deleteAccount(ctx.db, { ...input, userId: ctx.user.id });
+      endAllWork(ctx.user.id);
     }),
 });

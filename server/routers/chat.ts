@@ -1,5 +1,6 @@
 /** @file Asking and answering. Answers are made in the server whether or not anybody watches; `stream` watches one. */
 import { z } from "zod";
+import { whileSignedIn } from "../auth/open-streams";
 import { streamAnswer } from "../domain/answer-stream";
 import { maxSystemPromptCharacters } from "../domain/conversations";
 import {
@@ -100,13 +101,15 @@ export const chatRouter = router({
    */
   stream: procedure("chat.use")
     .input(messageKey.extend({ lastEventId: z.string().max(100).nullish() }))
-    .subscription(({ ctx, input, signal }) =>
-      streamAnswer(ctx.db, chatServices(), {
-        ...input,
-        lastEventId: input.lastEventId ?? null,
-        userId: ctx.user.id,
-        signal,
-      }),
+    .subscription(({ ctx, input, signal: left }) =>
+      whileSignedIn(ctx, left, (signal) =>
+        streamAnswer(ctx.db, chatServices(), {
+          ...input,
+          lastEventId: input.lastEventId ?? null,
+          userId: ctx.user.id,
+          signal,
+        }),
+      ),
     ),
 
   /** A chat that is stored nowhere: the client sends all turns and reads the answer from this call. */

@@ -1,5 +1,6 @@
 /** @file The person's own conversations. Other people's ids are answered with NOT_FOUND. */
 import { z } from "zod";
+import { whileSignedIn } from "../auth/open-streams";
 import {
   changeConversation,
   chooseBranch,
@@ -96,7 +97,7 @@ export const conversationsRouter = router({
     .query(({ ctx, input }) => exportConversation(ctx.db, { ...input, userId: ctx.user.id })),
 
   /** What happens to the person's conversations, in this tab or another: reload what is named. */
-  changes: procedure("chat.use").subscription(({ ctx, signal }) =>
-    chatServices().changes.subscribe(ctx.user.id, signal),
+  changes: procedure("chat.use").subscription(({ ctx, signal: left }) =>
+    whileSignedIn(ctx, left, (signal) => chatServices().changes.subscribe(ctx.user.id, signal)),
   ),
 });

@@ -1,5 +1,6 @@
 /** @file People and invitations, for admins. */
 import { z } from "zod";
+import { endAllWork, endStreams } from "../auth/open-streams";
 import { createInvite, listInvites, revokeInvite } from "../domain/invites";
 import type { IssuedLink } from "../domain/one-time-links";
 import { issueResetLink } from "../domain/password-reset";
@@ -27,17 +28,26 @@ export const peopleRouter = router({
   /** Ends the person's sessions. */
   changeRole: procedure("people.manage")
     .input(personKey.extend({ role }))
-    .mutation(({ ctx, input }) => changeRole(ctx.db, { ...input, actorId: ctx.user.id })),
+    .mutation(async ({ ctx, input }) => {
+      await changeRole(ctx.db, { ...input, actorId: ctx.user.id });
+      endStreams(input);
+    }),
 
   /** Replaces all grants; ends the person's sessions. */
   changeGrants: procedure("people.manage")
     .input(personKey.extend({ grants: z.array(z.enum(grants)).max(grants.length) }))
-    .mutation(({ ctx, input }) => changeGrants(ctx.db, { ...input, actorId: ctx.user.id })),
+    .mutation(async ({ ctx, input }) => {
+      await changeGrants(ctx.db, { ...input, actorId: ctx.user.id });
+      endStreams(input);
+    }),
 
-  /** Ends the person's sessions and stops their keys until enabled. */
+  /** Ends the person's sessions and running answers, and stops their keys until enabled. */
   disable: procedure("people.manage")
     .input(personKey)
-    .mutation(({ ctx, input }) => disablePerson(ctx.db, { ...input, actorId: ctx.user.id })),
+    .mutation(async ({ ctx, input }) => {
+      await disablePerson(ctx.db, { ...input, actorId: ctx.user.id });
+      endAllWork(input.userId);
+    }),
 
   enable: procedure("people.manage")
     .input(personKey)
