@@ -9,6 +9,8 @@ import { backupsFolder } from "./prepare-database";
 const hourMs = 60 * 60 * 1000;
 /** After a failure (a full disk) it is tried again this soon. */
 const retryMs = hourMs;
+/** The first minutes belong to people: on the embedded database everything waits while its rows are dumped. */
+const defaultFirstAfterMs = 5 * 60 * 1000;
 /** setTimeout takes no more. */
 const maxTimerMs = 2_147_483_647;
 
@@ -18,10 +20,21 @@ export type BackupSchedule = {
   /** 0 = never. */
   everyHours: number;
   keep: number;
+  /** The earliest, from now. */
+  firstAfterMs?: number | undefined;
 };
 
-/** Makes one when the newest is older than `everyHours`, and so on until disposed. Waits for one in the making. */
-export function scheduleBackups({ db, dataFolder, everyHours, keep }: BackupSchedule): AsyncDisposable {
+/**
+ * Makes one when the newest is older than `everyHours`, but none in the first minutes, and so on until disposed. Waits for
+ * one in the making.
+ */
+export function scheduleBackups({
+  db,
+  dataFolder,
+  everyHours,
+  keep,
+  firstAfterMs = defaultFirstAfterMs,
+}: BackupSchedule): AsyncDisposable {
   let timer: NodeJS.Timeout | undefined;
   let isStopped = everyHours === 0;
   let running: Promise<void> = Promise.resolve();
@@ -47,7 +60,7 @@ export function scheduleBackups({ db, dataFolder, everyHours, keep }: BackupSche
       plan(retryMs);
     }
   };
-  if (!isStopped) running = run();
+  plan(firstAfterMs);
   return {
     async [Symbol.asyncDispose]() {
       isStopped = true;

@@ -328,10 +328,22 @@ describe("scheduled backups", () => {
   it("are made when due, and not again before", async () => {
     await using source = await testDatabase();
     await using folder = await temporaryFolder();
-    const schedule = { db: source.db, dataFolder: folder.path, everyHours: 24, keep: 2 };
-    for (let start = 0; start < 2; start++) await scheduleBackups(schedule)[Symbol.asyncDispose]();
-    expect(await listScheduledBackups(folder.path)).toHaveLength(1);
-    await scheduleBackups({ ...schedule, everyHours: 0 })[Symbol.asyncDispose]();
-    expect(await listScheduledBackups(folder.path)).toHaveLength(1);
+    const schedule = { db: source.db, dataFolder: folder.path, everyHours: 24, keep: 2, firstAfterMs: 0 };
+    const made = () => listScheduledBackups(folder.path);
+    {
+      await using _never = scheduleBackups({ ...schedule, everyHours: 0 });
+      await using _afterMinutes = scheduleBackups({ ...schedule, firstAfterMs: undefined });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(await made()).toHaveLength(0);
+    {
+      await using _first = scheduleBackups(schedule);
+      await vi.waitFor(async () => expect(await made()).toHaveLength(1), { timeout: 10_000 });
+    }
+    {
+      await using _again = scheduleBackups(schedule);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(await made()).toHaveLength(1);
   });
 });
