@@ -63,6 +63,11 @@ async function answer(
   let text = "";
   process.stdout.write("\n");
   for await (const event of policy.generate({ messages, sampling }, signal)) {
+    if (event.type === "started" && event.cutCharacters > 0) {
+      console.log(
+        `(The first ${event.cutCharacters} characters of your message do not fit and were left out.)`,
+      );
+    }
     if (event.type === "started" && event.droppedTurns > 0) {
       console.log(`(The ${event.droppedTurns} oldest turns no longer fit and were left out.)`);
     }

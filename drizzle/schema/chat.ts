@@ -81,6 +81,8 @@ export const messages = pgTable(
     promptTokens: integer(),
     /** Oldest turns that did not fit the context and were not seen by the policy. */
     droppedTurns: integer().notNull().default(0),
+    /** Cut from the beginning of the newest turn, where it alone did not fit the context. */
+    cutCharacters: integer().notNull().default(0),
     tokenIds: integer().array(),
     logprobs: real().array(),
     createdAt: createdAt(),

@@ -6,7 +6,7 @@ import { drawFor, type SampledToken, type TokenDraw } from "./sampling";
 import { StopStrings } from "./stop-strings";
 import type { GenerationEvent, GenerationRequest, Sampling } from "./types";
 
-export type Prompt = { tokens: readonly number[]; droppedTurns: number };
+export type Prompt = { tokens: readonly number[]; droppedTurns: number; cutCharacters: number };
 
 export class Sequence {
   readonly events = new EventStream<GenerationEvent>();
@@ -20,7 +20,8 @@ export class Sequence {
   readonly #tokenizer: Tokenizer;
   readonly #sampling: Sampling;
   readonly #topLogprobs: number;
-  readonly #droppedTurns: number;
+  /** What did not fit. */
+  readonly #left: Omit<Prompt, "tokens">;
   readonly #seed: number;
   /** Response tokens at most: what was asked for, or what the context leaves. */
   readonly #limit: number;
@@ -42,7 +43,7 @@ export class Sequence {
     this.#tokenizer = tokenizer;
     this.#sampling = request.sampling;
     this.#topLogprobs = request.topLogprobs ?? 0;
-    this.#droppedTurns = prompt.droppedTurns;
+    this.#left = { droppedTurns: prompt.droppedTurns, cutCharacters: prompt.cutCharacters };
     this.#seed = request.sampling.seed ?? seed;
     this.#limit = Math.min(request.sampling.maxTokens, contextLength - this.promptTokens);
     this.#text = new TextStream(tokenizer);
@@ -61,7 +62,7 @@ export class Sequence {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     const { promptTokens } = this;
-    this.events.push({ type: "started", promptTokens, droppedTurns: this.#droppedTurns, seed: this.#seed });
+    this.events.push({ type: "started", promptTokens, ...this.#left, seed: this.#seed });
     if (this.#limit <= 0) this.end("length");
   }
 

@@ -37,8 +37,11 @@ export type TokenLogprob = { tokenId: number; text: string; logprob: number };
 export type GenerationEvent =
   /** Sent when the place in the queue is taken and whenever it changes; 1 is next. */
   | { type: "queued"; position: number }
-  /** `droppedTurns` oldest turns did not fit the context and were left out. */
-  | { type: "started"; promptTokens: number; droppedTurns: number; seed: number }
+  /**
+   * `droppedTurns` oldest turns did not fit the context and were left out; where the newest one alone did not fit,
+   * `cutCharacters` of its beginning were cut, else 0.
+   */
+  | { type: "started"; promptTokens: number; droppedTurns: number; cutCharacters: number; seed: number }
   /**
    * One sampled token. `text` is what became readable with it: empty while a character is incomplete or a stop
    * string may be forming. `logprob` is of the untempered model distribution.

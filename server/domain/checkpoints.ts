@@ -44,6 +44,7 @@ export type AnswerOrigin = {
   promptTokens: number | null;
   responseTokens: number | null;
   droppedTurns: number;
+  cutCharacters: number;
   /** exp of the mean log-probability of its tokens: how sure the policy was, 0..1. */
   meanTokenProbability: number | null;
   status: MessageStatus;
@@ -116,6 +117,17 @@ export async function locateCheckpoint(
   return { name: row.name, folder: path.resolve(dataFolder, row.folder), sizeBytes: row.sizeBytes };
 }
 
+/** @throws {AppError} NOT_FOUND for unknown checkpoints, BAD_REQUEST for those that score instead of answering */
+export async function checkAnswers(db: Db, checkpointId: string): Promise<void> {
+  const [row] = await db
+    .select({ stage: checkpoints.stage })
+    .from(checkpoints)
+    .where(eq(checkpoints.id, checkpointId));
+  if (!row) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
+  if (row.stage === "reward")
+    throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
+}
+
 /** @throws {AppError} NOT_FOUND for answers of other people */
 export async function explainAnswer(
   db: Db,
@@ -134,6 +146,7 @@ export async function explainAnswer(
     promptTokens: row.promptTokens,
     responseTokens: row.tokenIds?.length ?? null,
     droppedTurns: row.droppedTurns,
+    cutCharacters: row.cutCharacters,
     meanTokenProbability: row.logprobs?.length ? Math.exp(mean(row.logprobs)) : null,
     status: row.status,
     createdAt: row.createdAt,

@@ -1,13 +1,15 @@
 /** @file Questions and answers: asking, editing, regenerating, retrying, continuing, stopping. Rows first, then generation. */
 import { and, eq, ne, notExists, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import { checkpoints, conversations, messages } from "@/drizzle/schema";
+import { consentEvents, conversations, messages } from "@/drizzle/schema";
 import type { ChatMessage } from "@/model/runtime/types";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { Place } from "../generation/admission";
 import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
+import { checkAnswers } from "./checkpoints";
+import { consentNoticeVersion } from "./consent";
 import { ownedBy } from "./conversations";
 import { fallbackTitle, titleConversation } from "./conversations-title";
 import { checkMessageText, storableText } from "./message-text";
@@ -194,6 +196,11 @@ export async function resumeAnswer(
       if (!answer) {
         throw new AppError("CONFLICT", "Other messages follow this answer. Use “again” for another one.");
       }
+      // Retention counts from the last time anybody worked on it.
+      await tx
+        .update(conversations)
+        .set({ updatedAt: new Date() })
+        .where(eq(conversations.id, conversation.id));
       const leafId = keepsText ? answer.id : (answer.parentId ?? answer.id);
       return { answer, turns: await readTurns(tx, leafId, conversation), isFirst: false };
     });
@@ -239,17 +246,6 @@ function choosePolicy(chat: ChatServices, checkpointId: string | null): Policy {
     : { channel: null, checkpointId };
 }
 
-/** @throws {AppError} NOT_FOUND for unknown checkpoints, BAD_REQUEST for those that score instead of answering */
-async function checkAnswers(tx: Tx, checkpointId: string): Promise<void> {
-  const [row] = await tx
-    .select({ stage: checkpoints.stage })
-    .from(checkpoints)
-    .where(eq(checkpoints.id, checkpointId));
-  if (!row) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
-  if (row.stage === "reward")
-    throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
-}
-
 type ConversationRow = typeof conversations.$inferSelect;
 
 async function createConversation(
@@ -269,6 +265,12 @@ async function createConversation(
     })
     .returning();
   if (!row) throw new Error("The conversation was not inserted");
+  if (row.consent !== null) {
+    const { id: conversationId, consent: granted } = row;
+    await tx
+      .insert(consentEvents)
+      .values({ userId, conversationId, granted, noticeVersion: consentNoticeVersion });
+  }
   return row;
 }
 

@@ -23,6 +23,8 @@ export type Message = {
   checkpoint: { id: string; name: string } | null;
   /** Oldest turns that did not fit the context and were not seen by the policy. */
   droppedTurns: number;
+  /** Cut from the beginning of the question, where it alone did not fit the context. */
+  cutCharacters: number;
   promptTokens: number | null;
   responseTokens: number | null;
   createdAt: Date;
@@ -84,6 +86,7 @@ function toMessage({ message, checkpointName, feedback }: SelectedMessage): Mess
     checkpoint:
       message.checkpointId === null ? null : { id: message.checkpointId, name: checkpointName ?? "" },
     droppedTurns: message.droppedTurns,
+    cutCharacters: message.cutCharacters,
     promptTokens: message.promptTokens,
     responseTokens: message.tokenIds?.length ?? null,
     createdAt: message.createdAt,

@@ -5,6 +5,7 @@ import type { TemporaryUpdate } from "../generation/answer-updates";
 import { explainFailure } from "../generation/explain-failure";
 import type { ChatServices } from "../process-state";
 import { liveChannel } from "./channels";
+import { checkAnswers } from "./checkpoints";
 import { checkMessageText } from "./message-text";
 import { resolveSampling, type SamplingOverrides } from "./sampling";
 import { readSettings } from "./settings";
@@ -30,6 +31,8 @@ export async function* answerTemporarily(
     throw new AppError("BAD_REQUEST", "The last message must be a question, or an answer to go on with.");
   }
   for (const { content } of messages) checkMessageText(content);
+  // Here, because an engine is set up for whatever id it is asked for.
+  if (checkpointId !== null) await checkAnswers(db, checkpointId);
   const { defaultSampling, defaultSystemPrompt } = await readSettings(db);
   const system = systemPrompt || defaultSystemPrompt;
   const place = chat.generation.admit(userId);
@@ -48,7 +51,8 @@ export async function* answerTemporarily(
     for await (const event of answer.events) {
       if (event.type === "queued") yield event;
       if (event.type === "started") {
-        yield { type: "started", droppedTurns: event.droppedTurns, checkpoint: answer.checkpoint };
+        const { droppedTurns, cutCharacters } = event;
+        yield { type: "started", droppedTurns, cutCharacters, checkpoint: answer.checkpoint };
       }
       if (event.type === "token" && event.text !== "") yield { type: "delta", text: event.text };
       if (event.type === "finished") {

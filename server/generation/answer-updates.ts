@@ -10,11 +10,12 @@ export type AnswerUpdate =
       status: "queued" | "streaming";
       position: number | null;
       droppedTurns: number;
+      cutCharacters: number;
     }
   /** Still waiting for its turn. */
   | { type: "queued"; position: number }
-  /** The policy has begun; `droppedTurns` oldest turns did not fit its context. */
-  | { type: "started"; droppedTurns: number }
+  /** The policy has begun; `droppedTurns` oldest turns did not fit its context, nor the newest one's first `cutCharacters`. */
+  | { type: "started"; droppedTurns: number; cutCharacters: number }
   /** Text to append. */
   | { type: "delta"; text: string }
   /** The message as it is stored, its status final. Nothing follows. */
@@ -23,6 +24,11 @@ export type AnswerUpdate =
 /** The same for a temporary chat, where no message is stored. */
 export type TemporaryUpdate =
   | { type: "queued"; position: number }
-  | { type: "started"; droppedTurns: number; checkpoint: { id: string; name: string } }
+  | {
+      type: "started";
+      droppedTurns: number;
+      cutCharacters: number;
+      checkpoint: { id: string; name: string };
+    }
   | { type: "delta"; text: string }
   | { type: "ended"; status: "complete" | "length" | "stopped" | "failed"; error: string | null };

@@ -13,6 +13,7 @@ export type WrittenAnswer = {
   seed: number | null;
   promptTokens: number | null;
   droppedTurns: number;
+  cutCharacters: number;
 };
 
 export const writeEveryMs = 500;
@@ -38,7 +39,9 @@ export class AnswerWriter {
     this.#dirty.set(answer.id, answer);
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      const batch = [...this.#dirty.values()];
+      if (this.#dirty.size === 0) return;
+      // As text at once: the lists of tokens grow on, and a row's tokens must be those of its text.
+      const batch = JSON.stringify([...this.#dirty.values()]);
       this.#dirty.clear();
       // A batch that fails is not lost: the next one carries the same answers, longer.
       this.#writing = this.#writing.then(() => this.#store(batch)).catch(this.#onError);
@@ -50,7 +53,7 @@ export class AnswerWriter {
     const until = Date.now() + finalWithinMs;
     this.#dirty.delete(answer.id);
     for (let attempt = 1; ; attempt++) {
-      const stored = this.#writing.then(() => this.#store([answer]));
+      const stored = this.#writing.then(() => this.#store(JSON.stringify([answer])));
       this.#writing = stored.catch(() => {});
       try {
         return await stored;
@@ -63,18 +66,19 @@ export class AnswerWriter {
     }
   }
 
-  async #store(answers: WrittenAnswer[]): Promise<void> {
-    if (answers.length === 0) return;
+  /** @param answers JSON list of {@link WrittenAnswer} */
+  async #store(answers: string): Promise<void> {
     // As one JSON parameter: the statement is the same for any number of answers.
     await this.#db.execute(sql`
       update messages m set
         content = a.content, status = a.status, error = a.error,
         token_ids = a."tokenIds", logprobs = a.logprobs, seed = a.seed,
         prompt_tokens = a."promptTokens", dropped_turns = a."droppedTurns",
+        cut_characters = a."cutCharacters",
         finished_at = case when a.status in ('queued', 'streaming') then null else now() end
-      from jsonb_to_recordset(${JSON.stringify(answers)}::jsonb) as a(
+      from jsonb_to_recordset(${answers}::jsonb) as a(
         id uuid, content text, status text, error text, "tokenIds" int[], logprobs real[], seed int,
-        "promptTokens" int, "droppedTurns" int
+        "promptTokens" int, "droppedTurns" int, "cutCharacters" int
       )
       where m.id = a.id`);
   }

@@ -103,7 +103,8 @@ export class Answers {
       });
       for await (const event of events) {
         live.apply(event);
-        if (event.type !== "queued") writer.write(live.written());
+        // The end is written once, below, and not while the answer still counts as live.
+        if (event.type !== "queued" && !live.hasEnded) writer.write(live.written());
       }
       if (!live.hasEnded) throw new Error("The policy fell silent without finishing");
     } catch (error) {
@@ -139,6 +140,7 @@ class LiveAnswer {
   #cancelledAs: "stopped" | "interrupted" = "stopped";
   #position: number | null = null;
   #droppedTurns: number;
+  #cutCharacters: number;
   #promptTokens: number | null;
   #seed: number | null;
   #error: string | null = null;
@@ -153,6 +155,7 @@ class LiveAnswer {
     this.#tokenIds = answer.tokenIds ?? [];
     this.#logprobs = answer.logprobs ?? [];
     this.#droppedTurns = answer.droppedTurns;
+    this.#cutCharacters = answer.cutCharacters;
     this.#promptTokens = answer.promptTokens;
     this.#seed = answer.seed;
   }
@@ -173,6 +176,7 @@ class LiveAnswer {
       this.status = "streaming";
       this.#position = null;
       this.#droppedTurns = event.droppedTurns;
+      this.#cutCharacters = event.cutCharacters;
       this.#promptTokens = event.promptTokens;
       this.#seed = event.seed;
     }
@@ -216,6 +220,7 @@ class LiveAnswer {
       seed: this.#seed,
       promptTokens: this.#promptTokens,
       droppedTurns: this.#droppedTurns,
+      cutCharacters: this.#cutCharacters,
     };
   }
 
@@ -234,12 +239,17 @@ class LiveAnswer {
         status: hasStarted ? "streaming" : "queued",
         position,
         droppedTurns: this.#droppedTurns,
+        cutCharacters: this.#cutCharacters,
       });
     }
     while (!this.#isClosed && !signal?.aborted) {
       if (!hasStarted && this.status !== "queued") {
         hasStarted = true;
-        yield this.#at(sent, { type: "started", droppedTurns: this.#droppedTurns });
+        yield this.#at(sent, {
+          type: "started",
+          droppedTurns: this.#droppedTurns,
+          cutCharacters: this.#cutCharacters,
+        });
       } else if (!hasStarted && this.#position !== null && this.#position !== position) {
         position = this.#position;
         yield this.#at(sent, { type: "queued", position });

@@ -18,6 +18,7 @@ export type Choice = {
   seed: number | null;
   promptTokens: number;
   droppedTurns: number;
+  cutCharacters: number;
   /** Null while it is being made. */
   reason: "stop" | "length" | "cancelled" | null;
 };
@@ -32,6 +33,7 @@ export function newChoice(index: number): Choice {
     seed: null,
     promptTokens: 0,
     droppedTurns: 0,
+    cutCharacters: 0,
     reason: null,
   };
 }
@@ -45,6 +47,7 @@ export function applyEvent(
     choice.seed = event.seed;
     choice.promptTokens = event.promptTokens;
     choice.droppedTurns = event.droppedTurns;
+    choice.cutCharacters = event.cutCharacters;
   }
   if (event.type === "token") {
     choice.tokenIds.push(event.tokenId);

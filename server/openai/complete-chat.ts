@@ -163,6 +163,8 @@ function envelope({ questionId, call, created, checkpoint, choices }: Completion
     checkpoint: checkpoint.id,
     // Oldest turns that did not fit the context.
     dropped_turns: choices[0]?.droppedTurns ?? 0,
+    // Of the newest turn's beginning, where it alone did not fit.
+    cut_characters: choices[0]?.cutCharacters ?? 0,
   };
 }
 

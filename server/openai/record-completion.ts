@@ -74,6 +74,7 @@ function answerRow(
     seed: choice.seed,
     promptTokens: choice.promptTokens,
     droppedTurns: choice.droppedTurns,
+    cutCharacters: choice.cutCharacters,
     tokenIds: choice.tokenIds,
     logprobs: choice.logprobs,
     // In the order of the choices, after the question.

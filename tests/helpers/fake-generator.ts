@@ -4,10 +4,10 @@ import type { GenerationEvent, GenerationRequest, Generator, GeneratorInfo } fro
 /**
  * Written into the question, such as `tell me [tokens=40] [delay=5]`:
  * `tokens` how many come before the policy ends (12), `delay` milliseconds before each (0), `crash` the token at which the
- * process dies, `fail` the token at which the request fails, `dropped` turns reported as left out. The text follows the
+ * process dies, `fail` the token at which the request fails, `dropped` turns and `cut` characters reported as left out. The text follows the
  * question alone, unless `seeded` is 1.
  */
-type Directives = Record<"tokens" | "delay" | "crash" | "fail" | "dropped" | "seeded", number>;
+type Directives = Record<"tokens" | "delay" | "crash" | "fail" | "dropped" | "cut" | "seeded", number>;
 
 const words = "amber birch cedar delta ember fjord grove haven inlet jetty knoll lagoon".split(" ");
 
@@ -19,14 +19,14 @@ export class FakeGenerator implements Generator {
     signal?: AbortSignal,
   ): AsyncGenerator<GenerationEvent, void, void> {
     const question = request.messages.findLast(({ role }) => role === "user")?.content ?? "";
-    const { tokens, delay, crash, fail, dropped, seeded } = readDirectives(question);
+    const { tokens, delay, crash, fail, dropped, cut, seeded } = readDirectives(question);
     const { sampling, continueLast } = request;
     const seed = sampling.seed ?? 0;
     const source = seeded ? seed : hash(question);
     const promptTokens = request.messages.reduce((sum, { content }) => sum + content.split(" ").length, 0);
     const before = continueLast ? (request.messages.at(-1)?.content ?? "") : "";
     const done = before.split(" ").filter(Boolean).length;
-    yield { type: "started", promptTokens, droppedTurns: dropped, seed };
+    yield { type: "started", promptTokens, droppedTurns: dropped, cutCharacters: cut, seed };
     let text = before;
     let count = 0;
     const finish = (reason: "stop" | "length" | "cancelled"): GenerationEvent => ({
@@ -45,9 +45,9 @@ export class FakeGenerator implements Generator {
       const { word, tokenId } = wordAt(source, index);
       const piece = index === 0 ? word : ` ${word}`;
       count++;
-      const cut = findStop(text + piece, sampling.stop);
-      yield tokenEvent(tokenId, cut === null ? piece : (text + piece).slice(text.length, cut), request);
-      if (cut !== null) return yield finish("stop");
+      const stopAt = findStop(text + piece, sampling.stop);
+      yield tokenEvent(tokenId, stopAt === null ? piece : (text + piece).slice(text.length, stopAt), request);
+      if (stopAt !== null) return yield finish("stop");
       text += piece;
       // Like a real runtime, let cancellations in between two steps.
       await new Promise((resolve) => setImmediate(resolve));
@@ -81,7 +81,16 @@ export async function loadFakeGenerator(folder: string): Promise<Generator> {
 
 function readDirectives(question: string): Directives {
   const found = [...question.matchAll(/\[(\w+)=(\d+)\]/g)].map(([, key, value]) => [key, Number(value)]);
-  return { tokens: 12, delay: 0, crash: -1, fail: -1, dropped: 0, seeded: 0, ...Object.fromEntries(found) };
+  return {
+    tokens: 12,
+    delay: 0,
+    crash: -1,
+    fail: -1,
+    dropped: 0,
+    cut: 0,
+    seeded: 0,
+    ...Object.fromEntries(found),
+  };
 }
 
 function wordAt(source: number, index: number): { word: string; tokenId: number } {

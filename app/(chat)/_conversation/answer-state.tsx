@@ -15,6 +15,7 @@ type AnswerStateProps = {
   position: number | null;
   error: string | null;
   droppedTurns: number;
+  cutCharacters: number;
   isConnected: boolean;
   /** Left out where the answer can no longer be resumed, because other messages follow it. */
   onContinue?: (() => void) | undefined;
@@ -22,7 +23,7 @@ type AnswerStateProps = {
 };
 
 export function AnswerState(props: AnswerStateProps) {
-  const { status, hasText, position, droppedTurns, isConnected } = props;
+  const { status, hasText, position, droppedTurns, cutCharacters, isConnected } = props;
   return (
     <div className="mt-2 space-y-2 empty:hidden">
       {status === "queued" && (
@@ -40,6 +41,12 @@ export function AnswerState(props: AnswerStateProps) {
         <p className="text-small text-muted">
           The conversation is longer than the policy can read: the {turns(droppedTurns)} left out for this
           answer. Instructions and the newest turns were kept.
+        </p>
+      )}
+      {cutCharacters > 0 && (
+        <p className="text-small text-muted">
+          Your message is longer than the policy can read: its first {cutCharacters.toLocaleString("en")}{" "}
+          characters were left out for this answer. Its end was kept.
         </p>
       )}
       <Ending {...props} />

@@ -55,6 +55,7 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
         position={watched?.position ?? null}
         error={answer.error}
         droppedTurns={watched?.droppedTurns ?? answer.droppedTurns}
+        cutCharacters={watched?.cutCharacters ?? answer.cutCharacters}
         isConnected={isConnected}
         onContinue={isLast ? () => chat.continueAnswer(answer.id) : undefined}
         onRetry={isLast ? () => chat.retry(answer.id) : undefined}

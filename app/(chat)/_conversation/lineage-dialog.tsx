@@ -84,6 +84,9 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
             ...(origin.droppedTurns > 0
               ? [["Left out", `${origin.droppedTurns} oldest messages`] satisfies Fact]
               : []),
+            ...(origin.cutCharacters > 0
+              ? [["Cut", `first ${origin.cutCharacters.toLocaleString("en")} characters`] satisfies Fact]
+              : []),
             ...(origin.meanTokenProbability === null
               ? []
               : [

@@ -75,6 +75,7 @@ export function TemporaryView() {
                       position={turn.position}
                       error={turn.error}
                       droppedTurns={turn.droppedTurns}
+                      cutCharacters={turn.cutCharacters}
                       isConnected
                       onContinue={isLast ? () => void chat.continueAnswer() : undefined}
                       onRetry={isLast ? () => void chat.again() : undefined}

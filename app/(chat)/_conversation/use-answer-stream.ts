@@ -14,6 +14,7 @@ export type WatchedAnswer = {
   /** Place in the queue, 1 = next; null when unknown or not waiting. */
   position: number | null;
   droppedTurns: number;
+  cutCharacters: number;
 };
 
 /** Screens show no more than this; each update parses markdown. */
@@ -103,6 +104,7 @@ function startOf(message: Message): WatchedAnswer {
     status: message.status === "streaming" ? "streaming" : "queued",
     position: null,
     droppedTurns: message.droppedTurns,
+    cutCharacters: message.cutCharacters,
   };
 }
 
@@ -115,11 +117,18 @@ function applyUpdate<W extends WatchedAnswer>(now: W, update: AnswerUpdate): W {
         status: update.status,
         position: update.position,
         droppedTurns: update.droppedTurns,
+        cutCharacters: update.cutCharacters,
       };
     case "queued":
       return { ...now, status: "queued", position: update.position };
     case "started":
-      return { ...now, status: "streaming", position: null, droppedTurns: update.droppedTurns };
+      return {
+        ...now,
+        status: "streaming",
+        position: null,
+        droppedTurns: update.droppedTurns,
+        cutCharacters: update.cutCharacters,
+      };
     case "delta":
       return { ...now, status: "streaming", position: null, text: now.text + update.text };
     case "ended":

@@ -16,6 +16,7 @@ export type TemporaryTurn = {
   error: string | null;
   position: number | null;
   droppedTurns: number;
+  cutCharacters: number;
   checkpointName: string | null;
 };
 
@@ -46,8 +47,13 @@ export function useTemporaryChat(settings: Settings) {
       for await (const update of updates) {
         if (update.type === "queued") change(() => ({ position: update.position }));
         if (update.type === "started") {
-          const { droppedTurns, checkpoint } = update;
-          change(() => ({ status: "streaming", droppedTurns, checkpointName: checkpoint.name }));
+          const { droppedTurns, cutCharacters, checkpoint } = update;
+          change(() => ({
+            status: "streaming",
+            droppedTurns,
+            cutCharacters,
+            checkpointName: checkpoint.name,
+          }));
         }
         if (update.type === "delta") change(({ answer }) => ({ answer: answer + update.text }));
         if (update.type === "ended") change(() => ({ status: update.status, error: update.error }));
@@ -82,6 +88,7 @@ function newTurn(question: string): TemporaryTurn {
     error: null,
     position: null,
     droppedTurns: 0,
+    cutCharacters: 0,
     checkpointName: null,
   };
 }

@@ -205,6 +205,18 @@ describeEachDatabase("answers", (home) => {
     expect(message.content).not.toBe("");
   });
 
+  it("reports how much of a message was cut that alone did not fit the context", async () => {
+    await using server = await chatServer({ home });
+    const { call } = await newChatter(server.db);
+    const { answer } = await send(call, "[cut=1234] [tokens=30] [delay=5]");
+    const { updates } = await watch(call, answer.id);
+    expect(updates.some((update) => "cutCharacters" in update && update.cutCharacters === 1234)).toBe(true);
+    expect(updates.at(-1)).toMatchObject({ message: { cutCharacters: 1234 } });
+    const [reloaded] = (await watch(call, answer.id)).updates;
+    expect(reloaded).toMatchObject({ message: { cutCharacters: 1234 } });
+    expect(await call.models.explainAnswer({ messageId: answer.id })).toMatchObject({ cutCharacters: 1234 });
+  });
+
   it("reports turns that did not fit the context", async () => {
     await using server = await chatServer({ home });
     const { call } = await newChatter(server.db);
@@ -288,6 +300,19 @@ describe("sending twice", () => {
 });
 
 describe("temporary chats", () => {
+  it("set up no engine for a checkpoint that does not exist", async () => {
+    await using server = await chatServer();
+    const { call } = await newChatter(server.db);
+    const asked = await call.chat.temporary({
+      messages: [{ role: "user", content: "hi" }],
+      checkpointId: "made up",
+    });
+    await expect(asked.next()).rejects.toThrow("There is no such checkpoint");
+    expect(server.chat.generation.status().map(({ checkpointId }) => checkpointId)).toEqual([
+      server.checkpointId,
+    ]);
+  });
+
   it("answer without storing anything", async () => {
     await using server = await chatServer();
     const { call } = await newChatter(server.db);

@@ -90,7 +90,7 @@ function sequenceFor({
       seed,
     },
   };
-  return new Sequence(tokenizer, { tokens: prompt, droppedTurns: 0 }, request, {
+  return new Sequence(tokenizer, { tokens: prompt, droppedTurns: 0, cutCharacters: 0 }, request, {
     contextLength: 256,
     seed: 0,
   });

@@ -1,0 +1,1 @@
+ALTER TABLE "messages" ADD COLUMN "cut_characters" integer DEFAULT 0 NOT NULL;
