@@ -4,6 +4,7 @@ import superjson from "superjson";
 import { z } from "zod";
 import { addressKey, countAgainst } from "./auth/limits";
 import type { Context } from "./context";
+import { isRefusedValue, refusedValue } from "./db/refused-value";
 import { AppError, type ErrorCode, isAppError } from "./errors";
 import { isAllowed, type MemberPermission, type OpenPermission, type Permission } from "./permissions";
 
@@ -41,26 +42,25 @@ const translateErrors = t.middleware(async ({ ctx, next, path }) => {
   if (result.ok) return result;
   const { cause } = result.error;
   if (isAppError(cause)) throw toTrpcError(cause);
+  if (isRefusedValue(cause)) throw toTrpcError(refusedValue(cause));
   if (result.error.code === "INTERNAL_SERVER_ERROR") {
     ctx.log.error({ err: cause ?? result.error, requestId: ctx.requestId, path }, "procedure failed");
   }
   return result;
 });
 
-const limitMutations = t.middleware(async ({ ctx, next, type }) => {
-  if (type === "mutation") {
-    const { user, address } = ctx;
-    const counted = user
-      ? countAgainst("mutationByUser", user.id)
-      : countAgainst("mutationByAddress", addressKey(address));
-    await counted.catch((error: unknown) => {
-      throw isAppError(error) ? toTrpcError(error) : error;
-    });
-  }
+const limitCalls = t.middleware(async ({ ctx: { user, address }, next, type }) => {
+  const act = type === "mutation" ? "mutation" : "query";
+  const counted = user
+    ? countAgainst(`${act}ByUser`, user.id)
+    : countAgainst(`${act}ByAddress`, addressKey(address));
+  await counted.catch((error: unknown) => {
+    throw isAppError(error) ? toTrpcError(error) : error;
+  });
   return next();
 });
 
-const base = t.procedure.use(translateErrors).use(limitMutations);
+const base = t.procedure.use(translateErrors).use(limitCalls);
 
 function memberProcedure(permission: MemberPermission) {
   return base.meta({ permission }).use(({ ctx, next }) => {

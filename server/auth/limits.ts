@@ -18,6 +18,11 @@ const rules = {
   signUpByAddress: { points: 30, duration: hour },
   /** Asking for the password again, by person: a stolen session must not become a guesser. */
   passwordByUser: { points: 10, duration: 15 * minute },
+  /** Everything about oneself as one file: heavy, and each leaves a row in the audit log. */
+  exportByUser: { points: 10, duration: hour },
+  /** Reading, by person or address: far above what pages ask for. */
+  queryByUser: { points: 3000, duration: minute },
+  queryByAddress: { points: 1200, duration: minute },
   /** Anything that changes something, by person. */
   mutationByUser: { points: 600, duration: minute },
   /** The same where nobody is signed in, by address. */
@@ -38,6 +43,9 @@ function limiters(): Record<Limit, RateLimiterMemory> {
     signInByAccount: new RateLimiterMemory(rules.signInByAccount),
     signUpByAddress: new RateLimiterMemory(rules.signUpByAddress),
     passwordByUser: new RateLimiterMemory(rules.passwordByUser),
+    exportByUser: new RateLimiterMemory(rules.exportByUser),
+    queryByUser: new RateLimiterMemory(rules.queryByUser),
+    queryByAddress: new RateLimiterMemory(rules.queryByAddress),
     mutationByUser: new RateLimiterMemory(rules.mutationByUser),
     mutationByAddress: new RateLimiterMemory(rules.mutationByAddress),
   };

@@ -3,6 +3,7 @@ import { and, desc, eq, isNotNull, isNull, lt, or, type SQL, sql } from "drizzle
 import { consentEvents, conversations, messages } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
+import { consentNoticeVersion } from "./consent";
 import { storableText } from "./message-text";
 import { type Message, readMessages, readNewestLeaf } from "./messages";
 import { type SamplingOverrides, samplingOverridesSchema } from "./sampling";
@@ -202,7 +203,9 @@ export async function setConversationConsent(
       .where(ownedBy(userId, conversationId))
       .returning({ id: conversations.id });
     if (rows.length === 0) throw notFound();
-    await tx.insert(consentEvents).values({ userId, conversationId, granted: consent });
+    await tx
+      .insert(consentEvents)
+      .values({ userId, conversationId, granted: consent, noticeVersion: consentNoticeVersion });
   });
   return readConversation(db, { conversationId, userId });
 }

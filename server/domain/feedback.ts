@@ -118,7 +118,9 @@ async function checkSibling(db: Db, answer: Answer, comparedToId: string): Promi
     .select({ parentId: messages.parentId })
     .from(messages)
     .where(and(eq(messages.id, comparedToId), eq(messages.role, "assistant")));
-  if (comparedToId === answer.id || !other || other.parentId !== answer.parentId) {
+  // No parent means no question: all conversations that begin with an answer have that in common.
+  const isSibling = answer.parentId !== null && other?.parentId === answer.parentId;
+  if (comparedToId === answer.id || !isSibling) {
     throw new AppError("BAD_REQUEST", "Only two answers to the same question can be compared.");
   }
 }

@@ -78,6 +78,9 @@ export async function changeSettings(
         .insert(settings)
         .values({ key, value: json })
         .onConflictDoUpdate({ target: settings.key, set: { value: json, updatedAt: new Date() } });
+    }
+    // After all rows are written: the audit log's lock comes last, or two admins could wait for each other.
+    for (const [key, value] of changed) {
       await appendAudit(tx, {
         actorId,
         action: "setting.changed",

@@ -2,6 +2,7 @@
 import { countAgainst } from "../auth/limits";
 import { newRequestId } from "../context";
 import type { Db } from "../db/db";
+import { isRefusedValue, refusedValue } from "../db/refused-value";
 import { authenticateApiKey, type KeyHolder } from "../domain/api-keys";
 import { AppError, isAppError } from "../errors";
 import { log } from "../log";
@@ -35,6 +36,7 @@ export async function apiRoute(
     response.headers.set("x-request-id", requestId);
     return response;
   } catch (error) {
+    if (isRefusedValue(error)) return errorResponse(refusedValue(error), requestId);
     if (!isAppError(error)) log.error({ err: error, requestId }, "API request failed");
     return errorResponse(error, requestId);
   }

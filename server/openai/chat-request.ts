@@ -6,7 +6,7 @@ import { checkMessageLength, storableText } from "../domain/message-text";
 import { type SamplingOverrides, samplingOverridesSchema } from "../domain/sampling";
 import { ParameterError } from "./api-error";
 
-const maxChoices = 8;
+export const maxChoices = 8;
 const maxMessages = 1000;
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });

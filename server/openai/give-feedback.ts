@@ -7,15 +7,22 @@ import { feedbackTags, giveFeedback } from "../domain/feedback";
 import { AppError } from "../errors";
 import { ParameterError } from "./api-error";
 import type { ApiCall } from "./api-route";
+import { maxChoices } from "./chat-request";
+
+const idPrefix = "chatcmpl-";
 
 const bodySchema = z
   .object({
     /** `id` of the completion: "chatcmpl-…". */
-    completion_id: z.string().regex(/^chatcmpl-[0-9a-f-]{36}$/, "must be the id of a completion"),
+    completion_id: z
+      .string()
+      .startsWith(idPrefix)
+      .transform((id) => id.slice(idPrefix.length))
+      .pipe(z.uuid("must be the id of a completion")),
     /** Which of its choices. */
-    index: z.int().min(0).default(0),
+    index: z.int().min(0).max(maxChoices).default(0),
     thumb: z.enum(["up", "down"]).nullish(),
-    tags: z.array(z.enum(feedbackTags)).optional(),
+    tags: z.array(z.enum(feedbackTags)).max(feedbackTags.length).optional(),
     comment: z.string().max(10_000).optional(),
     correction: z.string().optional(),
   })
@@ -33,16 +40,12 @@ export async function takeFeedback(request: Request, { db, holder }: ApiCall): P
     const param = issue?.path.join(".") ?? "";
     throw new ParameterError(`${param || "body"} ${issue?.message ?? "does not fit"}`, param || null);
   }
-  const { completion_id, index, thumb, tags, comment, correction } = parsed.data;
+  const { completion_id: questionId, index, thumb, tags, comment, correction } = parsed.data;
+  const completion_id = `${idPrefix}${questionId}`;
   const [answer] = await db
     .select({ id: messages.id })
     .from(messages)
-    .where(
-      and(
-        eq(messages.parentId, completion_id.replace("chatcmpl-", "")),
-        sql`(${messages.sampling} ->> 'choice')::int = ${index}`,
-      ),
-    );
+    .where(and(eq(messages.parentId, questionId), sql`(${messages.sampling} ->> 'choice')::int = ${index}`));
   if (!answer) {
     throw new AppError(
       "NOT_FOUND",

@@ -1,4 +1,5 @@
 /** @file The API over real HTTP, asked by the real `openai` client. */
+import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { eq } from "drizzle-orm";
 import OpenAI from "openai";
@@ -190,6 +191,27 @@ describe("errors", () => {
     if (!(error instanceof OpenAI.APIError)) throw new Error(`not an API error: ${error}`);
     return { status: error.status, type: error.type, param: error.param, message: error.message };
   };
+
+  it("answer 400 to feedback on what is no id or no choice, and to text that cannot be stored", async () => {
+    const { key } = await newClient();
+    const give = async (body: object) => {
+      const response = await fetch(`${baseUrl()}/api/v1/feedback`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: JSON.stringify({ thumb: "up", ...body }),
+      });
+      return response.status;
+    };
+    expect(await give({ completion_id: `chatcmpl-${"-".repeat(36)}` })).toBe(400);
+    expect(await give({ completion_id: `chatcmpl-${randomUUID()}`, index: 2 ** 40 })).toBe(400);
+    expect(await give({ completion_id: `chatcmpl-${randomUUID()}` })).toBe(404);
+    const named = fetch(`${baseUrl()}/api/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "a\0b", messages: ask("hi") }),
+    });
+    expect((await named).status).toBe(400);
+  });
 
   it("refuse a missing, wrong or revoked key", async () => {
     const { client, user, apiKeyId } = await newClient();

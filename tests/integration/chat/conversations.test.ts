@@ -323,6 +323,19 @@ async function personOf(db: Db, userId: string) {
 }
 
 describeEachDatabase("usable conversations", (home) => {
+  it("are on record when a conversation begins with one", async () => {
+    await using server = await chatServer();
+    const { call } = await newChatter(server.db);
+    const { conversationId } = await call.chat.send({
+      messageId: randomUUID(),
+      conversationId: null,
+      parentId: null,
+      content: "hi",
+      settings: { consent: true },
+    });
+    expect(await call.account.consentHistory()).toMatchObject([{ conversationId, granted: true }]);
+  });
+
   it("follow the account, then the conversation's own answer, then the key, and end with a withdrawal", async () => {
     await using database = await testDatabase(home);
     const { db } = database;
@@ -406,6 +419,31 @@ describeEachDatabase("feedback", (home) => {
       await expect(compare(wrong)).rejects.toThrow("same question");
     }
     await finished(call, newMessageId);
+  });
+
+  it("compares no two answers that follow no question", async () => {
+    await using server = await chatServer();
+    const [ann, bob] = [await newChatter(server.db), await newChatter(server.db, "Bob")];
+    const supply = async (userId: string) => {
+      const [conversation] = await server.db.insert(conversations).values({ userId }).returning();
+      const [answer] = await server.db
+        .insert(messages)
+        .values({
+          conversationId: conversation?.id ?? "",
+          role: "assistant",
+          content: "x",
+          status: "supplied",
+        })
+        .returning();
+      return answer?.id ?? "";
+    };
+    const [mine, foreign] = [await supply(ann.userId), await supply(bob.userId)];
+    await expect(
+      ann.call.feedback.give({
+        messageId: mine,
+        comparison: { comparedToId: foreign, verdict: "better" },
+      }),
+    ).rejects.toThrow("Only two answers to the same question");
   });
 
   it("offers its reasons in words", async () => {

@@ -2,6 +2,7 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
+import { apiKeys } from "@/drizzle/schema";
 import type { Context } from "@/server/context";
 import { AppError } from "@/server/errors";
 import { log } from "@/server/log";
@@ -29,6 +30,11 @@ const failing = router({
   checked: procedure("instance.read")
     .input(z.object({ limit: z.int().max(3), name: z.string().min(1, "A name is needed.") }))
     .query(() => "fine"),
+  stored: procedure("account.own")
+    .input(z.object({ name: z.string() }))
+    .query(({ ctx, input }) =>
+      ctx.db.insert(apiKeys).values({ userId: ctx.user.id, keyHash: "", suffix: "", ...input }),
+    ),
   own: procedure("account.own").query(({ ctx }) => ctx.user.name),
 });
 
@@ -92,4 +98,12 @@ it("answers 401 to who is not signed in", async () => {
   expect((await ask("own", testContext(t.db, null))).status).toBe(401);
   const user = await makePerson(t.db, { name: "Ada" });
   expect((await ask("own", testContext(t.db, user))).status).toBe(200);
+});
+
+it("tells who sent it that a value cannot be stored", async () => {
+  await using t = await testDatabase();
+  const context = testContext(t.db, await makePerson(t.db));
+  const { status, error } = await ask("stored", context, { name: "a\0b" });
+  expect(status).toBe(400);
+  expect(error.message).toContain("cannot be stored: a control character");
 });

@@ -1,5 +1,7 @@
 /** @file One's own data as a download, streamed. */
+import { countAgainst } from "@/server/auth/limits";
 import { exportAccount } from "@/server/domain/account-data";
+import { httpStatus, isAppError } from "@/server/errors";
 import { createContext } from "@/server/request-context";
 
 export async function GET(request: Request): Promise<Response> {
@@ -10,6 +12,12 @@ export async function GET(request: Request): Promise<Response> {
   });
   const { db, user } = await createContext(request.headers, headers);
   if (!user) return Response.json({ code: "UNAUTHORIZED", message: "Sign in to go on." }, { status: 401 });
+  try {
+    await countAgainst("exportByUser", user.id);
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return Response.json({ code: error.code, message: error.message }, { status: httpStatus[error.code] });
+  }
   return new Response(toStream(exportAccount(db, user.id)), { headers });
 }
 

@@ -8,6 +8,9 @@ import { createContext } from "@/server/request-context";
 import { appRouter } from "@/server/routers/root";
 import { toTrpcError } from "@/server/trpc";
 
+/** Pages put up to ten calls into one request. */
+const maxBatchSize = 20;
+
 async function handle(received: Request): Promise<Response> {
   try {
     checkMutation(received, processEnv());
@@ -23,12 +26,14 @@ function answer(req: Request): Promise<Response> {
     endpoint: "/api/trpc",
     req,
     router: appRouter,
+    maxBatchSize,
     createContext: ({ resHeaders }) => createContext(req.headers, resHeaders).catch(rethrow),
     responseMeta: ({ type, paths }) => ({ headers: responseHeaders(type, paths) }),
-    onError({ error, path }) {
-      // Inside procedures errors are logged with their request id; this is the rest: a context that could not be made.
-      if (error.code === "INTERNAL_SERVER_ERROR" && path === undefined)
-        log.error({ err: error }, "request failed");
+    onError({ error, path, type, ctx }) {
+      // Inside procedures errors are logged with their request id; this is the rest: a context that could not be made,
+      // and streams, which fail after their procedure has returned.
+      if (error.code !== "INTERNAL_SERVER_ERROR" || (path !== undefined && type !== "subscription")) return;
+      log.error({ err: error.cause ?? error, requestId: ctx?.requestId, path }, "request failed");
     },
   });
 }
