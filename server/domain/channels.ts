@@ -19,12 +19,16 @@ export type Channel = {
   state: EngineState | "idle";
   /** Answers that wait for a slot. */
   waiting: number;
-  /** Why it cannot answer, where it cannot. */
+  /** Why it cannot answer, where it cannot; for those who manage models, because it may name files. */
   problem: string | null;
   changedAt: Date;
 };
 
-export async function listChannels(db: Db, { generation }: ChatServices): Promise<Channel[]> {
+export async function listChannels(
+  db: Db,
+  { generation }: ChatServices,
+  { withProblems }: { withProblems: boolean },
+): Promise<Channel[]> {
   const rows = await db
     .select({ channel: channels, checkpoint: checkpoints })
     .from(channels)
@@ -38,7 +42,7 @@ export async function listChannels(db: Db, { generation }: ChatServices): Promis
       isToy: isToyFolder(checkpoint.folder),
       state: engine?.state ?? "idle",
       waiting: engine?.waiting ?? 0,
-      problem: engine?.lastError ?? null,
+      problem: (withProblems && engine?.lastError) || null,
       changedAt: channel.changedAt,
     };
   });

@@ -29,6 +29,7 @@ export class ServedCheckpoint {
   readonly checkpointId: string;
   state: EngineState = "loading";
   info: GeneratorInfo | null = null;
+  /** For admins: it may name files of this machine. */
   lastError: string | null = null;
   restarts = 0;
   lastUsedAt = Date.now();
@@ -39,6 +40,8 @@ export class ServedCheckpoint {
   #process: EngineProcess | null = null;
   #running: Promise<void>;
   #wakeBackoff: () => void = () => {};
+  /** The last error, where it was written for people. */
+  #toldError: string | null = null;
   #onState = new Set<() => void>();
 
   constructor(served: ServedOptions) {
@@ -64,7 +67,7 @@ export class ServedCheckpoint {
   async ready(): Promise<GeneratorInfo> {
     this.#revive();
     while (this.state !== "ready") {
-      if (this.state === "failed" || this.state === "closed") throw this.#unavailable();
+      if (this.state === "failed" || this.state === "closed") throw this.#notReady();
       await new Promise<void>((resolve) => this.#onState.add(resolve));
     }
     if (!this.info) throw new Error("A ready engine has told what it serves");
@@ -148,6 +151,7 @@ export class ServedCheckpoint {
         if (this.#isClosed()) return;
         crashes = error instanceof EngineCrashed ? crashes + 1 : maxCrashesInARow;
         this.lastError = describeLoadFailure(error);
+        this.#toldError = error instanceof AppError ? error.message : null;
       }
       this.#log("error", this.lastError);
       if (crashes >= maxCrashesInARow) {
@@ -177,6 +181,7 @@ export class ServedCheckpoint {
     try {
       this.info = await engine.loaded;
       this.lastError = null;
+      this.#toldError = null;
       this.#log("info", `Serving ${this.info.name} after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
       this.#setState("ready");
       this.#queue.setSlots(this.#served.options.slots);
@@ -218,8 +223,17 @@ export class ServedCheckpoint {
     this.#waiting.clear();
   }
 
-  #unavailable(): AppError {
+  /** To the admin who loads it. */
+  #notReady(): AppError {
     return new AppError("UNAVAILABLE", `The model cannot answer. ${this.lastError ?? "It was unloaded."}`);
+  }
+
+  /** To people who ask it. */
+  #unavailable(): AppError {
+    const remedy = this.#toldError ?? "Try again in a minute; an admin finds the reason on the models page.";
+    return new AppError("UNAVAILABLE", `The model cannot answer right now. ${remedy}`, {
+      cause: this.lastError === null ? undefined : new Error(this.lastError),
+    });
   }
 
   #log(level: "info" | "warn" | "error", message: string): void {

@@ -5,11 +5,14 @@ import { explainAnswer, listCheckpoints } from "../domain/checkpoints";
 import { resolveSampling } from "../domain/sampling";
 import { readSettings } from "../domain/settings";
 import { chatServices } from "../generation/chat-services";
+import { isAllowed } from "../permissions";
 import { procedure, router } from "../trpc";
 
 export const modelsRouter = router({
   /** Each channel with its checkpoint and whether it can answer right now. */
-  channels: procedure("chat.use").query(({ ctx }) => listChannels(ctx.db, chatServices())),
+  channels: procedure("chat.use").query(({ ctx }) =>
+    listChannels(ctx.db, chatServices(), { withProblems: isAllowed(ctx.user, "models.manage") }),
+  ),
 
   /** What holds where a conversation sets nothing. */
   defaultSampling: procedure("chat.use").query(async ({ ctx }) =>

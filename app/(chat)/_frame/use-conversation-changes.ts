@@ -21,6 +21,8 @@ export function useConversationChanges(): void {
         if (kind === "deleted") return;
         void queries.invalidateQueries({ queryKey: trpc.conversations.get.queryKey({ conversationId }) });
       },
+      // Signed out meanwhile: reading anything says so, and leads to the sign-in page.
+      onError: () => void queries.invalidateQueries({ queryKey: trpc.conversations.list.pathKey() }),
     }),
   );
 

@@ -1,7 +1,7 @@
 /** @file Conversations through procedures: list, search, branches, deletion, export, consent, retention, owners. */
 import { randomUUID } from "node:crypto";
 import { and, eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { apiKeys, conversations, messages, users } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import { answerConsent } from "@/server/domain/consent";
@@ -13,7 +13,7 @@ import { isUsableConversation } from "@/server/domain/usable-conversations";
 import { chatServer } from "../../helpers/chat-server";
 import { exchange, finished, newChatter, send } from "../../helpers/chatting";
 import { waitUntil } from "../../helpers/fake-generation";
-import { callerFor } from "../../helpers/test-context";
+import { callerFor, makePerson } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
 /** Conversations without any generation: `titles` oldest first, a minute apart. */
@@ -314,6 +314,16 @@ describe("owners", () => {
       await expect(attempt).rejects.toMatchObject({ code: "FORBIDDEN" });
     }
   });
+});
+
+it("tells why a channel cannot answer to those who manage models alone: it may name files", async () => {
+  await using server = await chatServer();
+  const { call } = await newChatter(server.db);
+  const admin = callerFor(server.db, await makePerson(server.db, { role: "admin" }));
+  const lastError = "/srv/models/x is damaged";
+  vi.spyOn(server.chat.generation, "stateOf").mockReturnValue({ state: "failed", waiting: 0, lastError });
+  expect(await admin.models.channels()).toMatchObject([{ state: "failed", problem: lastError }]);
+  expect(await call.models.channels()).toMatchObject([{ state: "failed", problem: null }]);
 });
 
 async function personOf(db: Db, userId: string) {

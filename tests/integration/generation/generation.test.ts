@@ -142,14 +142,17 @@ describe("generation", () => {
     expect(generation.restarts).toBe(0);
   });
 
-  it("says why a checkpoint cannot be loaded, and tries again when asked again", async () => {
+  it("tells why a checkpoint cannot be loaded to the admin and the log, not to people, and tries again when asked", async () => {
     await using generation = await fakeGeneration();
     openLive(generation, "broken-1");
     for (const _attempt of [1, 2]) {
       const { error } = await collect(generate(generation, "hello").events);
       expect(error).toBeInstanceOf(AppError);
-      expect(String(error)).toContain("/models/broken-1 holds no model");
+      expect(String(error)).toContain("The model cannot answer right now");
+      expect(String(error)).not.toContain("/models");
+      expect(String(error instanceof Error && error.cause)).toContain("/models/broken-1 holds no model");
     }
+    await expect(generation.load("broken-1")).rejects.toThrow("/models/broken-1 holds no model");
     expect(generation.stateOf("broken-1")?.state).toBe("failed");
   });
 
