@@ -1,5 +1,5 @@
 /** @file A fresh clone, `npm start`, until the first token over the API; and how long a second start takes. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import path from "node:path";
 import readline from "node:readline";
 import { projectRoot } from "@/server/project-root";
@@ -47,30 +47,27 @@ type Started = {
   stop(): Promise<void>;
 };
 
-/** Resolves when the server says that it is ready; its lines are passed on meanwhile. */
+/** Resolves when the server says that it is ready; its lines are passed on, then and later. */
 async function npmStart(clone: string, env: NodeJS.ProcessEnv): Promise<Started> {
-  const child: ChildProcess = spawn("npm", ["start"], {
-    cwd: clone,
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  const child = spawn("npm", ["start"], { cwd: clone, env, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   const phases: Record<string, number> = {};
-  if (!child.stdout) throw new Error("npm start has no output.");
-  for await (const line of readline.createInterface({ input: child.stdout })) {
-    console.error(line);
-    const step = /✔ (.+) · ([\d.]+) s$/.exec(line);
-    if (step?.[1]) phases[step[1]] = Number(step[2]);
-    if (!line.startsWith('{"attune":"ready"')) continue;
-    const { url, setupUrl } = JSON.parse(line);
-    child.stdout.resume();
-    const stop = async () => {
-      child.kill("SIGINT");
-      await ended;
-    };
-    return { url, setupUrl, phases, stop };
-  }
-  throw new Error("npm start ended before the server was ready.");
+  const lines = readline.createInterface({ input: child.stdout });
+  const ready = await new Promise<string>((resolve, reject) => {
+    lines.on("line", (line) => {
+      console.error(line);
+      const step = /✔ (.+) · ([\d.]+) s$/.exec(line);
+      if (step?.[1]) phases[step[1]] = Number(step[2]);
+      if (line.startsWith('{"attune":"ready"')) resolve(line);
+    });
+    lines.once("close", () => reject(new Error("npm start ended before the server was ready.")));
+  });
+  const { url, setupUrl } = JSON.parse(ready);
+  const stop = async () => {
+    child.kill("SIGINT");
+    await ended;
+  };
+  return { url, setupUrl, phases, stop };
 }
 
 const seconds = (milliseconds: number): number => Number((milliseconds / 1000).toFixed(1));
