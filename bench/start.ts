@@ -49,7 +49,12 @@ type Started = {
 
 /** Resolves when the server says that it is ready; its lines are passed on, then and later. */
 async function npmStart(clone: string, env: NodeJS.ProcessEnv): Promise<Started> {
-  const child = spawn("npm", ["start"], { cwd: clone, env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("npm", ["start"], {
+    cwd: clone,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
   const ended = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   const phases: Record<string, number> = {};
   const lines = readline.createInterface({ input: child.stdout });
@@ -64,7 +69,8 @@ async function npmStart(clone: string, env: NodeJS.ProcessEnv): Promise<Started>
   });
   const { url, setupUrl } = JSON.parse(ready);
   const stop = async () => {
-    child.kill("SIGINT");
+    // As a terminal does: Ctrl-C goes to the whole group, npm itself passes nothing on.
+    if (child.pid) process.kill(-child.pid, "SIGINT");
     await ended;
   };
   return { url, setupUrl, phases, stop };
