@@ -4,9 +4,10 @@
 import { type ReactNode, useState } from "react";
 import { IconButton } from "@/app/_components/button";
 import { MeaningBadge } from "@/app/_components/meaning-badge";
-import { Menu, MenuItem, MenuSeparator } from "@/app/_components/menu";
+import { Menu } from "@/app/_components/menu";
 import type { Conversation } from "@/app/_lib/api-types";
 import { OpenListButton } from "../_frame/list-drawer";
+import { ConversationMenuItems } from "../_list/conversation-menu-items";
 import { TitleInput } from "../_list/conversation-row";
 import { useConversationActions } from "../_list/use-conversation-actions";
 import { usePolicy } from "./use-policy";
@@ -33,7 +34,6 @@ type ConversationHeaderProps = { conversation: Conversation; onOpenSettings: () 
 export function ConversationHeader({ conversation, onOpenSettings }: ConversationHeaderProps) {
   const [isRenaming, setIsRenaming] = useState(false);
   const actions = useConversationActions();
-  const { id, isPinned, isArchived } = conversation;
   const title = conversation.title || "New conversation";
 
   return (
@@ -44,7 +44,7 @@ export function ConversationHeader({ conversation, onOpenSettings }: Conversatio
             title={title}
             onDone={(changed) => {
               setIsRenaming(false);
-              if (changed) actions.rename(id, changed);
+              if (changed) actions.rename(conversation.id, changed);
             }}
           />
         ) : (
@@ -56,27 +56,11 @@ export function ConversationHeader({ conversation, onOpenSettings }: Conversatio
     >
       <IconButton icon="sliders" label="Settings of this conversation" onClick={onOpenSettings} />
       <Menu trigger={<IconButton icon="dots" label="More actions" />}>
-        <MenuItem icon="edit" onSelect={() => setIsRenaming(true)}>
-          Rename
-        </MenuItem>
-        {!isArchived && (
-          <MenuItem icon="pin" onSelect={() => actions.change(id, { isPinned: !isPinned })}>
-            {isPinned ? "Unpin" : "Pin"}
-          </MenuItem>
-        )}
-        <MenuItem icon="archive" onSelect={() => actions.archive(conversation)}>
-          {isArchived ? "Move back to the list" : "Archive"}
-        </MenuItem>
-        <MenuItem icon="download" onSelect={() => void actions.download(id, "markdown")}>
-          Export as Markdown
-        </MenuItem>
-        <MenuItem icon="download" onSelect={() => void actions.download(id, "json")}>
-          Export as JSON
-        </MenuItem>
-        <MenuSeparator />
-        <MenuItem icon="trash" danger onSelect={() => actions.remove(conversation)}>
-          Delete
-        </MenuItem>
+        <ConversationMenuItems
+          conversation={conversation}
+          actions={actions}
+          onRename={() => setIsRenaming(true)}
+        />
       </Menu>
     </ChatHeader>
   );

@@ -1,25 +1,13 @@
 /** @file The consent question, explained once: two answers of equal weight, off until one says otherwise. */
 "use client";
 
-import { useMutation } from "@tanstack/react-query";
-import { useRouter } from "next/navigation";
 import { Button } from "@/app/_components/button";
-import { useToast } from "@/app/_components/toast";
-import { errorText } from "@/app/_lib/error-text";
-import { useTRPC } from "@/app/_lib/trpc";
+import { useAnswerConsent } from "@/app/_lib/use-answer-consent";
 import { useViewer } from "./viewer-context";
 
 export function ConsentQuestion() {
-  const trpc = useTRPC();
   const viewer = useViewer();
-  const router = useRouter();
-  const toast = useToast();
-  const answering = useMutation(
-    trpc.account.answerConsent.mutationOptions({
-      onSuccess: () => router.refresh(),
-      onError: (error) => toast({ text: errorText(error), isError: true }),
-    }),
-  );
+  const answering = useAnswerConsent();
   if (viewer.consentAnsweredAt || answering.isSuccess) return null;
 
   return (

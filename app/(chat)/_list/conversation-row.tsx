@@ -5,8 +5,9 @@ import Link from "next/link";
 import { type KeyboardEvent, useState } from "react";
 import { IconButton } from "@/app/_components/button";
 import { classNames } from "@/app/_components/class-names";
-import { Menu, MenuItem, MenuSeparator } from "@/app/_components/menu";
+import { Menu } from "@/app/_components/menu";
 import type { ConversationSummary } from "@/app/_lib/api-types";
+import { ConversationMenuItems } from "./conversation-menu-items";
 import type { ConversationActions } from "./use-conversation-actions";
 
 type ConversationRowProps = {
@@ -61,30 +62,11 @@ export function ConversationRow({ conversation, isCurrent, actions, onNavigate }
             />
           }
         >
-          <MenuItem icon="edit" onSelect={() => setIsRenaming(true)}>
-            Rename
-          </MenuItem>
-          {!conversation.isArchived && (
-            <MenuItem
-              icon="pin"
-              onSelect={() => actions.change(conversation.id, { isPinned: !conversation.isPinned })}
-            >
-              {conversation.isPinned ? "Unpin" : "Pin"}
-            </MenuItem>
-          )}
-          <MenuItem icon="archive" onSelect={() => actions.archive(conversation)}>
-            {conversation.isArchived ? "Move back to the list" : "Archive"}
-          </MenuItem>
-          <MenuItem icon="download" onSelect={() => actions.download(conversation.id, "markdown")}>
-            Export as Markdown
-          </MenuItem>
-          <MenuItem icon="download" onSelect={() => actions.download(conversation.id, "json")}>
-            Export as JSON
-          </MenuItem>
-          <MenuSeparator />
-          <MenuItem icon="trash" danger onSelect={() => actions.remove(conversation)}>
-            Delete
-          </MenuItem>
+          <ConversationMenuItems
+            conversation={conversation}
+            actions={actions}
+            onRename={() => setIsRenaming(true)}
+          />
         </Menu>
       )}
     </li>

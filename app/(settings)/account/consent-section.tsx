@@ -1,28 +1,16 @@
 /** @file The answer to the consent question, what it means, and every answer given so far. */
 "use client";
 
-import { useMutation } from "@tanstack/react-query";
 import Link from "next/link";
-import { useRouter } from "next/navigation";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { Moment } from "@/app/_components/moment";
 import { Switch } from "@/app/_components/switch";
-import { useToast } from "@/app/_components/toast";
 import type { ConsentEvent, Profile } from "@/app/_lib/api-types";
-import { errorText } from "@/app/_lib/error-text";
-import { useTRPC } from "@/app/_lib/trpc";
+import { useAnswerConsent } from "@/app/_lib/use-answer-consent";
 import { Section } from "../_frame/section";
 
 export function ConsentSection({ profile, events }: { profile: Profile; events: ConsentEvent[] }) {
-  const trpc = useTRPC();
-  const router = useRouter();
-  const toast = useToast();
-  const answering = useMutation(
-    trpc.account.answerConsent.mutationOptions({
-      onSuccess: () => router.refresh(),
-      onError: (error) => toast({ text: errorText(error), isError: true }),
-    }),
-  );
+  const answering = useAnswerConsent();
   // While the answer is on its way the switch shows it already.
   const granted = answering.isPending ? answering.variables.granted : profile.consent.granted;
 
