@@ -105,11 +105,13 @@ function describeEvent(event: RunEvent | DataEvent): string {
       return `step ${step + 1}/${totalSteps}  ${facts}  ${formatSeconds(secondsLeft)} left`;
     }
     case "skipped":
-      return `step ${event.step + 1} was not finite and is left out`;
+      return `step ${event.step + 1} is left out: ${event.reason === "spike" ? `its loss ${event.loss.toFixed(4)} is far above those before` : "loss or gradient is not finite"}`;
     case "evaluated":
       return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
+    case "sample":
+      return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
     case "saved":
-      return `saved ${event.folder}`;
+      return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }
 }
 

@@ -39,6 +39,7 @@ export type RunSettings = {
   lora: LoraShape | null;
 };
 
+/** What a run tells while it goes. Steps count from 0, as in the training state; losses are nats per counted token. */
 export type RunEvent =
   | { type: "resumed"; step: number }
   | {
@@ -47,14 +48,24 @@ export type RunEvent =
       totalSteps: number;
       loss: number;
       lr: number;
+      /** Before clipping. */
       gradientNorm: number;
       tokensPerSecond: number;
       secondsLeft: number;
+      epoch: number;
+      /** By all applied steps of the run so far, padding left out. */
+      tokensSeen: number;
+      /** Resident memory of this process, in MiB. */
+      memoryMb: number;
     }
-  /** Not applied: loss or gradient was not finite. */
-  | { type: "skipped"; step: number }
+  /** Not applied: loss or gradient was not finite, or the loss is far above those before. */
+  | { type: "skipped"; step: number; loss: number; reason: SkipReason }
   | { type: "evaluated"; step: number; validationLoss: number }
-  | { type: "saved"; step: number; folder: string };
+  /** What the model says at this step. */
+  | { type: "sample"; step: number; prompt: string; response: string }
+  | { type: "saved"; step: number; folder: string; isBest: boolean };
+
+export type SkipReason = "nonFinite" | "spike";
 
 export type RunSummary = {
   steps: number;
@@ -124,6 +135,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     epoch: 0,
     skippedSteps: [],
     optimizerSteps: 0,
+    tokensSeen: 0,
     seed,
     configSha256,
     threads,
@@ -141,7 +153,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     state.epoch = state.step < totalSteps ? order.place(state.step).epoch : settings.epochs;
     await saveCheckpoint(folder, { base, trainer, facts, state });
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
-    onEvent({ type: "saved", step: state.step, folder });
+    onEvent({ type: "saved", step: state.step, folder, isBest: state.best?.step === state.step });
   };
   const evaluate = async () => {
     if (validation.length === 0) return null;
@@ -174,13 +186,25 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
       const { loss, gradientNorm, applied } = await trainer.step(batches, lr);
       if (applied) {
         skipsInARow = 0;
-        const tokensPerSecond = speed.add(batches.reduce((sum, { realTokens }) => sum + realTokens, 0));
-        const secondsLeft = (totalSteps - step - 1) * speed.secondsPerStep;
-        onEvent({ type: "step", step, totalSteps, loss, lr, gradientNorm, tokensPerSecond, secondsLeft });
+        const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
+        state.tokensSeen += tokens;
+        onEvent({
+          type: "step",
+          step,
+          totalSteps,
+          loss,
+          lr,
+          gradientNorm,
+          tokensPerSecond: speed.add(tokens),
+          secondsLeft: (totalSteps - step - 1) * speed.secondsPerStep,
+          epoch: order.place(step).epoch,
+          tokensSeen: state.tokensSeen,
+          memoryMb: process.memoryUsage.rss() / 2 ** 20,
+        });
       } else {
         state.skippedSteps.push(step);
         skipsInARow++;
-        onEvent({ type: "skipped", step });
+        onEvent({ type: "skipped", step, loss, reason: "nonFinite" });
         if (skipsInARow === skipsBeforePause) throw new DivergedError(step);
       }
     }

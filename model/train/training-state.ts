@@ -19,6 +19,8 @@ export const trainingStateSchema = z.object({
   skippedSteps: z.array(z.int().nonnegative()),
   /** Updates the optimizer applied: its bias correction counts these. */
   optimizerSteps: z.int().nonnegative(),
+  /** By the applied steps, padding left out. */
+  tokensSeen: z.int().nonnegative(),
   seed: z.int().nonnegative(),
   /** sha256 of the run's configuration: another one is another run. */
   configSha256: z.string(),

@@ -97,6 +97,22 @@ describe.each([
   });
 });
 
+test("each step tells where the run is, and a saved checkpoint whether it is the best so far", async () => {
+  const { events } = await run(configFor("told", { epochs: 2, lora: null, lr: 1e-3 }));
+  const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
+  const { totalSteps } = steps[0] ?? { totalSteps: 0 };
+  expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: totalSteps }, (_, i) => i));
+  expect([steps[0]?.epoch, steps.at(-1)?.epoch]).toEqual([0, 1]);
+  const seen = steps.map(({ tokensSeen }) => tokensSeen);
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  // Each example is seen twice.
+  expect((seen.at(-1) ?? 0) / 2).toBe(seen[totalSteps / 2 - 1]);
+  expect(steps[0]?.memoryMb).toBeGreaterThan(50);
+  const evaluated = events.flatMap((event) => (event.type === "evaluated" ? [event.validationLoss] : []));
+  const saved = events.flatMap((event) => (event.type === "saved" ? [event.isBest] : []));
+  expect(saved).toEqual(evaluated.map((loss, i) => loss === Math.min(...evaluated.slice(0, i + 1))));
+});
+
 test("an adapter's checkpoint holds the merged weights", async () => {
   const { summary } = await run(
     configFor("lora", { lora: { rank: 4, alpha: 8, targets: null }, saveEverySteps: 8 }),
