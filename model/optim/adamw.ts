@@ -25,7 +25,7 @@ export type TrainedParameter = { values: Float32Array; shape: readonly number[] 
 export type StepOutcome = {
   /** Before clipping. */
   gradientNorm: number;
-  /** False when the gradient was not finite: nothing was changed. */
+  /** False when nothing was changed: the gradient was not finite, or was discarded. */
   applied: boolean;
 };
 
@@ -72,13 +72,24 @@ export class AdamW implements AsyncDisposable {
 
   /** Applies what was accumulated and forgets it. */
   async step(lr: number): Promise<StepOutcome> {
-    let squares = 0;
-    for (const gradient of this.#gradients.values()) squares += await this.#ops.sumSquares(gradient);
-    const gradientNorm = Math.sqrt(squares);
+    const gradientNorm = await this.#gradientNorm();
     const applied = Number.isFinite(gradientNorm);
     if (applied) await this.#apply(lr, gradientNorm);
     this.#gradients.clear();
     return { gradientNorm, applied };
+  }
+
+  /** Forgets what was accumulated; nothing else changes. */
+  async discard(): Promise<StepOutcome> {
+    const gradientNorm = await this.#gradientNorm();
+    this.#gradients.clear();
+    return { gradientNorm, applied: false };
+  }
+
+  async #gradientNorm(): Promise<number> {
+    let squares = 0;
+    for (const gradient of this.#gradients.values()) squares += await this.#ops.sumSquares(gradient);
+    return Math.sqrt(squares);
   }
 
   async #apply(lr: number, gradientNorm: number): Promise<void> {

@@ -37,6 +37,14 @@ export const commonSettings = {
     .nullable()
     .default(1)
     .describe("clipping by global norm; null: none"),
+  spikeFactor: z
+    .number()
+    .gt(1)
+    .nullable()
+    .default(3)
+    .describe(
+      "a step whose loss is above this many times the median of the last 50 (at least 1 nat) is left out; null: none is",
+    ),
   validationShare: z.number().min(0).max(0.5).default(0.05).describe("of the examples, never trained on"),
   evaluateEverySteps: z.int().positive().nullable().default(null).describe("null: ten times in the run"),
   saveEverySteps: z.int().positive().nullable().default(null).describe("null: with every evaluation"),

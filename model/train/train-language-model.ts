@@ -1,20 +1,23 @@
 /** @file The run that pretraining and SFT share: steps in a known order, evaluation, checkpoints, and going on after a kill. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import type { CheckpointFacts } from "../checkpoint/checkpoint-writer";
 import { expectedTensors } from "../checkpoint/expected-tensors";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
-import { type Example, packRows } from "../data/packing";
+import type { Example } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { learningRateShare } from "../optim/schedule";
-import { cutBatches, DataOrder } from "./data-order";
+import { DataOrder, evaluationBatches } from "./data-order";
 import { createLora } from "./lora";
+import { isSpike, withLoss } from "./loss-spikes";
+import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
 import { saveCheckpoint } from "./save-checkpoint";
+import { Speed } from "./speed";
 import { Trainer } from "./trainer";
-import { readTrainingState, restoreOptimizer, type TrainingState } from "./training-state";
+import { restoreOptimizer, type TrainingState } from "./training-state";
 
 export type RunSettings = {
   stage: "pretrain" | "sft";
@@ -33,6 +36,7 @@ export type RunSettings = {
   epsilon: number;
   weightDecay: number;
   maxGradientNorm: number | null;
+  spikeFactor: number | null;
   evaluateEverySteps: number | null;
   saveEverySteps: number | null;
   threads: number;
@@ -77,17 +81,28 @@ export type RunSummary = {
   finished: boolean;
 };
 
-/** Three steps in a row were not finite. */
+/** Three steps in a row were left out; the weights are those from before them, and are saved. */
 export class DivergedError extends Error {
   override readonly name = "DivergedError";
-  constructor(step: number) {
+  constructor(lastStep: number, reason: SkipReason) {
+    const fact =
+      reason === "spike" ? "a loss far above those before" : "a loss or gradient that is not finite";
     super(
-      `Steps ${step - 2} to ${step} had a loss or gradient that is not finite. Resume from the last checkpoint with a lower lr.`,
+      `Paused: steps ${lastStep - 1} to ${lastStep + 1} were left out, the last for ${fact}. The checkpoint from before ` +
+        "them is saved. Look at the data of these steps; the same command goes on behind them. If it pauses again, " +
+        "start another run with a lower lr.",
     );
   }
 }
 
 const skipsBeforePause = 3;
+
+/** Steps left out right before the next one, since the run last paused. */
+function skipsInARow({ skippedSteps, step }: TrainingState): number {
+  let skips = 0;
+  while (skippedSteps.includes(step - 1 - skips)) skips++;
+  return skips % skipsBeforePause;
+}
 
 export type RunInput = {
   base: Checkpoint;
@@ -108,7 +123,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
 
   // 1. The order of the data is known before anything is computed.
   const order = new DataOrder(input.training, { ...settings, length: rowLength });
-  const validation = cutBatches(packRows(input.validation, rowLength), rowLength, rowsPerBatch);
+  const validation = evaluationBatches(input.validation, rowLength, rowsPerBatch);
   const { totalSteps } = order;
   const mostTargets = Math.max(order.mostTargets, ...validation.map(({ countedTokens }) => countedTokens));
   const evaluateEvery = settings.evaluateEverySteps ?? Math.max(1, Math.ceil(totalSteps / 10));
@@ -136,6 +151,9 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     skippedSteps: [],
     optimizerSteps: 0,
     tokensSeen: 0,
+    recentLosses: [],
+    validationLossBefore: null,
+    validationLoss: null,
     seed,
     configSha256,
     threads,
@@ -146,7 +164,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     onEvent({ type: "resumed", step: state.step });
   }
 
-  const folderOf = (step: number) => path.join(checkpoints, `step-${String(step).padStart(6, "0")}`);
+  const folderOf = (step: number) => checkpointFolder(checkpoints, step);
   const save = async () => {
     const folder = folderOf(state.step);
     state.optimizerSteps = trainer.optimizer.stepCount;
@@ -156,19 +174,20 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     onEvent({ type: "saved", step: state.step, folder, isBest: state.best?.step === state.step });
   };
   const evaluate = async () => {
-    if (validation.length === 0) return null;
+    if (validation.length === 0) return;
     const validationLoss = await trainer.evaluate(validation);
     if (state.best === null || validationLoss < state.best.validationLoss)
       state.best = { step: state.step, validationLoss };
+    state.validationLoss = validationLoss;
     onEvent({ type: "evaluated", step: state.step, validationLoss });
-    return validationLoss;
   };
 
   // 3. Where it starts from, as a baseline; the first checkpoint is then already something to go back to.
-  const validationLossBefore = resumable ? null : await evaluate();
-  if (!resumable) await save();
-  let validationLoss = validationLossBefore;
-  let skipsInARow = 0;
+  if (!resumable) {
+    await evaluate();
+    state.validationLossBefore = state.validationLoss;
+    await save();
+  }
   const schedule = {
     shape: settings.schedule,
     warmupSteps: settings.warmupSteps,
@@ -183,11 +202,13 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     const batches = order.batches(step);
     const lr = settings.lr * learningRateShare(schedule, step, totalSteps);
     if (batches.length > 0 && !state.skippedSteps.includes(step)) {
-      const { loss, gradientNorm, applied } = await trainer.step(batches, lr);
+      const accepts = (loss: number) =>
+        Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
+      const { loss, gradientNorm, applied } = await trainer.step(batches, lr, accepts);
       if (applied) {
-        skipsInARow = 0;
         const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
         state.tokensSeen += tokens;
+        state.recentLosses = withLoss(state.recentLosses, loss);
         onEvent({
           type: "step",
           step,
@@ -202,44 +223,34 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
           memoryMb: process.memoryUsage.rss() / 2 ** 20,
         });
       } else {
+        const reason = [loss, gradientNorm].every(Number.isFinite) ? "spike" : "nonFinite";
         state.skippedSteps.push(step);
-        skipsInARow++;
-        onEvent({ type: "skipped", step, loss, reason: "nonFinite" });
-        if (skipsInARow === skipsBeforePause) throw new DivergedError(step);
+        onEvent({ type: "skipped", step, loss, reason });
+        if (skipsInARow({ ...state, step: step + 1 }) === 0) {
+          state.step++;
+          await save();
+          throw new DivergedError(step, reason);
+        }
       }
     }
     state.step++;
     const isLast = state.step === totalSteps;
-    if (isLast || state.step % evaluateEvery === 0) validationLoss = await evaluate();
+    if (isLast || state.step % evaluateEvery === 0) await evaluate();
     if (isLast || state.step % saveEvery === 0 || isAborted()) await save();
     // Lets signals and timers in: a run of the graph blocks this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
   const best = state.best?.step ?? state.step;
-  const kept = (await hasFile(folderOf(best))) ? best : state.step;
+  const kept = (await isThere(folderOf(best))) ? best : state.step;
   return {
     steps: state.step,
     totalSteps,
-    validationLossBefore,
-    validationLoss,
+    validationLossBefore: state.validationLossBefore,
+    validationLoss: state.validationLoss,
     checkpoint: folderOf(kept),
     finished: state.step >= totalSteps,
   };
-}
-
-/** The newest checkpoint with a state of this very configuration. */
-async function lastState(checkpoints: string, configSha256: string) {
-  for (const name of (await readdir(checkpoints))
-    .filter((each) => each.startsWith("step-"))
-    .toSorted()
-    .toReversed()) {
-    const folder = path.join(checkpoints, name);
-    if (!(await hasFile(path.join(folder, "state", "state.json")))) continue;
-    const state = await readTrainingState(path.join(folder, "state"));
-    if (state.configSha256 === configSha256) return { folder, state };
-  }
-  return null;
 }
 
 /** Arrays of their own, in single precision; with an adapter the base stays as it is. */
@@ -260,38 +271,4 @@ function loadWeights(base: Checkpoint, { lora, seed }: RunSettings, resumeFrom: 
     for (const [name, { values }] of trained) values.set(adapter.read(name));
   }
   return { trained, frozen: new Map(names.map(([name]) => [name, base.tensors.read(name)])) };
-}
-
-/** Kept are the newest two and the best; the rest would only fill the disk. */
-async function removeOldCheckpoints(checkpoints: string, keep: readonly number[]): Promise<void> {
-  const names = (await readdir(checkpoints)).filter((name) => /^step-\d+$/.test(name)).toSorted();
-  for (const name of names.slice(0, -2)) {
-    if (!keep.includes(Number(name.slice("step-".length))))
-      await rm(path.join(checkpoints, name), { recursive: true });
-  }
-}
-
-const hasFile = (file: string) =>
-  stat(file).then(
-    () => true,
-    () => false,
-  );
-
-/** Tokens per second over the last steps. */
-class Speed {
-  readonly #recent: { at: number; tokens: number }[] = [{ at: performance.now(), tokens: 0 }];
-
-  add(tokens: number): number {
-    this.#recent.push({ at: performance.now(), tokens });
-    if (this.#recent.length > 21) this.#recent.shift();
-    return this.#recent.slice(1).reduce((sum, each) => sum + each.tokens, 0) / Math.max(1e-9, this.#seconds);
-  }
-
-  get secondsPerStep(): number {
-    return this.#seconds / Math.max(1, this.#recent.length - 1);
-  }
-
-  get #seconds(): number {
-    return ((this.#recent.at(-1)?.at ?? 0) - (this.#recent[0]?.at ?? 0)) / 1000;
-  }
 }
