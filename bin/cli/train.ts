@@ -2,10 +2,15 @@
 import fs from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
+import { DiskFullError } from "@/model/checkpoint/errors";
+import { DataFileError } from "@/model/data/read-lines";
+import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
+import { UnfitBaseError } from "@/model/train/open-base";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
+import { RunFolderError } from "@/model/train/run-folder";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
 import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/train-language-model";
@@ -16,7 +21,19 @@ import { interruptible } from "./interruptible";
 type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
 
 /** Facts for people, not faults of the program. */
-const refusals = [ConfigError, UnfitDataError, UnknownTargetError, DivergedError];
+const refusals = [
+  ConfigError,
+  DataFileError,
+  UnfitDataError,
+  UnfitBaseError,
+  RunFolderError,
+  VocabularyTooLargeError,
+  UnknownTargetError,
+  DivergedError,
+];
+
+/** As a shell has it for a process that Ctrl-C ended: the run is saved, but not finished. */
+const stoppedExitCode = 130;
 
 export function addTrainCommands(program: Command): void {
   addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
@@ -61,7 +78,13 @@ async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.
     const summary = await run(config, { onEvent, signal: stop.signal });
     if (flags.json) console.log(JSON.stringify(summary));
     else console.log(describeEnd(summary));
+    if (!summary.finished) process.exitCode = stoppedExitCode;
   } catch (error) {
+    if (error instanceof DiskFullError) {
+      const remedy =
+        "The last checkpoint of the run is whole; with space freed the same command goes on from it.";
+      throw new CommandFailure(`${error.message} ${remedy}`, 1, { cause: error });
+    }
     if (refusals.some((known) => error instanceof known)) {
       throw new CommandFailure((error as Error).message, error instanceof ConfigError ? 2 : 1, {
         cause: error,
@@ -71,10 +94,23 @@ async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.
   }
 }
 
-const describeEnd = ({ finished, checkpoint, steps, totalSteps }: RunSummary) =>
-  finished
-    ? `Done. Talk to it: npx attune chat --model ${checkpoint}`
-    : `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
+function describeEnd(summary: RunSummary): string {
+  const { finished, checkpoint, steps, totalSteps, validationLossBefore, validationLoss, samples } = summary;
+  if (!finished)
+    return `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
+  const losses =
+    validationLossBefore === null || validationLoss === null
+      ? []
+      : [`Validation loss ${validationLossBefore.toFixed(4)} before, ${validationLoss.toFixed(4)} after.`];
+  const answers = samples.map(({ prompt, before, after }) =>
+    ["", `prompt  ${indented(prompt)}`, `before  ${indented(before)}`, `after   ${indented(after)}`].join(
+      "\n",
+    ),
+  );
+  return [...losses, ...answers, "", `Done. Talk to it: npx attune chat --model ${checkpoint}`].join("\n");
+}
+
+const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
 
 async function readConfig(file: string | undefined): Promise<unknown> {
   if (file === undefined) return {};

@@ -10,6 +10,8 @@ export type DataOrderOptions = {
   rowsPerBatch: number;
   /** Batches whose gradients are added up before a step. */
   batchesPerStep: number;
+  /** Further examples, of which each epoch draws so many that they are `share` of its tokens. */
+  mix?: { examples: readonly Example[]; share: number } | null;
 };
 
 export type StepPlace = { epoch: number; stepOfEpoch: number };
@@ -25,9 +27,11 @@ export class DataOrder {
   constructor(examples: readonly Example[], options: DataOrderOptions) {
     this.#options = options;
     const epochs = Array.from({ length: options.epochs }, (_, epoch) => epoch);
-    const inOrder = (epoch: number) =>
-      [...permutation(options.seed, epoch, examples.length)].flatMap((at) => examples[at] ?? []);
-    this.#epochs = epochs.map((epoch) => packRows(inOrder(epoch), options.length));
+    const mixedIn = drawMix(examples, options);
+    this.#epochs = epochs.map((epoch) => {
+      const ofEpoch = [...examples, ...(mixedIn[epoch] ?? [])];
+      return packRows(inOrder(ofEpoch, options.seed, epoch), options.length);
+    });
     const rowsPerStep = options.rowsPerBatch * options.batchesPerStep;
     this.#steps = this.#epochs.flatMap((rows, epoch) =>
       Array.from({ length: Math.ceil(rows.length / rowsPerStep) }, (_, stepOfEpoch) => ({
@@ -57,6 +61,32 @@ export class DataOrder {
     const rows = this.#epochs[epoch]?.slice(stepOfEpoch * rowsPerStep, (stepOfEpoch + 1) * rowsPerStep) ?? [];
     return cutBatches(rows, length, rowsPerBatch);
   }
+}
+
+/** Epoch number of the mixed-in text's first permutation: no run has so many epochs. */
+const mixEpoch = 2 ** 31;
+
+/** For each epoch the next examples of one long order, which repeats nothing before all were seen. */
+function drawMix(examples: readonly Example[], { seed, epochs, mix }: DataOrderOptions): Example[][] {
+  if (!mix || mix.examples.length === 0) return [];
+  const wanted = (tokensIn(examples) * mix.share) / (1 - mix.share);
+  let pass = 0;
+  let queue: Example[] = [];
+  return Array.from({ length: epochs }, () => {
+    const drawn: Example[] = [];
+    for (let tokens = 0; tokens < wanted; ) {
+      if (queue.length === 0) queue = inOrder(mix.examples, seed, mixEpoch + pass++).toReversed();
+      const next = queue.pop();
+      if (next === undefined) break;
+      drawn.push(next);
+      tokens += next.tokens.length;
+    }
+    return drawn;
+  });
+}
+
+function inOrder(examples: readonly Example[], seed: number, epoch: number): Example[] {
+  return [...permutation(seed, epoch, examples.length)].flatMap((at) => examples[at] ?? []);
 }
 
 /**

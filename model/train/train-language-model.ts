@@ -14,6 +14,7 @@ import { DataOrder, evaluationBatches } from "./data-order";
 import { createLora } from "./lora";
 import { isSpike, withLoss } from "./loss-spikes";
 import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
+import { type SamplePrompt, sampleText } from "./sample-text";
 import { saveCheckpoint } from "./save-checkpoint";
 import { Speed } from "./speed";
 import { Trainer } from "./trainer";
@@ -39,6 +40,8 @@ export type RunSettings = {
   spikeFactor: number | null;
   evaluateEverySteps: number | null;
   saveEverySteps: number | null;
+  sampleTokens: number;
+  sampleTemperature: number;
   threads: number;
   lora: LoraShape | null;
 };
@@ -76,6 +79,8 @@ export type RunSummary = {
   totalSteps: number;
   validationLossBefore: number | null;
   validationLoss: number | null;
+  /** What the model it started from says to the sample prompts, and what the checkpoint says. */
+  samples: { prompt: string; before: string; after: string }[];
   /** Checkpoint folder with the lowest validation loss, or the last one where nothing is held out. */
   checkpoint: string;
   finished: boolean;
@@ -108,6 +113,9 @@ export type RunInput = {
   base: Checkpoint;
   training: readonly Example[];
   validation: readonly Example[];
+  /** Further examples, of which each epoch draws so many that they are `share` of its tokens. */
+  mix?: { examples: readonly Example[]; share: number } | null;
+  samplePrompts: readonly SamplePrompt[];
   facts: CheckpointFacts;
   onEvent: (event: RunEvent) => void;
   /** Aborting saves a checkpoint and ends; the same call goes on from there. */
@@ -122,7 +130,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   await mkdir(checkpoints, { recursive: true });
 
   // 1. The order of the data is known before anything is computed.
-  const order = new DataOrder(input.training, { ...settings, length: rowLength });
+  const order = new DataOrder(input.training, { ...settings, length: rowLength, mix: input.mix ?? null });
   const validation = evaluationBatches(input.validation, rowLength, rowsPerBatch);
   const { totalSteps } = order;
   const mostTargets = Math.max(order.mostTargets, ...validation.map(({ countedTokens }) => countedTokens));
@@ -173,6 +181,24 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
     onEvent({ type: "saved", step: state.step, folder, isBest: state.best?.step === state.step });
   };
+  const respond = (from: string) => {
+    if (settings.sampleTokens === 0 || input.samplePrompts.length === 0) return Promise.resolve([]);
+    const { sampleTokens: tokens, sampleTemperature: temperature, output: scratchFolder } = settings;
+    return sampleText(from, input.samplePrompts, { tokens, temperature, seed, threads, scratchFolder });
+  };
+  /** By folder, so that no checkpoint is asked twice. */
+  const responses = new Map<string, Promise<string[]>>();
+  const responsesOf = (from: string) => {
+    const known = responses.get(from) ?? respond(from);
+    responses.set(from, known);
+    return known;
+  };
+  const sample = async () => {
+    // Before the first step the checkpoint says what the base says.
+    const folder = state.step === 0 ? base.folder : folderOf(state.step);
+    for (const [i, response] of (await responsesOf(folder)).entries())
+      onEvent({ type: "sample", step: state.step, prompt: input.samplePrompts[i]?.text ?? "", response });
+  };
   const evaluate = async () => {
     if (validation.length === 0) return;
     const validationLoss = await trainer.evaluate(validation);
@@ -187,6 +213,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     await evaluate();
     state.validationLossBefore = state.validationLoss;
     await save();
+    await sample();
   }
   const schedule = {
     shape: settings.schedule,
@@ -196,6 +223,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   const speed = new Speed();
 
   // 4. The steps.
+  let isSampleDue = false;
   const isAborted = () => signal?.aborted === true;
   while (state.step < totalSteps && !isAborted()) {
     const step = state.step;
@@ -235,21 +263,38 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     }
     state.step++;
     const isLast = state.step === totalSteps;
-    if (isLast || state.step % evaluateEvery === 0) await evaluate();
-    if (isLast || state.step % saveEvery === 0 || isAborted()) await save();
+    if (isLast || state.step % evaluateEvery === 0) {
+      await evaluate();
+      isSampleDue = true;
+    }
+    if (isLast || state.step % saveEvery === 0 || isAborted()) {
+      await save();
+      // Text comes from a checkpoint, so it waits for the next one.
+      if (isSampleDue && !isAborted()) await sample();
+      isSampleDue = false;
+    }
     // Lets signals and timers in: a run of the graph blocks this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
   const best = state.best?.step ?? state.step;
   const kept = (await isThere(folderOf(best))) ? best : state.step;
+  const finished = state.step >= totalSteps;
+  const [before, after] = finished
+    ? [await responsesOf(base.folder), await responsesOf(folderOf(kept))]
+    : [[], []];
   return {
     steps: state.step,
     totalSteps,
     validationLossBefore: state.validationLossBefore,
     validationLoss: state.validationLoss,
+    samples: after.map((response, i) => ({
+      prompt: input.samplePrompts[i]?.text ?? "",
+      before: before[i] ?? "",
+      after: response,
+    })),
     checkpoint: folderOf(kept),
-    finished: state.step >= totalSteps,
+    finished,
   };
 }
 

@@ -38,6 +38,7 @@ async function run(name: string, more: Partial<SftConfig>, onEvent: (event: RunE
     validationShare: 0,
     threads: 1,
     evaluateEverySteps: 1000,
+    sampleTokens: 0,
     lora: { rank: 2, alpha: 4 },
     ...more,
   });

@@ -73,3 +73,31 @@ test("evaluation takes long rows first, so that only the last batches are short"
   const lengths = batches.map(({ length }) => length);
   expect(lengths).toEqual(lengths.toSorted((a, b) => b - a));
 });
+
+test("mixed-in examples are the share asked for, and none comes again before all were seen", () => {
+  const text = Array.from({ length: 40 }, (_, at) => {
+    const tokens = Array.from({ length: 4 }, () => 100 + at);
+    return { tokens, counted: tokens.map(() => true) };
+  });
+  const order = new DataOrder(examples, { ...options, epochs: 8, mix: { examples: text, share: 0.25 } });
+  const seen = Array.from({ length: 8 }, (): number[] => []);
+  for (let step = 0; step < order.totalSteps; step++) {
+    for (const { ids, segments } of order.batches(step))
+      seen[order.place(step).epoch]?.push(...members(ids, segments));
+  }
+  const own = examples.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  for (const tokens of seen) {
+    const mixed = tokens.filter((token) => token >= 100).length;
+    expect(tokens.length - mixed).toBe(own);
+    expect(mixed).toBe(Math.ceil(own / 3 / 4) * 4);
+  }
+  // Six pieces and more an epoch: the first six epochs see each of the forty at most once.
+  const firstOnes = seen
+    .slice(0, 6)
+    .flatMap((tokens) => [...new Set(tokens.filter((token) => token >= 100))]);
+  const perEpoch = Math.ceil(own / 3 / 4);
+  const once = firstOnes.slice(0, Math.floor(40 / perEpoch) * perEpoch);
+  expect(new Set(once).size).toBe(once.length);
+  const again = new DataOrder(examples, { ...options, epochs: 8, mix: { examples: text, share: 0.25 } });
+  expect(again.batches(9)).toEqual(order.batches(9));
+});
