@@ -1,7 +1,7 @@
 /** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
 import fs from "node:fs/promises";
 import type { Command } from "commander";
-import { z } from "zod";
+import type { z } from "zod";
 import { DiskFullError } from "@/model/checkpoint/errors";
 import { DataFileError } from "@/model/data/read-lines";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
@@ -9,7 +9,7 @@ import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
-import { ConfigError, parseConfig } from "@/model/train/run-config";
+import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
@@ -60,12 +60,15 @@ function addStage<S extends z.ZodObject>(
     .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
     .option("--schema", "print the JSON Schema of the settings, and end")
     .option("--json", "the last line is the summary as one object")
-    .action((flags: Flags) => train(flags, schema, run));
+    .action((flags: Flags) => train(flags, { stage, schema, run }));
 }
 
-async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.output<S>>): Promise<void> {
+async function train<S extends z.ZodObject>(
+  flags: Flags,
+  { stage, schema, run }: { stage: string; schema: S; run: Run<z.output<S>> },
+): Promise<void> {
   if (flags.schema) {
-    console.log(JSON.stringify(z.toJSONSchema(schema, { io: "input" }), null, 2));
+    console.log(JSON.stringify(settingsSchema(schema, stage), null, 2));
     return;
   }
   try {

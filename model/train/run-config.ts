@@ -60,6 +60,11 @@ export const commonSettings = {
   onLongExample: z.enum(["refuse", "skip"]).default("skip").describe("an example that does not fit a row"),
 } as const;
 
+/** The contract for other programs that write a configuration or train by one: JSON Schema of what may be given. */
+export function settingsSchema(schema: z.ZodObject, stage: string): z.core.JSONSchema.BaseSchema {
+  return { title: `Settings of attune ${stage}`, ...z.toJSONSchema(schema, { io: "input" }) };
+}
+
 /** @param overrides `key=value` or `key.inner=value`; the value is JSON, or text as it stands */
 export function parseConfig<T extends z.ZodObject>(
   schema: T,
