@@ -2,7 +2,7 @@
 import fs from "node:fs/promises";
 import type { Command } from "commander";
 import type { z } from "zod";
-import { DiskFullError } from "@/model/checkpoint/errors";
+import { isDiskFull } from "@/model/checkpoint/errors";
 import { DataFileError } from "@/model/data/read-lines";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
@@ -11,6 +11,7 @@ import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
+import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
 import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/train-language-model";
@@ -29,6 +30,7 @@ const refusals = [
   RunFolderError,
   VocabularyTooLargeError,
   UnknownTargetError,
+  CheckpointNotSavedError,
   DivergedError,
 ];
 
@@ -83,10 +85,9 @@ async function train<S extends z.ZodObject>(
     else console.log(describeEnd(summary));
     if (!summary.finished) process.exitCode = stoppedExitCode;
   } catch (error) {
-    if (error instanceof DiskFullError) {
-      const remedy =
-        "The last checkpoint of the run is whole; with space freed the same command goes on from it.";
-      throw new CommandFailure(`${error.message} ${remedy}`, 1, { cause: error });
+    if (isDiskFull(error)) {
+      const remedy = "Free some space; the same command goes on from the last checkpoint, which is whole.";
+      throw new CommandFailure(`The disk is full. ${remedy}`, 1, { cause: error });
     }
     if (refusals.some((known) => error instanceof known)) {
       throw new CommandFailure((error as Error).message, error instanceof ConfigError ? 2 : 1, {

@@ -1,5 +1,5 @@
 /** @file What a checkpoint says to a few prompts, by the serving runtime; it is loaded for this alone and let go again. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint";
 import { loadModel } from "../runtime/generator";
@@ -29,7 +29,9 @@ export async function sampleText(
   prompts: readonly SamplePrompt[],
   { tokens: maxTokens, temperature, seed, threads, scratchFolder }: SampleOptions,
 ): Promise<string[]> {
-  const cacheFolder = await mkdtemp(path.join(scratchFolder, ".sampling-"));
+  const cacheFolder = path.join(scratchFolder, ".sampling");
+  // What a killed process left.
+  await rm(cacheFolder, { recursive: true, force: true });
   try {
     using checkpoint = await openCheckpoint(checkpointFolder);
     const contextLength = checkpoint.config.contextLength;

@@ -49,7 +49,10 @@ export async function writeTrainingState(
     return [floatTensor(`${name}.m`, shape, m), floatTensor(`${name}.v`, shape, v)];
   });
   await writeSafetensors(path.join(folder, "optimizer.safetensors"), moments);
-  await writeFileDurably(path.join(folder, "state.json"), [`${JSON.stringify(state, null, 2)}\n`]);
+  await writeFileDurably(path.join(folder, "state.json"), [
+    // Parsed, so that the keys have one order whether the state was read or made.
+    `${JSON.stringify(trainingStateSchema.parse(state), null, 2)}\n`,
+  ]);
   await syncFolder(folder);
 }
 
