@@ -9,7 +9,12 @@ import { notUtf8, readLines } from "./read-lines";
 /** A text file is cut at line ends into documents of about this many characters, so that some can be held out. */
 const charactersPerDocument = 4096;
 
-const lineSchema = z.object({ text: z.string().refine((text) => text.trim() !== "", "is empty") });
+const filled = z.string().refine((text) => text.trim() !== "", "is empty");
+const textSchema = z.object({ text: filled }).transform(({ text }) => text);
+/** A conversation as plain text: each role on a line of its own, then what it says. */
+const transcriptSchema = z
+  .object({ messages: z.array(z.object({ role: filled, content: filled })).min(1) })
+  .transform(({ messages }) => messages.map(({ role, content }) => `${role}\n${content}`).join("\n"));
 
 /**
  * Nothing is thrown for a bad line: it is left out, and what to do about it is the caller's to say.
@@ -49,9 +54,11 @@ function readLine(line: string): { text: string } | { reason: string } {
   } catch {
     return { reason: "is not JSON" };
   }
-  const parsed = lineSchema.safeParse(json);
-  const [issue] = parsed.error?.issues ?? [];
-  return parsed.success ? parsed.data : { reason: `${issue?.path.join(".") || "line"}: ${issue?.message}` };
+  const isConversation = typeof json === "object" && json !== null && "messages" in json;
+  const parsed = (isConversation ? transcriptSchema : textSchema).safeParse(json);
+  if (parsed.success) return { text: parsed.data };
+  const [issue] = parsed.error.issues;
+  return { reason: `${issue?.path.join(".") || "line"}: ${issue?.message}` };
 }
 
 function cutAtLineEnds(text: string): string[] {

@@ -49,7 +49,7 @@ export const pretrainConfigSchema = z.strictObject({
   data: z
     .array(z.string().min(1))
     .min(1)
-    .describe("text files, cut into documents at line ends, or JSONL with a field text"),
+    .describe("text files, cut into documents at line ends, or JSONL with a field text or messages"),
   tokenizer: z
     .union([
       z.string().min(1),
