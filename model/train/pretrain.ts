@@ -51,7 +51,12 @@ export async function runPretrain(
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
   const tokenizerFrom = await findTokenizer(config);
-  await claimRunFolder(config.output, { stage: "pretrain", settings, datasetSha256: sha256, base: null });
+  await claimRunFolder(config.output, {
+    stage: "pretrain",
+    settings,
+    datasetSha256: sha256,
+    base: tokenizerFrom?.id ?? null,
+  });
   const source = tokenizerFrom ?? (await tokenizerOfText(config, trainingTexts));
   const facts = {
     name: config.name,
@@ -89,11 +94,13 @@ export async function runPretrain(
 }
 
 /** Another model's, checked; null where one is to be made. */
-async function findTokenizer({ tokenizer }: PretrainConfig): Promise<TokenizerSource | null> {
+async function findTokenizer({
+  tokenizer,
+}: PretrainConfig): Promise<(TokenizerSource & { id: string }) | null> {
   if (typeof tokenizer !== "string") return null;
   using from = await openBase(tokenizer);
   const { vocabularySize, bosTokenId, endTokenIds } = from.config;
-  return { folder: from.folder, vocabularySize, bosTokenId, eosTokenId: endTokenIds[0] ?? null };
+  return { id: from.id, folder: from.folder, vocabularySize, bosTokenId, eosTokenId: endTokenIds[0] ?? null };
 }
 
 /** Trained at the first call, found at the next ones. */

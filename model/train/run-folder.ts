@@ -14,43 +14,63 @@ export class RunFolderError extends Error {
 const runFileSchema = z.object({
   formatVersion: z.literal(1),
   stage: z.enum(["pretrain", "sft"]),
-  /** All of them, defaults included, but for `output`. */
+  /** All of them, defaults included, but for the paths of files: what these hold is told by the ids below. */
   settings: z.record(z.string(), z.json()),
   datasetSha256: z.string(),
-  /** Id of the checkpoint it starts from; null for a new model. */
+  /** Id of the checkpoint it starts from, or whose tokenizer it takes; null where it takes nothing. */
   base: z.string().nullable(),
 });
 type RunFile = z.infer<typeof runFileSchema>;
 
 const fileName = "run.json";
+/** What a run itself puts there. */
+const ownNames = [fileName, "checkpoints", "start", "tokenizer", ".sampling"];
+
+/**
+ * Settings by which a run is told from others. Where its files lie is none of them: a run may go on in another folder.
+ * @param settings of any stage
+ */
+export function settingsWithoutPaths(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { output, data, model, tokenizer, pretrainMix, ...rest } = settings;
+  const mix = z.looseObject({ share: z.number() }).safeParse(pretrainMix);
+  return {
+    ...rest,
+    ...(tokenizer !== undefined && typeof tokenizer !== "string" && { tokenizer }),
+    ...(mix.success && { pretrainMix: { share: mix.data.share } }),
+  };
+}
 
 /**
  * Makes the folder this run's, or finds that it is already. What an earlier run without a checkpoint left is removed.
  * @throws RunFolderError when it holds another run's checkpoints, or files that are no run's
  */
-export async function claimRunFolder(output: string, run: Omit<RunFile, "formatVersion">): Promise<void> {
-  const { output: _, ...settings } = run.settings;
+export async function claimRunFolder(
+  output: string,
+  run: Omit<RunFile, "formatVersion" | "settings"> & { settings: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  const settings = settingsWithoutPaths(run.settings);
   const mine = runFileSchema.parse(JSON.parse(JSON.stringify({ formatVersion: 1, ...run, settings })));
   const names = await readdir(output).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return [];
     throw new RunFolderError(`${output} is no folder. Choose another output.`, { cause });
   });
-  if (names.length > 0) {
-    const found = await readRunFile(output, names);
-    if (isDeepStrictEqual(found, mine)) return;
+  const found = await readRunFile(output, names);
+  if (isDeepStrictEqual(found, mine)) return;
+  if (found !== null) {
     if (await hasCheckpoints(output)) throw new RunFolderError(describeOther(output, found, mine));
-    for (const name of [fileName, "checkpoints", "start", "tokenizer"])
-      await rm(path.join(output, name), { recursive: true, force: true });
+    for (const name of ownNames) await rm(path.join(output, name), { recursive: true, force: true });
   }
   await mkdir(output, { recursive: true });
   await writeFileDurably(path.join(output, fileName), [`${JSON.stringify(mine, null, 2)}\n`]);
 }
 
-async function readRunFile(output: string, names: readonly string[]): Promise<RunFile> {
+/** null in an empty folder, and where only checkpoints were brought from elsewhere to go on from. */
+async function readRunFile(output: string, names: readonly string[]): Promise<RunFile | null> {
   if (!names.includes(fileName)) {
-    const shown = names.slice(0, 3).join(", ");
+    const others = names.filter((name) => !ownNames.includes(name));
+    if (others.length === 0) return null;
     throw new RunFolderError(
-      `${output} holds something else (${shown}), not a run. Choose a new folder as output.`,
+      `${output} holds something else (${others.slice(0, 3).join(", ")}), not a run. Choose a new folder as output.`,
     );
   }
   const file = path.join(output, fileName);

@@ -14,6 +14,7 @@ import { DataOrder, evaluationBatches } from "./data-order";
 import { createLora } from "./lora";
 import { isSpike, withLoss } from "./loss-spikes";
 import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
+import { settingsWithoutPaths } from "./run-folder";
 import { type SamplePrompt, sampleText } from "./sample-text";
 import { saveCheckpoint } from "./save-checkpoint";
 import { Speed } from "./speed";
@@ -139,7 +140,9 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
 
   // 2. Weights: the base's, or where an interrupted run of the same configuration stands.
   const configSha256 = createHash("sha256")
-    .update(JSON.stringify({ ...settings, output: "", dataset: facts.datasetSha256, parent: base.id }))
+    .update(
+      JSON.stringify({ ...settingsWithoutPaths(settings), dataset: facts.datasetSha256, parent: base.id }),
+    )
     .digest("hex");
   const resumable = await lastState(checkpoints, configSha256);
   const { trained, frozen } = loadWeights(base, settings, resumable?.folder ?? null);

@@ -45,3 +45,28 @@ test("another run's checkpoints are refused with what differs; a run without any
     "the data have changed since; the model it starts from has changed since",
   );
 });
+
+test("a run may go on elsewhere: with its checkpoints brought along, and its files in other places", async () => {
+  await using folder = await temporaryFolder();
+  const output = path.join(folder.path, "run");
+  await mkdir(path.join(output, "checkpoints/step-000004"), { recursive: true });
+  const at = (root: string) => ({
+    ...run,
+    settings: {
+      lr: 1e-3,
+      model: `${root}/m`,
+      data: [`${root}/d`],
+      tokenizer: `${root}/t`,
+      pretrainMix: { data: [`${root}/p`], share: 0.1 },
+    },
+  });
+  await claimRunFolder(output, at("here"));
+  await claimRunFolder(output, at("there"));
+  const other = {
+    ...at("there"),
+    settings: { ...at("there").settings, pretrainMix: { data: ["p"], share: 0.2 } },
+  };
+  await expect(claimRunFolder(output, other)).rejects.toThrow(
+    'pretrainMix is {"share":0.1} there and {"share":0.2} here',
+  );
+});
