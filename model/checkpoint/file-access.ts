@@ -60,13 +60,13 @@ export async function digestFile(path: string, signal?: AbortSignal): Promise<Fi
 /** Writes the chunks one after another, calls fsync, and says what was written. */
 export async function writeFileDurably(
   path: string,
-  chunks: Iterable<Uint8Array | string>,
+  chunks: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
   signal?: AbortSignal,
 ): Promise<FileDigest> {
   await using file = await open(path, "wx");
   const hash = createHash("sha256");
   let sizeBytes = 0;
-  for (const chunk of chunks) {
+  for await (const chunk of chunks) {
     signal?.throwIfAborted();
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
     hash.update(bytes);

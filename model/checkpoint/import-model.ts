@@ -179,7 +179,7 @@ function withProgress(tensors: OutgoingTensor[], { onProgress }: ImportOptions):
   let done = 0;
   return tensors.map((tensor) => ({
     ...tensor,
-    *chunks() {
+    async *chunks() {
       yield* tensor.chunks();
       done += elements(tensor);
       onProgress?.({ done, total });

@@ -7,7 +7,7 @@ export type OutgoingTensor = {
   dtype: StoredDtype;
   shape: readonly number[];
   /** The bytes in little-endian, in as many pieces as suits; called once, when its turn comes. */
-  chunks(): Iterable<Uint8Array>;
+  chunks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 };
 
 /**
@@ -25,11 +25,11 @@ export function writeSafetensors(
   return writeFileDurably(filePath, fileChunks(ordered), signal);
 }
 
-function* fileChunks(tensors: readonly OutgoingTensor[]): Generator<Uint8Array> {
+async function* fileChunks(tensors: readonly OutgoingTensor[]): AsyncGenerator<Uint8Array> {
   yield headerBytes(tensors);
   for (const tensor of tensors) {
     let written = 0;
-    for (const chunk of tensor.chunks()) {
+    for await (const chunk of tensor.chunks()) {
       written += chunk.length;
       yield chunk;
     }

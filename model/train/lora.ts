@@ -1,11 +1,20 @@
 /** @file Adapters as arrays: made at random, and merged into the weights they stand beside. */
 import { expectedTensors } from "../checkpoint/expected-tensors";
 import type { ModelConfig } from "../checkpoint/model-config";
+import { Graph } from "../graph/graph";
 import { isTarget, type LoraShape, loraName } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { normalTensor } from "../random/normal";
+import { GraphSession } from "../runtime/graph-session";
 
-type AdaptedLayer = { layer: string; weight: string; inSize: number; outSize: number; isInOut: boolean };
+/** A layer that an adapter stands beside; `weight` is its tensor's name. */
+export type AdaptedLayer = {
+  layer: string;
+  weight: string;
+  inSize: number;
+  outSize: number;
+  isInOut: boolean;
+};
 
 /** No layer of the model has the name of a target. */
 export class UnknownTargetError extends Error {
@@ -56,31 +65,51 @@ export function createLora(
   return parameters;
 }
 
-/**
- * W + alpha / rank * B A of each adapted layer, one at a time.
- * @param adapter arrays by PEFT's names @param baseWeight the weight of the base by name; it is not changed
- */
-export function* mergeLora(
-  config: ModelConfig,
-  lora: LoraShape,
-  adapter: ReadonlyMap<string, Float32Array>,
-  baseWeight: (name: string) => Float32Array,
-): Generator<[name: string, values: Float32Array]> {
-  for (const { layer, weight, inSize, outSize, isInOut } of adaptedLayers(config, lora)) {
-    const [a, b] = [adapter.get(loraName(layer, "A")), adapter.get(loraName(layer, "B"))];
-    if (a === undefined || b === undefined) throw new Error(`The adapter holds nothing for ${layer}`);
-    const merged = baseWeight(weight).slice();
-    const scale = lora.alpha / lora.rank;
-    for (let out = 0; out < outSize; out++) {
-      for (let r = 0; r < lora.rank; r++) {
-        const factor = scale * (b[out * lora.rank + r] ?? 0);
-        if (factor === 0) continue;
-        for (let i = 0; i < inSize; i++) {
-          const at = isInOut ? i * outSize + out : out * inSize + i;
-          merged[at] = (merged[at] ?? 0) + factor * (a[r * inSize + i] ?? 0);
-        }
-      }
-    }
-    yield [weight, merged];
+/** Merges adapters of one rank and scale into weights, by one small graph per shape. */
+export class LoraMerger implements AsyncDisposable {
+  readonly #lora: LoraShape;
+  readonly #sessions = new Map<string, GraphSession>();
+
+  constructor(lora: LoraShape) {
+    this.#lora = lora;
+  }
+
+  /**
+   * W + alpha / rank * B A, in the layout of W: (out, in) or, in GPT-2, (in, out).
+   * @param adapter arrays by PEFT's names @param base is not changed
+   */
+  async merge(
+    layer: AdaptedLayer,
+    adapter: ReadonlyMap<string, Float32Array>,
+    base: Float32Array,
+  ): Promise<Float32Array> {
+    const [a, b] = [adapter.get(loraName(layer.layer, "A")), adapter.get(loraName(layer.layer, "B"))];
+    if (a === undefined || b === undefined) throw new Error(`The adapter holds nothing for ${layer.layer}`);
+    const { merged } = await (await this.#sessionFor(layer)).run({ weight: base, a, b });
+    if (merged instanceof Float32Array) return merged;
+    throw new TypeError("The graph returned no float32 array");
+  }
+
+  async #sessionFor({ inSize, outSize, isInOut }: AdaptedLayer): Promise<GraphSession> {
+    const key = `${inSize} ${outSize} ${isInOut}`;
+    const known = this.#sessions.get(key);
+    if (known) return known;
+    const { rank, alpha } = this.#lora;
+    const g = new Graph();
+    const weight = g.input("weight", "float32", isInOut ? [inSize, outSize] : [outSize, inSize]);
+    const product = g.matMul(
+      g.input("b", "float32", [outSize, rank]),
+      g.scale(g.input("a", "float32", [rank, inSize]), alpha / rank),
+    ); // (out, in)
+    g.output("merged", g.add(weight, isInOut ? g.transposeLast(product) : product));
+    // One thread: the disk is slower, and the sums stay the same on any machine.
+    const session = await GraphSession.create(g, { threads: 1 });
+    this.#sessions.set(key, session);
+    return session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.#sessions.values()) await session[Symbol.asyncDispose]();
+    this.#sessions.clear();
   }
 }

@@ -7,9 +7,10 @@ import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../
 import { DiskFullError, isDiskFull } from "../checkpoint/errors";
 import { expectedTensors, parameterCount } from "../checkpoint/expected-tensors";
 import { syncFolder } from "../checkpoint/file-access";
+import type { OutgoingTensor } from "../checkpoint/safetensors-writer";
 import type { LoraShape } from "../nn/trained-weights";
 import { floatTensor } from "./float-tensor";
-import { mergeLora } from "./lora";
+import { adaptedLayers, LoraMerger } from "./lora";
 import type { Trainer } from "./trainer";
 import { type TrainingState, writeTrainingState } from "./training-state";
 
@@ -76,6 +77,7 @@ async function writeWeights(
   { base, trainer, facts }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts },
 ): Promise<void> {
   const { lora } = trainer.options;
+  await using merger = lora && new LoraMerger(lora);
   await rm(folder, { recursive: true, force: true });
   await writeCheckpoint(folder, facts, async (files) => {
     const fileNames = await readdir(base.folder);
@@ -86,19 +88,33 @@ async function writeWeights(
     for (const name of tokenizerFiles.filter((each) => fileNames.includes(each))) {
       await files.bytes(name, [await readFile(path.join(base.folder, name))]);
     }
-    await files.tensors("model.safetensors", completeWeights(base, trainer));
+    await files.tensors("model.safetensors", completeWeights(base, trainer, merger));
     if (lora !== null) await writeAdapter(files, base, { lora, trainer });
   });
 }
 
-function completeWeights(base: Checkpoint, { options }: Trainer) {
+/** A merged weight is made when its turn to be written comes, so that never two are held at once. */
+function completeWeights(
+  base: Checkpoint,
+  { options }: Trainer,
+  merger: LoraMerger | null,
+): OutgoingTensor[] {
   const { lora, trained, frozen } = options;
   const values = new Map([...trained].map(([name, parameter]) => [name, parameter.values] as const));
   const read = (name: string) => values.get(name) ?? frozen.get(name) ?? base.tensors.read(name);
-  const merged = new Map(lora === null ? [] : mergeLora(base.config, lora, values, read));
-  return [...expectedTensors(base.config)].map(([name, shape]) =>
-    floatTensor(name, shape, merged.get(name) ?? read(name)),
-  );
+  const layers = lora === null ? [] : adaptedLayers(base.config, lora);
+  return [...expectedTensors(base.config)].map(([name, shape]) => {
+    const layer = layers.find(({ weight }) => weight === name);
+    return {
+      name,
+      dtype: "F32",
+      shape,
+      async *chunks() {
+        const complete = merger && layer ? await merger.merge(layer, values, read(name)) : read(name);
+        yield* floatTensor(name, shape, complete).chunks();
+      },
+    };
+  });
 }
 
 async function writeAdapter(

@@ -7,7 +7,7 @@ import type { LoraShape } from "@/model/nn/trained-weights";
 import { normalTensor } from "@/model/random/normal";
 import { GraphSession } from "@/model/runtime/graph-session";
 import { buildLanguageModelGraph } from "@/model/train/language-model-graph";
-import { createLora, mergeLora } from "@/model/train/lora";
+import { adaptedLayers, createLora, LoraMerger } from "@/model/train/lora";
 import { toFeeds } from "@/model/train/token-batch";
 
 const config: LlamaConfig = {
@@ -72,13 +72,10 @@ test("loss and gradients agree with full training at the merged weights", async 
   const values = new Map([...adapter].map(([name, parameter]) => [name, parameter.values]));
   const adapted = await runModel(lora, new Map([...base, ...values]));
   const merged = new Map(base);
-  for (const [name, weight] of mergeLora(
-    config,
-    lora,
-    values,
-    (layer) => base.get(layer) ?? new Float32Array(),
-  )) {
-    merged.set(name, weight);
+  await using merger = new LoraMerger(lora);
+  for (const layer of adaptedLayers(config, lora)) {
+    const weight = base.get(layer.weight) ?? new Float32Array();
+    merged.set(layer.weight, await merger.merge(layer, values, weight));
   }
   const full = await runModel(null, merged);
   expect(adapted.loss).toBeCloseTo(full.loss, 5);
@@ -100,6 +97,36 @@ test("loss and gradients agree with full training at the merged weights", async 
     for (let o = 0; o < outSize; o++) {
       const expected = scale * sum(inSize, (i) => (dW[o * inSize + i] ?? 0) * (a?.[r * inSize + i] ?? 0));
       expect(dB[o * rank + r]).toBeCloseTo(expected, 5);
+    }
+  }
+});
+
+test("a merged weight is W + alpha / rank B A, in the layout of its family", async () => {
+  await using merger = new LoraMerger(lora);
+  const [rank, inSize, outSize, scale] = [3, 4, 6, 2];
+  const [w, a, b] = [inSize * outSize, rank * inSize, outSize * rank].map((size, i) =>
+    normalTensor(7, i, size, 1),
+  );
+  if (!w || !a || !b) throw new Error("unreachable");
+  const adapter = new Map([
+    ["base_model.model.x.lora_A.weight", a],
+    ["base_model.model.x.lora_B.weight", b],
+  ]);
+  for (const isInOut of [false, true]) {
+    const merged = await merger.merge(
+      { layer: "x", weight: "x.weight", isInOut, inSize, outSize },
+      adapter,
+      w,
+    );
+    for (let out = 0; out < outSize; out++) {
+      for (let i = 0; i < inSize; i++) {
+        const at = isInOut ? i * outSize + out : out * inSize + i;
+        const delta = [0, 1, 2].reduce(
+          (sum, r) => sum + (b[out * rank + r] ?? 0) * (a[r * inSize + i] ?? 0),
+          0,
+        );
+        expect(merged[at]).toBeCloseTo((w[at] ?? 0) + scale * delta, 5);
+      }
     }
   }
 });
