@@ -22,7 +22,7 @@ export type PretrainSummary = RunSummary & {
   training: number;
   validation: number;
   leftOut: number;
-  /** Of the held-out documents, at the end; null where nothing is held out. */
+  /** Of the held-out documents, by `checkpoint`; null where nothing is held out. */
   bitsPerByte: number | null;
 };
 

@@ -47,7 +47,12 @@ export const commonSettings = {
     ),
   validationShare: z.number().min(0).max(0.5).default(0.05).describe("of the examples, never trained on"),
   evaluateEverySteps: z.int().positive().nullable().default(null).describe("null: ten times in the run"),
-  saveEverySteps: z.int().positive().nullable().default(null).describe("null: with every evaluation"),
+  saveEverySteps: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("null: with every evaluation; the best so far is always saved"),
   samplePrompts: z
     .array(z.string().min(1))
     .nullable()

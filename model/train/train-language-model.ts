@@ -78,6 +78,7 @@ export type SkipReason = "nonFinite" | "spike";
 export type RunSummary = {
   steps: number;
   totalSteps: number;
+  /** Of the model it started from, and of `checkpoint`; null where nothing is held out. */
   validationLossBefore: number | null;
   validationLoss: number | null;
   /** What the model it started from says to the sample prompts, and what the checkpoint says. */
@@ -270,7 +271,8 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
       await evaluate();
       isSampleDue = true;
     }
-    if (isLast || state.step % saveEvery === 0 || isAborted()) {
+    // The best so far is always saved: it is what the run will have been for.
+    if (isLast || state.best?.step === state.step || state.step % saveEvery === 0 || isAborted()) {
       await save();
       // Text comes from a checkpoint, so it waits for the next one.
       if (isSampleDue && !isAborted()) await sample();
@@ -290,7 +292,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     steps: state.step,
     totalSteps,
     validationLossBefore: state.validationLossBefore,
-    validationLoss: state.validationLoss,
+    validationLoss: kept === state.best?.step ? state.best.validationLoss : state.validationLoss,
     samples: after.map((response, i) => ({
       prompt: input.samplePrompts[i]?.text ?? "",
       before: before[i] ?? "",

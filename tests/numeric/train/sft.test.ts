@@ -211,6 +211,24 @@ test("sampled text tells how it learns, is compared at the end, and changes noth
   expect((await readdir(path.join(folder, "sampled"))).toSorted()).toEqual(["checkpoints", "run.json"]);
 });
 
+test("the checkpoint with the lowest validation loss is kept, and is what the summary tells of", async () => {
+  // A learning rate that spoils the model, after steps that improve it.
+  const more = { epochs: 6, lora: null, lr: 2e-2, schedule: "constant", spikeFactor: null } as const;
+  const config = configFor("spoiled", { ...more, evaluateEverySteps: 2, saveEverySteps: 1000 });
+  const { events, summary } = await run(config);
+  const losses = new Map(
+    events.flatMap((event) =>
+      event.type === "evaluated" ? [[event.step, event.validationLoss] as const] : [],
+    ),
+  );
+  const [best] = [...losses].toSorted(([, a], [, b]) => a - b);
+  expect(best?.[0]).toBeLessThan(summary.totalSteps);
+  expect(summary.validationLoss).toBe(best?.[1]);
+  expect(summary.validationLossBefore).toBe(losses.get(0));
+  expect(path.basename(summary.checkpoint)).toBe(`step-${String(best?.[0]).padStart(6, "0")}`);
+  await verifyCheckpoint(summary.checkpoint);
+});
+
 test("configured prompts are asked instead, and with a temperature the seed decides", async () => {
   const more = {
     epochs: 1,
