@@ -101,6 +101,15 @@ test("three in a row pause the run, and the same command goes on behind them", a
   expect(again[1]).toMatchObject({ step: last + 1 });
 });
 
+test("weights that have become useless pause the run as not finite, and are not made worse", async () => {
+  const settings = { data: [path.join(folder, "hard.jsonl")], lr: 1e30, spikeFactor: null };
+  const seen: RunEvent[] = [];
+  const paused = run("overflow", settings, (event) => void seen.push(event));
+  await expect(paused).rejects.toThrow("not finite");
+  const skips = seen.flatMap((event) => (event.type === "skipped" ? [event.reason] : []));
+  expect(skips).toEqual(["nonFinite", "nonFinite", "nonFinite"]);
+});
+
 test("stopped between skips and started again, a run leaves out the same steps and ends with the same bits", async () => {
   const settings = { data: [path.join(folder, "hostile.jsonl")], epochs: 8, seed: 2 };
   const whole = await run("whole", settings);
