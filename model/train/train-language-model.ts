@@ -206,9 +206,10 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   const evaluate = async () => {
     if (validation.length === 0) return;
     const validationLoss = await trainer.evaluate(validation);
-    if (state.best === null || validationLoss < state.best.validationLoss)
+    const isNumber = Number.isFinite(validationLoss);
+    if (isNumber && validationLoss < (state.best?.validationLoss ?? Number.POSITIVE_INFINITY))
       state.best = { step: state.step, validationLoss };
-    state.validationLoss = validationLoss;
+    state.validationLoss = isNumber ? validationLoss : null;
     onEvent({ type: "evaluated", step: state.step, validationLoss });
   };
 

@@ -102,12 +102,17 @@ test("three in a row pause the run, and the same command goes on behind them", a
 });
 
 test("weights that have become useless pause the run as not finite, and are not made worse", async () => {
-  const settings = { data: [path.join(folder, "hard.jsonl")], lr: 1e30, spikeFactor: null };
+  const data = [path.join(folder, "hard.jsonl")];
+  // Evaluated after its first step too, when no loss is a number any more.
+  const settings = { data, lr: 1e30, spikeFactor: null, validationShare: 0.1, evaluateEverySteps: 1 };
   const seen: RunEvent[] = [];
   const paused = run("overflow", settings, (event) => void seen.push(event));
   await expect(paused).rejects.toThrow("not finite");
   const skips = seen.flatMap((event) => (event.type === "skipped" ? [event.reason] : []));
   expect(skips).toEqual(["nonFinite", "nonFinite", "nonFinite"]);
+  const losses = seen.flatMap((event) => (event.type === "evaluated" ? [event.validationLoss] : []));
+  expect(losses.map(Number.isFinite)).toEqual([true, false, false, false]);
+  expect(seen.flatMap((event) => (event.type === "saved" ? [event.isBest] : []))[0]).toBe(true);
 });
 
 test("stopped between skips and started again, a run leaves out the same steps and ends with the same bits", async () => {
