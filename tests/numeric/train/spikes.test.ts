@@ -104,7 +104,14 @@ test("three in a row pause the run, and the same command goes on behind them", a
 test("weights that have become useless pause the run as not finite, and are not made worse", async () => {
   const data = [path.join(folder, "hard.jsonl")];
   // Evaluated after its first step too, when no loss is a number any more.
-  const settings = { data, lr: 1e30, spikeFactor: null, validationShare: 0.1, evaluateEverySteps: 1 };
+  const settings = {
+    data,
+    lr: 1e30,
+    spikeFactor: null,
+    validationShare: 0.1,
+    evaluateEverySteps: 1,
+    sampleTokens: 4,
+  };
   const seen: RunEvent[] = [];
   const paused = run("overflow", settings, (event) => void seen.push(event));
   await expect(paused).rejects.toThrow("not finite");
