@@ -11,6 +11,7 @@ import { layOutBatch } from "@/model/data/packing";
 import { defaultAdamW } from "@/model/optim/adamw";
 import { createLora, everyLayer } from "@/model/train/lora";
 import { Trainer } from "@/model/train/trainer";
+import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { median } from "./harness/statistics";
 
 type Kind = "lora" | "full";
@@ -35,9 +36,7 @@ export type TrainStepBench = {
 
 /** `quick` takes the tiny model: it shows that the measurement works, not how fast anything is. */
 export default async function run({ quick }: { quick: boolean }): Promise<TrainStepBench> {
-  const folder = quick ? path.resolve("model/tiny/sft") : path.resolve("data/models/SmolLM2-135M-Instruct");
-  if (!fs.existsSync(folder))
-    throw new Error(`${folder} is missing: npx attune models pull SmolLM2-135M-Instruct`);
+  const folder = quick ? path.resolve("model/tiny/sft") : defaultModelFolder();
   const rounds = quick ? 3 : 7;
   // The smaller first: a process's peak only grows.
   const lora = await measure(

@@ -46,6 +46,10 @@ export const trainingOps: { readonly [K in keyof TrainingOps]: OpSpec<K> } = {
     infer: ([x]) => [{ dtype: expectSameDType("Gelu", [x], floatTypes), shape: x.shape }],
     write: ({ approximate }) => ({ attributes: [{ name: "approximate", string: approximate }] }),
   },
+  QuickGelu: {
+    infer: ([x]) => [{ dtype: expectSameDType("QuickGelu", [x], ["float32"]), shape: x.shape }],
+    write: ({ alpha }) => ({ domain: "com.microsoft", attributes: [{ name: "alpha", float: alpha }] }),
+  },
   Equal: broadcasting("Equal", "bool"),
   Less: broadcasting("Less", "bool"),
   LessOrEqual: broadcasting("LessOrEqual", "bool"),

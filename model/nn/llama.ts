@@ -73,7 +73,7 @@ function swiGlu(g: Graph, config: Config, weights: ModelWeights, { x, at }: { x:
     return { name: `${at}.mlp.${name}`, inSize: hiddenSize, outSize: intermediateSize, hasBias };
   };
   const [gate, up] = weights.linear(g, x, [widen("gate_proj"), widen("up_proj")]) as [Value, Value];
-  const silu = g.mul(gate, g.sigmoid(gate));
+  const silu = g.apply("QuickGelu", [gate], { alpha: 1 });
   const down = { name: `${at}.mlp.down_proj`, inSize: intermediateSize, outSize: hiddenSize, hasBias };
   return linear(g, weights, g.mul(silu, up), down);
 }

@@ -1,11 +1,11 @@
 /** @file The graph of one training step of a language model: loss, and the gradient of each trained parameter. */
 import { pullBack } from "../autodiff/build-backward";
 import type { ModelConfig } from "../checkpoint/model-config";
-import { Graph, type Value } from "../graph/graph";
-import { crossEntropy } from "../losses/cross-entropy";
+import { Graph } from "../graph/graph";
+import { linearCrossEntropy } from "../losses/linear-cross-entropy";
 import { packedMask } from "../nn/packed-mask";
 import { type LoraShape, TrainedWeights } from "../nn/trained-weights";
-import { buildHead, buildTransformer, headLayout } from "../nn/transformer";
+import { buildHead, buildTransformer, headLayout, headTable } from "../nn/transformer";
 import type { BatchShape } from "./token-batch";
 
 export type LanguageModelGraph = {
@@ -42,45 +42,26 @@ export function buildLanguageModelGraph(
   const { hidden } = buildTransformer(g, config, weights, { ids, positions, mask, past: null });
   // Only rows that predict something go through the head, by far the widest matrix.
   const read = g.gather(g.reshape(hidden, [rows * length, config.hiddenSize]), places); // (N, hidden)
-  // The head and its loss in pieces: its logits, and what the loss makes of them, are the widest arrays of all.
-  const pieces = cutTargets(targets, config.vocabularySize).map(([from, to]) => {
-    const part = (x: Value) => (to - from === targets ? x : g.slice(x, 0, from, to));
-    const logits = buildHead(g, config, weights, part(read)); // (piece, V)
-    return { logits, ...crossEntropy(g, logits, { labels: part(labels), weights: part(tokenWeights) }) };
-  });
-  g.output("loss", pieces.map(({ loss }) => loss).reduce(g.add));
-  if (wantsLogits)
-    g.output(
-      "logits",
-      g.concat(
-        pieces.map(({ logits }) => logits),
-        0,
-      ),
-    );
+  const head = weights.table(g, headTable(config)); // (V, hidden)
+  const { loss, gradients: ofLoss } = linearCrossEntropy(
+    g,
+    { x: read, head },
+    { labels, weights: tokenWeights },
+  );
+  g.output("loss", loss);
+  if (wantsLogits) g.output("logits", buildHead(g, config, weights, read));
 
   const gradientName = (parameter: string) => `gradient:${parameter}`;
   if (backward) {
-    const trained: Value[] = [...weights.trained.values()];
-    const gradients = pullBack(
-      g,
-      new Map(pieces.map(({ logits, logitsGradient }) => [logits, logitsGradient()])),
-      trained,
-    );
-    for (const [i, name] of [...weights.trained.keys()].entries()) {
+    const trained = [...weights.trained.entries()];
+    const cotangents = new Map([[read, ofLoss.x()]]);
+    if (weights.isTrained(head)) cotangents.set(head, ofLoss.head());
+    const parameters = trained.map(([, value]) => value);
+    const gradients = pullBack(g, cotangents, parameters);
+    for (const [i, [name]] of trained.entries()) {
       const gradient = gradients[i];
       if (gradient) g.output(gradientName(name), gradient);
     }
   }
   return { graph: g, weights, gradientName };
-}
-
-/** Elements of a piece's logits: 64 MiB in single precision. */
-const mostLogits = 2 ** 24;
-
-function cutTargets(targets: number, vocabularySize: number): [from: number, to: number][] {
-  const rows = Math.max(1, Math.floor(mostLogits / vocabularySize));
-  return Array.from({ length: Math.ceil(targets / rows) }, (_, i) => [
-    i * rows,
-    Math.min(targets, (i + 1) * rows),
-  ]);
 }

@@ -200,6 +200,13 @@ export const opCases: { readonly [K in OpName]: readonly OpCase[] } = {
   Softplus: unary("Softplus", (x) => Math.log1p(Math.exp(x)), { dtype: "float32" }),
   Erf: unary("Erf", erf, { dtype: "float32" }),
   Relu: unary("Relu", (x) => Math.max(0, x)),
+  QuickGelu: [1, 1.5].map((alpha) => ({
+    name: `QuickGelu at alpha ${alpha}`,
+    operands: [spread([3, 4])],
+    build: (g, [x]) => g.apply("QuickGelu", [at(x)], { alpha }),
+    expect: (x) => x.map((value) => value / (1 + Math.exp(-alpha * value))),
+    dtype: "float32",
+  })),
   Gelu: [
     {
       name: "Gelu, exact",

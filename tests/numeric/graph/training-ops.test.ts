@@ -68,6 +68,7 @@ const cases: { [K in OpName]: Case<K> } = {
     attrs: { approximate: "tanh" },
     expected: map(x, (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
   },
+  QuickGelu: { operands: [x], attrs: { alpha: 1.5 }, expected: map(x, (v) => v * sigmoid(1.5 * v)) },
   Equal: { operands: [x, { shape: [], values: [1.5] }], attrs: {}, expected: [0, 0, 0, 0, 1, 0] },
   Less: binary((a, b) => Number(a < b)),
   LessOrEqual: { operands: [x, { shape: [], values: [1] }], attrs: {}, expected: [1, 1, 1, 1, 0, 0] },
