@@ -1,4 +1,4 @@
-"""docs/formats.md is enough for a second implementation: tests/torch/reference, written from it, goes on with our runs."""
+"""docs/formats.md is enough for a second implementation: tests/torch/reference follows it and goes on with our runs."""
 
 import re
 

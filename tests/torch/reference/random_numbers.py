@@ -1,4 +1,4 @@
-"""Philox4x32-10 and what is drawn from it, read from docs/formats.md alone; arrays of counters at once."""
+"""Philox4x32-10 and what is drawn from it, as docs/formats.md says; arrays of counters at once."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A run of Attune done, or gone on with, in PyTorch: from its settings, its folder and docs/formats.md alone."""
+"""A run of Attune done, or gone on with, in PyTorch: from its settings and its files, as docs/formats.md says."""
 
 import json
 import math
