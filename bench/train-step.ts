@@ -13,6 +13,7 @@ import { createLora, everyLayer } from "@/model/train/lora";
 import { Trainer } from "@/model/train/trainer";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { median } from "./harness/statistics";
+import { torchPython } from "./harness/torch-python";
 
 type Kind = "lora" | "full";
 type Step = { seconds: number; loss: number; peakMb: number };
@@ -132,13 +133,8 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
 const stepSchema = z.object({ seconds: z.number(), loss: z.number(), peakMb: z.number() });
 
 async function peer(folder: string, kind: Kind, precision: "fp32" | "bf16"): Promise<Stepper> {
-  const environment =
-    process.env.ATTUNE_TORCH_VENV ?? path.join(os.homedir(), ".cache", "attune", "torch-venv");
-  const python = path.join(environment, "bin", "python");
-  if (!fs.existsSync(python))
-    throw new Error(`${python} is missing: npm run test:torch makes it, or set ATTUNE_TORCH_VENV`);
   const script = path.resolve("bench/peers/train_step.py");
-  const child = spawn(python, [script, folder, kind, precision, String(threads)], {
+  const child = spawn(torchPython(), [script, folder, kind, precision, String(threads)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
