@@ -80,6 +80,7 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
   Greater: () => [null, null],
   And: () => [null, null],
   Not: () => [null],
+  BitwiseXor: () => [null, null],
   Where: (g, { inputs: [condition, a, b] }, dy) => [
     null,
     () => g.sumTo(g.where(condition, dy, g.scalar(0, dy.dtype)), a.shape),

@@ -39,6 +39,8 @@ export type TrainingOps = {
   Greater: Binary;
   And: Binary;
   Not: Unary;
+  /** Of integers, bit by bit. */
+  BitwiseXor: Binary;
   Where: { inputs: [condition: Value, a: Value, b: Value]; attrs: NoAttrs };
   Cast: { inputs: [x: Value]; attrs: { to: DType } };
   MatMul: Binary;

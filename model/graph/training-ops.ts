@@ -56,6 +56,14 @@ export const trainingOps: { readonly [K in keyof TrainingOps]: OpSpec<K> } = {
   Greater: broadcasting("Greater", "bool"),
   And: broadcasting("And", "bool"),
   Not: { infer: ([x]) => [{ dtype: expectSameDType("Not", [x], ["bool"]), shape: x.shape }] },
+  BitwiseXor: {
+    infer: ([a, b]) => [
+      {
+        dtype: expectSameDType("BitwiseXor", [a, b], ["int32", "int64"]),
+        shape: broadcast("BitwiseXor", a, b),
+      },
+    ],
+  },
   Where: {
     infer: ([condition, a, b]) => {
       expectSameDType("Where", [condition], ["bool"]);

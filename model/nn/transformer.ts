@@ -1,6 +1,6 @@
 /** @file Any decoder by its configuration: the one entry for training and serving. */
 import type { ModelConfig } from "@/model/checkpoint/model-config";
-import type { Graph, Value } from "@/model/graph/graph";
+import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import type { HeadLayout, KeysValues } from "./attention";
 import type { Past } from "./cached-attention";
 import { buildGpt2 } from "./gpt2";
@@ -19,6 +19,8 @@ export type TransformerInputs = {
   mask: Value;
   /** One per layer when serving; null when training. */
   past: readonly Past[] | null;
+  /** Applied to the embeddings and to what each half of a layer adds (B, T, hidden); null for none. */
+  dropout?: ((x: Value) => Value) | null;
 };
 
 export type TransformerOutputs = {
@@ -26,6 +28,8 @@ export type TransformerOutputs = {
   hidden: Value;
   /** Of the new tokens, one per layer: what a cache has to remember. */
   newKeysValues: readonly KeysValues[];
+  /** The nodes of each layer. */
+  layers: readonly NodeRange[];
 };
 
 export function buildTransformer(

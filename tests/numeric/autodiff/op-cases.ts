@@ -247,6 +247,14 @@ export const opCases: { readonly [K in OpName]: readonly OpCase[] } = {
       expect: () => [1, 0],
     },
   ],
+  BitwiseXor: [
+    {
+      name: "BitwiseXor",
+      operands: [ids([2, 1], [5, 12]), ids([1, 2], [3, 8])],
+      build: (g, [a, b]) => g.cast(g.apply("BitwiseXor", [at(a), at(b)], {}), "float64"),
+      expect: () => [6, 13, 15, 4],
+    },
+  ],
   Where: [
     {
       name: "Where with broadcasting",

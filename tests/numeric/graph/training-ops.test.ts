@@ -75,6 +75,14 @@ const cases: { [K in OpName]: Case<K> } = {
   Greater: binary((a, b) => Number(a > b)),
   And: { operands: [flags, otherFlags], attrs: {}, expected: [1, 0, 0, 0, 0, 0] },
   Not: { operands: [flags], attrs: {}, expected: [0, 1, 0, 1, 1, 0] },
+  BitwiseXor: {
+    operands: [
+      { shape: [2, 1], values: [5, 2 ** 31 - 1], dtype: "int32" },
+      { shape: [1, 2], values: [3, 2 ** 30], dtype: "int32" },
+    ],
+    attrs: {},
+    expected: [6, 2 ** 30 + 5, 2 ** 31 - 4, 2 ** 30 - 1],
+  },
   Where: {
     operands: [flags, x, row],
     attrs: {},
