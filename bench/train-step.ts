@@ -122,7 +122,7 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
   return {
     async step() {
       const start = performance.now();
-      const { loss } = await trainer.step([batch], lr);
+      const { loss } = await trainer.step([batch], { step: 0, lr });
       const seconds = (performance.now() - start) / 1000;
       return { seconds, loss, peakMb: process.resourceUsage().maxRSS / 1024 };
     },
