@@ -2,7 +2,11 @@
 import type { ModelConfig } from "../checkpoint/model-config";
 import type { LoraShape } from "../nn/trained-weights";
 import { GraphSession } from "../runtime/graph-session";
-import { buildLanguageModelGraph, type LanguageModelGraph } from "./language-model-graph";
+import {
+  buildLanguageModelGraph,
+  type LanguageModelGraph,
+  type LanguageModelOptions,
+} from "./language-model-graph";
 import type { BatchShape } from "./token-batch";
 
 export type CompiledGraph = { model: LanguageModelGraph; session: GraphSession; shape: BatchShape };
@@ -13,7 +17,8 @@ export type BatchSessionsOptions = {
   /** Of the longest batches. */
   shape: BatchShape;
   threads: number;
-  backward: boolean;
+  /** What is built at each length. */
+  build: Omit<LanguageModelOptions, "lora" | "logits">;
 };
 
 /**
@@ -38,7 +43,7 @@ export class BatchSessions implements AsyncDisposable {
 
   /** @param length tokens in a row, at most those of the longest batches */
   async for(length: number): Promise<CompiledGraph> {
-    const { config, lora, shape, threads, backward } = this.#options;
+    const { config, lora, shape, threads, build } = this.#options;
     const known = this.#compiled.get(length);
     this.#compiled.delete(length);
     if (known) {
@@ -48,7 +53,7 @@ export class BatchSessions implements AsyncDisposable {
     await this.#makeRoomFor(length);
     // One number of targets for the whole run, so that shapes differ by length alone.
     const ofLength = { ...shape, length, targets: Math.min(shape.targets, shape.rows * length) };
-    const model = buildLanguageModelGraph(config, ofLength, { lora, backward });
+    const model = buildLanguageModelGraph(config, ofLength, { ...build, lora });
     const session = await GraphSession.create(model.graph, { threads });
     const made = { model, session, shape: ofLength };
     this.#compiled.set(length, made);

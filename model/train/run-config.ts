@@ -37,6 +37,16 @@ export const commonSettings = {
     .nullable()
     .default(1)
     .describe("clipping by global norm; null: none"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe("share of elements zeroed in the embeddings and in what each half of a layer adds"),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe("compute each layer again in the backward pass instead of keeping it: slower, far less memory"),
   spikeFactor: z
     .number()
     .gt(1)

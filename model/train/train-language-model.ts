@@ -38,6 +38,8 @@ export type RunSettings = {
   epsilon: number;
   weightDecay: number;
   maxGradientNorm: number | null;
+  dropout: number;
+  recompute: boolean;
   spikeFactor: number | null;
   evaluateEverySteps: number | null;
   saveEverySteps: number | null;
@@ -154,6 +156,8 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     lora,
     shape: { rows: rowsPerBatch, length: rowLength, targets: mostTargets },
     adamW: settings,
+    recompute: settings.recompute,
+    dropout: { rate: settings.dropout, seed },
   });
   const state: TrainingState = resumable?.state ?? {
     formatVersion: 1,
@@ -237,7 +241,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     if (batches.length > 0 && !state.skippedSteps.includes(step)) {
       const accepts = (loss: number) =>
         Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
-      const { loss, gradientNorm, applied } = await trainer.step(batches, lr, accepts);
+      const { loss, gradientNorm, applied } = await trainer.step(batches, { step, lr, accepts });
       if (applied) {
         const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
         state.tokensSeen += tokens;

@@ -4,6 +4,7 @@ import type { PackedBatch } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
 import { AdamW, type AdamWOptions, type StepOutcome, type TrainedParameter } from "../optim/adamw";
 import { BatchSessions } from "./batch-sessions";
+import { dropoutFeeds } from "./dropout-feeds";
 import { type BatchShape, toFeeds } from "./token-batch";
 
 export type TrainerOptions = {
@@ -16,6 +17,18 @@ export type TrainerOptions = {
   /** Of the longest batches; others have as many rows, shorter ones, and no more targets. */
   shape: BatchShape;
   adamW: AdamWOptions;
+  /** Keeps only what enters each layer for the backward pass, and computes the layer again there. */
+  recompute?: boolean;
+  /** Share of elements zeroed while training, and the seed of which. */
+  dropout?: { rate: number; seed: number };
+};
+
+export type TrainingStep = {
+  /** Its number in the run, which decides what dropout drops. */
+  step: number;
+  lr: number;
+  /** Says by the loss, before anything is changed, whether the step is to be applied. */
+  accepts?: (loss: number) => boolean;
 };
 
 export class Trainer implements AsyncDisposable {
@@ -25,32 +38,39 @@ export class Trainer implements AsyncDisposable {
   readonly #evaluation: BatchSessions;
 
   private constructor(options: TrainerOptions, optimizer: AdamW) {
-    const { config, lora, shape, adamW } = options;
+    const { config, lora, shape, adamW, recompute = false, dropout } = options;
     const common = { config, lora, shape, threads: adamW.threads };
     this.options = options;
     this.optimizer = optimizer;
-    this.#training = new BatchSessions({ ...common, backward: true });
-    this.#evaluation = new BatchSessions({ ...common, backward: false });
+    this.#training = new BatchSessions({
+      ...common,
+      build: { backward: true, recompute, dropout: dropout?.rate ?? 0 },
+    });
+    this.#evaluation = new BatchSessions({ ...common, build: { backward: false } });
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
     return new Trainer(options, await AdamW.create(options.trained, options.adamW));
   }
 
-  /**
-   * One step on the mean loss over all counted tokens of its batches.
-   * @param accepts says by the loss, before anything is changed, whether the step is to be applied
-   */
+  /** One step on the mean loss over all counted tokens of its batches. */
   async step(
     batches: readonly PackedBatch[],
-    lr: number,
-    accepts: (loss: number) => boolean = Number.isFinite,
+    { step, lr, accepts = Number.isFinite }: TrainingStep,
   ): Promise<StepOutcome & { loss: number }> {
+    const { config, dropout } = this.options;
     const counted = sum(batches, ({ countedTokens }) => countedTokens);
     let loss = 0;
-    for (const batch of batches) {
+    for (const [at, batch] of batches.entries()) {
       const { model, session, shape } = await this.#training.for(batch.length);
-      const outputs = await session.run({ ...toFeeds(batch, shape, counted), ...this.#weights() });
+      const dropped = dropout?.rate
+        ? dropoutFeeds(config, shape, { seed: dropout.seed, step, batch: at })
+        : {};
+      const outputs = await session.run({
+        ...toFeeds(batch, shape, counted),
+        ...dropped,
+        ...this.#weights(),
+      });
       loss += Number(outputs.loss?.[0]);
       await this.optimizer.accumulate((name) => {
         const gradient = outputs[model.gradientName(name)];

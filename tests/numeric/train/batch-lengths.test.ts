@@ -38,7 +38,13 @@ function weightsOf(model: ModelConfig) {
 }
 
 test("loss and gradients of a short batch are those of the same rows padded to the full length", async () => {
-  await using sessions = new BatchSessions({ config, lora: null, shape, threads: 1, backward: true });
+  await using sessions = new BatchSessions({
+    config,
+    lora: null,
+    shape,
+    threads: 1,
+    build: { backward: true },
+  });
   const weights = Object.fromEntries([...weightsOf(config)].map(([name, { values }]) => [name, values]));
   const run = async (length: number) => {
     const batch = layOutBatch(rows, length);
@@ -59,7 +65,13 @@ test("loss and gradients of a short batch are those of the same rows padded to t
 });
 
 test("at most half as many tokens more than the longest batch has are held, the least used going first", async () => {
-  await using sessions = new BatchSessions({ config, lora: null, shape, threads: 1, backward: false });
+  await using sessions = new BatchSessions({
+    config,
+    lora: null,
+    shape,
+    threads: 1,
+    build: { backward: false },
+  });
   for (const length of [16, 32, 48]) await sessions.for(length);
   expect(sessions.lengths).toEqual([16, 32, 48]);
   await sessions.for(16);
@@ -78,10 +90,11 @@ test("a step that is not accepted changes nothing, and leaves no gradient behind
   await using refusing = await create(twice);
   const good = [layOutBatch(rows, 16)];
   const bad = [layOutBatch([[example(60, 9)], [example(60, 4)]], 64)];
-  const refused = await refusing.step(bad, 0.1, () => false);
+  const refused = await refusing.step(bad, { step: 0, lr: 0.1, accepts: () => false });
   expect(refused.applied).toBe(false);
   expect(refused.gradientNorm).toBeGreaterThan(0);
   for (const [name, { values }] of weightsOf(config)) expect(twice.get(name)?.values).toEqual(values);
-  expect(await refusing.step(good, 0.1)).toEqual(await plain.step(good, 0.1));
+  const next = { step: 1, lr: 0.1 };
+  expect(await refusing.step(good, next)).toEqual(await plain.step(good, next));
   for (const [name, { values }] of once) expect(twice.get(name)?.values, name).toEqual(values);
 });
