@@ -68,7 +68,7 @@ CREATE TABLE "run_events" (
 	"payload" jsonb NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "run_events_run_id_number_pk" PRIMARY KEY("run_id","number"),
-	CONSTRAINT "run_events_kind" CHECK ("run_events"."kind" in ('log', 'sample', 'incident', 'phase', 'state'))
+	CONSTRAINT "run_events_kind" CHECK ("run_events"."kind" in ('log', 'sample', 'incident', 'phase', 'state', 'checkpoint'))
 );
 --> statement-breakpoint
 CREATE TABLE "run_metrics" (

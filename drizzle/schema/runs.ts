@@ -222,6 +222,8 @@ export const runDatasets = pgTable(
   ],
 );
 
+export const timelineKinds = ["log", "sample", "incident", "phase", "state", "checkpoint"] as const;
+
 /** A run's timeline: what its workers report, what people do, what goes wrong. */
 export const runEvents = pgTable(
   "run_events",
@@ -233,7 +235,7 @@ export const runEvents = pgTable(
     number: integer().notNull(),
     /** The worker's own count; null for what the server writes. */
     sequence: integer(),
-    kind: text({ enum: ["log", "sample", "incident", "phase", "state"] }).notNull(),
+    kind: text({ enum: timelineKinds }).notNull(),
     step: integer(),
     payload: jsonb().notNull(),
     /** The server's clock: a worker's may be wrong. */
@@ -243,7 +245,7 @@ export const runEvents = pgTable(
     primaryKey({ columns: [t.runId, t.number] }),
     uniqueIndex("run_events_sequence").on(t.runId, t.sequence),
     index("run_events_kind").on(t.runId, t.kind, t.number),
-    check("run_events_kind", sql`${t.kind} in ('log', 'sample', 'incident', 'phase', 'state')`),
+    check("run_events_kind", sql`${t.kind} in ('log', 'sample', 'incident', 'phase', 'state', 'checkpoint')`),
   ],
 );
 

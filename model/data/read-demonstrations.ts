@@ -55,7 +55,7 @@ export async function readDemonstrations(
     for (const [index, raw] of bytes.toString("utf8").split("\n").entries()) {
       const place = { file, line: index + 1 };
       if (raw.trim() === "") continue;
-      const read = readLine(raw);
+      const read = readDemonstrationLine(raw);
       if ("reason" in read) problems.push({ ...place, reason: read.reason });
       else demonstrations.push(...read.conversations.map((messages) => ({ ...place, messages })));
     }
@@ -63,7 +63,10 @@ export async function readDemonstrations(
   return { demonstrations, problems, sha256: hash.digest("hex") };
 }
 
-function readLine(raw: string): { conversations: DemonstrationMessage[][] } | { reason: string } {
+/** One line of JSONL as the conversations it holds. */
+export function readDemonstrationLine(
+  raw: string,
+): { conversations: DemonstrationMessage[][] } | { reason: string } {
   let json: unknown;
   try {
     json = JSON.parse(raw);

@@ -26,7 +26,7 @@ export async function readDocuments(
     }
     for (const [index, line] of text.split("\n").entries()) {
       if (line.trim() === "") continue;
-      const read = readLine(line);
+      const read = readDocumentLine(line);
       if ("text" in read) documents.push(read.text);
       else problems.push({ file, line: index + 1, reason: read.reason });
     }
@@ -34,7 +34,8 @@ export async function readDocuments(
   return { documents, problems, sha256: hash.digest("hex") };
 }
 
-function readLine(line: string): { text: string } | { reason: string } {
+/** One line of JSONL as the document it holds. */
+export function readDocumentLine(line: string): { text: string } | { reason: string } {
   let json: unknown;
   try {
     json = JSON.parse(line);

@@ -21,6 +21,7 @@ export const stages = ["pretrain", "sft", "reward", "ppo", "eval"] as const;
 export type RunStage = (typeof stages)[number];
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be a sha256 in lower-case hex");
+/** Steps done by then: the first update's metrics carry 1, an evaluation before it 0. */
 const step = z.int().nonnegative();
 const text = (limit: number) => z.string().max(limit);
 
