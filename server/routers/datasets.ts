@@ -1,15 +1,8 @@
 /** @file Dataset snapshots, for admins. */
 import { z } from "zod";
-import {
-  addLines,
-  listDatasets,
-  readDataset,
-  readDatasetRows,
-  sealDataset,
-  startDataset,
-  verifyDataset,
-} from "../domain/datasets";
+import { listDatasets, readDataset, readDatasetRows, verifyDataset } from "../domain/datasets";
 import { deleteDataset } from "../domain/datasets-erase";
+import { addLines, sealDataset, startDataset } from "../domain/datasets-make";
 import { procedure, router } from "../trpc";
 
 const datasetKey = z.object({ datasetId: z.uuid() });

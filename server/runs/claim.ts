@@ -1,5 +1,4 @@
 /** @file Giving the next run of the queue to a worker that can do it: of two that ask at once, one gets it. */
-import { createHash } from "node:crypto";
 import { and, eq, ne, sql } from "drizzle-orm";
 import { runs, workers } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
@@ -16,7 +15,7 @@ import {
   type RunOffer,
 } from "./protocol";
 import { publishRun } from "./run-changes";
-import { findObstacles, readRunDatasets } from "./run-inputs";
+import { findObstacles, hashDatasets, readRunDatasets } from "./run-inputs";
 import { isTrainable, stageSettings } from "./stage-settings";
 import type { RunRow } from "./steer-run";
 import { appendTimeline } from "./timeline";
@@ -212,13 +211,4 @@ async function describeDatasets(db: Db, runId: string): Promise<DatasetOffer[]> 
     });
   }
   return offers;
-}
-
-/** Of one dataset its own; of several the sha256 of theirs, each followed by a line end. */
-export function hashDatasets(datasets: readonly { sha256: string }[]): string {
-  const [first] = datasets;
-  if (datasets.length === 1 && first) return first.sha256;
-  const hash = createHash("sha256");
-  for (const { sha256 } of datasets) hash.update(`${sha256}\n`);
-  return hash.digest("hex");
 }

@@ -1,4 +1,5 @@
 /** @file Whether a run can start: its base and its datasets may have been deleted or erased since they were chosen. */
+import { createHash } from "node:crypto";
 import path from "node:path";
 import { and, asc, eq, inArray, isNull } from "drizzle-orm";
 import { checkpoints, datasetRows, datasets, runDatasets, runs } from "@/drizzle/schema";
@@ -88,4 +89,13 @@ export async function readHeldInputs(
     datasetIds: data.map(({ id }) => id),
     checkpointIds: [...held.map(({ base }) => base), ...own.map(({ id }) => id)],
   };
+}
+
+/** Of one dataset its own; of several the sha256 of theirs, each followed by a line end. */
+export function hashDatasets(datasets: readonly { sha256: string }[]): string {
+  const [first] = datasets;
+  if (datasets.length === 1 && first) return first.sha256;
+  const hash = createHash("sha256");
+  for (const { sha256 } of datasets) hash.update(`${sha256}\n`);
+  return hash.digest("hex");
 }

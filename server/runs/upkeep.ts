@@ -2,7 +2,7 @@
 import { sql } from "drizzle-orm";
 import { runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
-import { sweepDatasets } from "../domain/datasets";
+import { sweepDatasets } from "../domain/datasets-make";
 import { notify, sweepNotifications } from "../domain/notifications";
 import { deliverDue } from "../domain/webhooks";
 import { log } from "../log";

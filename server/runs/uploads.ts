@@ -1,55 +1,44 @@
 /** @file Checkpoints coming in, in parts that may be sent twice, until every file is the one its manifest names. */
 import { createHash } from "node:crypto";
-import {
-  constants,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { and, eq, inArray, isNull, ne } from "drizzle-orm";
-import { checkpoints, runDatasets, runUploadParts, runUploads, runs, datasets } from "@/drizzle/schema";
-import { digestFile, syncFolder } from "@/model/checkpoint/file-access";
-import { type Manifest, manifestFileName, manifestSchema } from "@/model/checkpoint/manifest";
+import type { z } from "zod";
+import { checkpoints, runs, runUploadParts, runUploads } from "@/drizzle/schema";
+import { syncFolder } from "@/model/checkpoint/file-access";
 import type { Db } from "../db/db";
 import { registerCheckpoint } from "../domain/checkpoints";
 import { notify } from "../domain/notifications";
-import {
-  artifactsFolder,
-  checkpointFolder,
-  freeBytes,
-  incomingFolder,
-  locateFiles,
-  stateFolder,
-} from "./artifacts";
-import { hashDatasets } from "./claim";
+import { checkpointFolder, freeBytes, incomingFolder, stateFolder } from "./artifacts";
 import { holdLease, type WorkerCall } from "./lease";
 import {
   type Files,
   filesSchema,
-  type openUploadAnswer,
   type OpenUploadRequest,
+  type openUploadAnswer,
   partBytes,
 } from "./protocol";
 import { publishRun } from "./run-changes";
-import { isTrainable, stageSettings } from "./stage-settings";
 import type { RunRow } from "./steer-run";
 import { appendTimeline } from "./timeline";
+import {
+  assemble,
+  findMissing,
+  holdsFiles,
+  partCount,
+  partFile,
+  takeFromFolder,
+  takeKnownFiles,
+  type Upload,
+  writePart,
+} from "./upload-files";
+import { readOwnManifest } from "./upload-manifest";
 import { WorkerError } from "./worker-error";
-import type { z } from "zod";
 
-type Upload = typeof runUploads.$inferSelect;
 type OpenAnswer = z.infer<typeof openUploadAnswer>;
 
 /** Left on the disk for everything else: the database must be able to say that there is no room. */
 const reserveBytes = 256 * 1024 * 1024;
-const maxCheckpointFiles = 200;
 
 /**
  * Begins, or goes on with, the upload of one checkpoint. Files that lie here already, in the run's base or in an earlier
@@ -68,6 +57,9 @@ export async function openUpload(
   const files = { ...manifest.files, ...request.state };
   const upload = await rememberUpload(db, { run, request, checkpointId, files });
   if (upload.completedAt) return { ...describe(upload), isComplete: true, missing: {} };
+  if (await holdsFiles(checkpointFolder(dataFolder, checkpointId), upload)) {
+    return { ...describe(upload), isComplete: false, missing: {} };
+  }
   const folder = incomingFolder(dataFolder, upload.id);
   await mkdir(folder, { recursive: true });
   if (request.folder !== undefined) await takeFromFolder(call, { upload, folder, source: request.folder });
@@ -79,72 +71,6 @@ export async function openUpload(
 
 const describe = ({ id, checkpointId }: Upload) => ({ uploadId: id, checkpointId, partBytes });
 const sha256Of = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
-
-async function readOwnManifest(
-  db: Db,
-  run: RunRow,
-  { manifest: text, state }: OpenUploadRequest,
-): Promise<Manifest> {
-  const parsed = manifestSchema.safeParse(parseJson(text));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new WorkerError(
-      "invalid",
-      `${manifestFileName} does not fit: ${issue?.path.join(".")}: ${issue?.message}`,
-    );
-  }
-  const manifest = parsed.data;
-  const expected = {
-    run: run.id,
-    stage: run.stage,
-    parent: isTrainable(run.stage) && stageSettings[run.stage].hasParent ? run.baseCheckpointId : null,
-    datasetSha256: hashDatasets(await readRunHashes(db, run.id)),
-  };
-  for (const [field, value] of Object.entries(expected)) {
-    const found = manifest[field as keyof typeof expected];
-    if (found !== value) {
-      throw new WorkerError("invalid", `${manifestFileName} says ${field} ${found}; this run's is ${value}.`);
-    }
-  }
-  const names = [...Object.keys(manifest.files), ...Object.keys(state)];
-  if (names.length > maxCheckpointFiles) {
-    throw new WorkerError(
-      "invalid",
-      `The checkpoint has ${names.length} files; ${maxCheckpointFiles} are the most.`,
-    );
-  }
-  const isState = (name: string) => name.startsWith(`${stateFolder}/`);
-  const stray =
-    Object.keys(state).find((name) => !isState(name)) ?? Object.keys(manifest.files).find(isState);
-  if (stray !== undefined) {
-    throw new WorkerError(
-      "invalid",
-      `${stray}: the training state lies in ${stateFolder}/, and the manifest does not list it.`,
-    );
-  }
-  if (names.includes(manifestFileName)) {
-    throw new WorkerError("invalid", `A manifest does not list itself (${manifestFileName}).`);
-  }
-  return manifest;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-async function readRunHashes(db: Db, runId: string): Promise<{ sha256: string }[]> {
-  const rows = await db
-    .select({ sha256: datasets.sha256 })
-    .from(runDatasets)
-    .innerJoin(datasets, eq(datasets.id, runDatasets.datasetId))
-    .where(eq(runDatasets.runId, runId))
-    .orderBy(runDatasets.role, runDatasets.position);
-  return rows.map(({ sha256 }) => ({ sha256: sha256 ?? "" }));
-}
 
 async function rememberUpload(
   db: Db,
@@ -175,94 +101,6 @@ async function rememberUpload(
     .where(eq(runUploads.id, known.id))
     .returning();
   return changed ?? known;
-}
-
-/** The embedded trainer shares this machine's disk: its files are linked, not sent. */
-async function takeFromFolder(
-  { worker, dataFolder }: WorkerCall,
-  { upload, folder, source }: { upload: Upload; folder: string; source: string },
-): Promise<void> {
-  const isInside = !path.relative(dataFolder, path.resolve(source)).startsWith("..");
-  if (worker.kind !== "embedded" || !isInside) {
-    throw new WorkerError(
-      "invalid",
-      "Only the embedded trainer may name a folder, and only inside the data folder.",
-    );
-  }
-  for (const name of Object.keys(filesSchema.parse(upload.files))) {
-    await takeFile(path.join(source, name), path.join(folder, name), true);
-  }
-}
-
-async function takeKnownFiles(
-  { db, dataFolder }: WorkerCall,
-  { run, files, folder }: { run: RunRow; files: Files; folder: string },
-): Promise<void> {
-  const here = await readKnownFiles(db, run, dataFolder);
-  for (const [name, { sha256 }] of Object.entries(files)) {
-    const known = here.get(sha256);
-    // A link into a folder outside ours would share bytes with what its owner may change.
-    if (known) await takeFile(known, path.join(folder, name), known.startsWith(artifactsFolder(dataFolder)));
-  }
-}
-
-async function readKnownFiles(db: Db, run: RunRow, dataFolder: string): Promise<Map<string, string>> {
-  const own = await db
-    .select({ id: checkpoints.id })
-    .from(checkpoints)
-    .where(and(eq(checkpoints.runId, run.id), isNull(checkpoints.deletedAt)));
-  const known = new Map<string, string>();
-  for (const id of [run.baseCheckpointId, ...own.map((row) => row.id)]) {
-    const place = await locateFiles(db, id, dataFolder).catch(() => null);
-    for (const [name, { sha256 }] of Object.entries(place?.files ?? {})) {
-      if (place) known.set(sha256, path.join(place.folder, name));
-    }
-  }
-  return known;
-}
-
-/** Gives a file its name here, if it is not here yet; what is wrong with it shows when the upload ends. */
-async function takeFile(source: string, target: string, mayLink: boolean): Promise<void> {
-  if (await stat(target).catch(() => null)) return;
-  await mkdir(path.dirname(target), { recursive: true });
-  const draft = `${target}.taken`;
-  await rm(draft, { force: true });
-  const isLinked =
-    mayLink &&
-    (await link(source, draft).then(
-      () => true,
-      () => false,
-    ));
-  const isThere =
-    isLinked ||
-    (await copyFile(source, draft, constants.COPYFILE_FICLONE).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
-        throw toDiskFull(error) ?? error;
-      },
-    ));
-  if (isThere) await rename(draft, target);
-}
-
-/** Parts go into a file of another name: what was linked must never be written into. */
-const partFile = (folder: string, name: string) => path.join(folder, `${name}.parts`);
-const partCount = (sizeBytes: number) => Math.ceil(sizeBytes / partBytes);
-
-/** File → parts that are not here. */
-async function findMissing(db: Db, upload: Upload, folder: string): Promise<Record<string, number[]>> {
-  const received = await db.select().from(runUploadParts).where(eq(runUploadParts.uploadId, upload.id));
-  const missing: Record<string, number[]> = {};
-  for (const [name, { sizeBytes }] of Object.entries(filesSchema.parse(upload.files))) {
-    const isWhole = await stat(path.join(folder, name)).catch(() => null);
-    if (isWhole || sizeBytes === 0) continue;
-    const here = new Set(received.filter(({ file }) => file === name).map(({ part }) => part));
-    const parts = Array.from({ length: partCount(sizeBytes) }, (_, part) => part).filter(
-      (part) => !here.has(part),
-    );
-    if (parts.length > 0) missing[name] = parts;
-  }
-  return missing;
 }
 
 async function requireRoom(
@@ -302,13 +140,6 @@ async function sayDiskLow(
       text: `The disk has ${inMegabytes(free)} free; run ${run.number} waits for ${inMegabytes(needed)} to save a checkpoint.`,
     }),
   );
-}
-
-function toDiskFull(error: unknown): WorkerError | null {
-  const code = error instanceof Error && "code" in error ? error.code : null;
-  return code === "ENOSPC" || code === "EDQUOT"
-    ? new WorkerError("diskFull", "The server's disk is full. Try again when there is room.")
-    : null;
 }
 
 export type Part = {
@@ -375,19 +206,6 @@ function checkPart(upload: Upload, { file, part, sha256, bytes }: Omit<Part, "up
   }
 }
 
-async function writePart(file: string, { part, bytes }: Pick<Part, "part" | "bytes">): Promise<void> {
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await using handle = await open(file, constants.O_RDWR | constants.O_CREAT);
-    for (let done = 0; done < bytes.length; ) {
-      const position = part * partBytes + done;
-      done += (await handle.write(bytes, done, bytes.length - done, position)).bytesWritten;
-    }
-  } catch (error) {
-    throw toDiskFull(error) ?? error;
-  }
-}
-
 async function readUpload(db: Db, uploadId: string): Promise<Upload> {
   const [upload] = await db.select().from(runUploads).where(eq(runUploads.id, uploadId));
   if (!upload) throw new WorkerError("notFound", "There is no such upload. Open it again.");
@@ -411,7 +229,7 @@ export async function completeUpload(
   const folder = incomingFolder(dataFolder, uploadId);
   const target = checkpointFolder(dataFolder, checkpointId);
   // A server killed between the rename and its record finds the folder in place.
-  if (!(await stat(path.join(target, manifestFileName)).catch(() => null))) {
+  if (!(await holdsFiles(target, upload))) {
     const missing = await findMissing(db, upload, folder);
     if (Object.keys(missing).length > 0) {
       throw new WorkerError("incomplete", `${Object.keys(missing).join(", ")} did not arrive whole.`, {
@@ -420,58 +238,14 @@ export async function completeUpload(
     }
     await assemble(db, upload, folder);
     await mkdir(path.dirname(target), { recursive: true });
+    // No row names what may lie there: it is of an upload whose lease was lost before it was recorded.
+    await rm(target, { recursive: true, force: true });
     await rename(folder, target);
     await syncFolder(path.dirname(target));
   }
   await recordCheckpoint(call, upload, { fencing, target });
   publishRun(upload.runId);
   return { checkpointId };
-}
-
-async function assemble(db: Db, upload: Upload, folder: string): Promise<void> {
-  const files = filesSchema.parse(upload.files);
-  for (const [name, expected] of Object.entries(files)) {
-    const file = path.join(folder, name);
-    const parts = partFile(folder, name);
-    await mkdir(path.dirname(file), { recursive: true });
-    if (!(await stat(file).catch(() => null))) {
-      if (expected.sizeBytes === 0) await writeFile(parts, "");
-      await rename(parts, file);
-    }
-    const found = await digestFile(file);
-    if (found.sha256 !== expected.sha256 || found.sizeBytes !== expected.sizeBytes) {
-      await rm(file);
-      await db
-        .delete(runUploadParts)
-        .where(and(eq(runUploadParts.uploadId, upload.id), eq(runUploadParts.file, name)));
-      throw new WorkerError(
-        "sha256Mismatch",
-        `${name} has sha256 ${found.sha256} (${found.sizeBytes} bytes); its manifest says ${expected.sha256} (${expected.sizeBytes} bytes). Send the file again.`,
-        { file: name },
-      );
-    }
-    await syncFile(file);
-  }
-  await removeStrays(folder, files);
-  const manifest = path.join(folder, manifestFileName);
-  await writeFile(manifest, upload.manifest);
-  await syncFile(manifest);
-  await syncFolder(folder);
-}
-
-/** Parts of a state that a later upload of the same checkpoint replaced. */
-async function removeStrays(folder: string, files: Files): Promise<void> {
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = path.join(entry.parentPath, entry.name);
-    const name = path.relative(folder, file).split(path.sep).join("/");
-    if (!Object.hasOwn(files, name)) await rm(file);
-  }
-}
-
-async function syncFile(file: string): Promise<void> {
-  await using handle = await open(file, "r");
-  await handle.sync();
 }
 
 async function recordCheckpoint(

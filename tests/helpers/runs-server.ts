@@ -7,7 +7,7 @@ import type { SessionUser } from "@/server/context";
 import type { Db } from "@/server/db/db";
 import type { DatabaseHome } from "@/server/db/open-database";
 import { registerCheckpoint } from "@/server/domain/checkpoints";
-import { createSnapshot } from "@/server/domain/datasets";
+import { createSnapshot } from "@/server/domain/datasets-make";
 import { processState } from "@/server/process-state";
 import { createWorker } from "@/server/runs/workers";
 import { FakeWorker } from "./fake-worker";

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { datasetRows, datasets, runEvents, runs, users } from "@/drizzle/schema";
 import { hashPassword } from "@/server/auth/passwords";
 import { setPassword } from "@/server/domain/account-password";
-import { createSnapshot, sweepDatasets } from "@/server/domain/datasets";
+import { createSnapshot, sweepDatasets } from "@/server/domain/datasets-make";
 import { callerFor, makePerson } from "../../helpers/test-context";
 import { demonstration, type RunsServer, runsServer } from "../../helpers/runs-server";
 import { describeEachDatabase } from "../../helpers/test-database";

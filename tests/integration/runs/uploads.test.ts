@@ -174,6 +174,31 @@ describe("a checkpoint", () => {
     await verifyCheckpoint(checkpointFolder(server.dataFolder, first));
   });
 
+  it("whose server was killed between moving and recording it is recorded by the next try", async () => {
+    await using server = await runsServer();
+    const { worker, run } = await setUp(server);
+    const made = worker.checkpoint(run, { weights: big });
+    const id = await worker.upload(run, { step: 2, weights: big });
+    // As the kill left it: the folder in its place, no row that names it.
+    await server.db.delete(checkpoints).where(eq(checkpoints.id, id));
+    const [upload] = await server.db.update(runUploads).set({ completedAt: null }).returning();
+    await server.db
+      .insert(runUploadParts)
+      .values({ uploadId: upload?.id ?? "", file: "model.safetensors", part: 0, sha256: id });
+    expect((await worker.open(run, made, { step: 2 })).body).toMatchObject({
+      isComplete: false,
+      missing: {},
+    });
+    expect(await worker.upload(run, { step: 2, weights: big })).toBe(id);
+    // With another training state it is another upload of the same weights: what lies there is replaced.
+    await server.db.delete(checkpoints).where(eq(checkpoints.id, id));
+    await server.db.update(runUploads).set({ completedAt: null });
+    expect(await worker.upload(run, { step: 2, weights: big, state: "newer" })).toBe(id);
+    const folder = checkpointFolder(server.dataFolder, id);
+    await verifyCheckpoint(folder);
+    expect(await fs.readFile(path.join(folder, "state/state.json"), "utf8")).toBe("newer");
+  });
+
   it("that was never ended is removed when its run is over", async () => {
     await using server = await runsServer();
     const { runId, worker, run } = await setUp(server);
