@@ -1,8 +1,8 @@
 /** @file Downloads for admins: a run's records, and a checkpoint's files. */
 import path from "node:path";
 import { z } from "zod";
-import { AppError, httpStatus, isAppError } from "../errors";
 import type { Context } from "../context";
+import { AppError, httpStatus, isAppError } from "../errors";
 import { isAllowed } from "../permissions";
 import { createContext } from "../request-context";
 import { locateFiles } from "./artifacts";

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import { AppError } from "../errors";
 import type { DatasetKind } from "../domain/datasets";
+import { AppError } from "../errors";
 
 type StageSettings = {
   /** Without what names files, which each worker has elsewhere, and without the name, which is the run's. */

@@ -2,7 +2,7 @@
 import { eq } from "drizzle-orm";
 import { runs, users } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
-import { appendAudit, type AuditAction } from "../domain/audit";
+import { type AuditAction, appendAudit } from "../domain/audit";
 import { AppError } from "../errors";
 import { type Act, refuseObstacles } from "./create-run";
 import { publishRun } from "./run-changes";

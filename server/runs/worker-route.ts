@@ -3,9 +3,9 @@ import path from "node:path";
 import { z } from "zod";
 import { withBoundedBody } from "../auth/request-checks";
 import { newRequestId } from "../context";
+import { isRefusedValue, refusedValue } from "../db/refused-value";
 import { findByte, measureLines, readDataset, readHashes, readLines } from "../domain/datasets";
 import { processEnv } from "../env";
-import { isRefusedValue, refusedValue } from "../db/refused-value";
 import { type ErrorCode, isAppError } from "../errors";
 import { log } from "../log";
 import { processDb } from "../request-context";
@@ -33,8 +33,8 @@ import {
 } from "./protocol";
 import { readHeldInputs } from "./run-inputs";
 import { completeUpload, openUpload, putPart } from "./uploads";
-import { takeEvents } from "./worker-events";
 import { WorkerError } from "./worker-error";
+import { takeEvents } from "./worker-events";
 import { authenticateWorker } from "./workers";
 
 type Handler = (call: WorkerCall, request: Request, params: Record<string, string>) => Promise<Response>;

@@ -5,7 +5,7 @@ import { runs, workers } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
 import { AppError } from "../errors";
-import { capabilitiesSchema, type Capabilities } from "./protocol";
+import { type Capabilities, capabilitiesSchema } from "./protocol";
 
 const prefix = "atw_";
 /** Nothing heard for this long: shown as away. */

@@ -4,10 +4,11 @@ import { eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { datasetRows, datasets, runEvents, runs, users } from "@/drizzle/schema";
 import { hashPassword } from "@/server/auth/passwords";
+import { exportAccount } from "@/server/domain/account-data";
 import { setPassword } from "@/server/domain/account-password";
 import { createSnapshot, sweepDatasets } from "@/server/domain/datasets-make";
-import { callerFor, makePerson } from "../../helpers/test-context";
 import { demonstration, type RunsServer, runsServer } from "../../helpers/runs-server";
+import { callerFor, makePerson, testEnv } from "../../helpers/test-context";
 import { describeEachDatabase } from "../../helpers/test-database";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -183,7 +184,17 @@ describe("deleting a person's data", () => {
     });
     await worker.events(run, [sample(1, 0), sample(2, 1)]);
 
-    await callerFor(db, bob).account.delete({ password });
+    let exported = "";
+    for await (const part of exportAccount(db, bob.id)) exported += part;
+    expect(JSON.parse(exported).datasetRows).toEqual([
+      { datasetId: made.id, position: 1, content: demonstration(1) },
+    ]);
+    const asBob = callerFor(db, bob, {
+      env: testEnv({ ATTUNE_BACKUP_HOURS: "24", ATTUNE_BACKUP_KEEP: "7" }),
+    });
+    const days = ((await asBob.account.backupsForget())?.getTime() ?? 0) - Date.now();
+    expect(days / 24 / 3600 / 1000).toBeCloseTo(7, 3);
+    await asBob.account.delete({ password });
 
     expect(await asAdmin.datasets.get({ datasetId: made.id })).toMatchObject({
       sha256: made.sha256,
