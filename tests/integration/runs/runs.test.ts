@@ -1,7 +1,7 @@
 /** @file Runs as admins handle them: made, steered by two at once, cloned, watched, compared, exported. */
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { checkpoints, runs } from "@/drizzle/schema";
 import { exportRun } from "@/server/runs/run-export";
@@ -211,6 +211,20 @@ describe("a page", () => {
     expect(new Set(validation?.means)).toEqual(new Set([null]));
     const [only] = await server.asAdmin.runs.metrics({ runIds: [run.id], names: ["loss"], points: 10 });
     expect(only?.series.map(({ name }) => name)).toEqual(["loss"]);
+  });
+
+  it("gets every point of a long run once, though it is read in pieces", async () => {
+    await using server = await runsServer();
+    const runId = await server.newRun();
+    await server.db.execute(sql`
+      insert into run_metrics (run_id, step, number, values)
+      select ${runId}::uuid, i, i, jsonb_build_object('loss', i) from generate_series(1, 12345) i`);
+    const [curve] = await server.asAdmin.runs.metrics({ runIds: [runId], points: 100 });
+    const [loss] = curve?.series ?? [];
+    expect(curve?.stepsPerPoint).toBe(124);
+    expect(loss?.steps).toEqual(Array.from({ length: 100 }, (_, i) => Math.min(12345, 124 * i + 123)));
+    expect(loss?.maxs).toEqual(loss?.steps);
+    expect(loss?.mins.slice(1)).toEqual(loss?.steps.slice(0, -1).map((step) => step + 1));
   });
 
   it("lists runs newest first, by page and by status", async () => {
