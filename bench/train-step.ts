@@ -11,7 +11,9 @@ import { layOutBatch } from "@/model/data/packing";
 import { defaultAdamW } from "@/model/optim/adamw";
 import { createLora, everyLayer } from "@/model/train/lora";
 import { Trainer } from "@/model/train/trainer";
+import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { median } from "./harness/statistics";
+import { torchPython } from "./harness/torch-python";
 
 type Kind = "lora" | "full";
 type Step = { seconds: number; loss: number; peakMb: number };
@@ -35,9 +37,7 @@ export type TrainStepBench = {
 
 /** `quick` takes the tiny model: it shows that the measurement works, not how fast anything is. */
 export default async function run({ quick }: { quick: boolean }): Promise<TrainStepBench> {
-  const folder = quick ? path.resolve("model/tiny/sft") : path.resolve("data/models/SmolLM2-135M-Instruct");
-  if (!fs.existsSync(folder))
-    throw new Error(`${folder} is missing: npx attune models pull SmolLM2-135M-Instruct`);
+  const folder = quick ? path.resolve("model/tiny/sft") : defaultModelFolder();
   const rounds = quick ? 3 : 7;
   // The smaller first: a process's peak only grows.
   const lora = await measure(
@@ -122,7 +122,7 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
   return {
     async step() {
       const start = performance.now();
-      const { loss } = await trainer.step([batch], lr);
+      const { loss } = await trainer.step([batch], { step: 0, lr });
       const seconds = (performance.now() - start) / 1000;
       return { seconds, loss, peakMb: process.resourceUsage().maxRSS / 1024 };
     },
@@ -133,13 +133,8 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
 const stepSchema = z.object({ seconds: z.number(), loss: z.number(), peakMb: z.number() });
 
 async function peer(folder: string, kind: Kind, precision: "fp32" | "bf16"): Promise<Stepper> {
-  const environment =
-    process.env.ATTUNE_TORCH_VENV ?? path.join(os.homedir(), ".cache", "attune", "torch-venv");
-  const python = path.join(environment, "bin", "python");
-  if (!fs.existsSync(python))
-    throw new Error(`${python} is missing: npm run test:torch makes it, or set ATTUNE_TORCH_VENV`);
   const script = path.resolve("bench/peers/train_step.py");
-  const child = spawn(python, [script, folder, kind, precision, String(threads)], {
+  const child = spawn(torchPython(), [script, folder, kind, precision, String(threads)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -1,11 +1,17 @@
 /** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
 import fs from "node:fs/promises";
 import type { Command } from "commander";
-import { z } from "zod";
+import type { z } from "zod";
+import { isDiskFull } from "@/model/checkpoint/errors";
+import { DataFileError } from "@/model/data/read-lines";
+import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
+import { UnfitBaseError } from "@/model/train/open-base";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
-import { ConfigError, parseConfig } from "@/model/train/run-config";
+import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
+import { RunFolderError } from "@/model/train/run-folder";
+import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
 import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/train-language-model";
@@ -16,7 +22,20 @@ import { interruptible } from "./interruptible";
 type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
 
 /** Facts for people, not faults of the program. */
-const refusals = [ConfigError, UnfitDataError, UnknownTargetError, DivergedError];
+const refusals = [
+  ConfigError,
+  DataFileError,
+  UnfitDataError,
+  UnfitBaseError,
+  RunFolderError,
+  VocabularyTooLargeError,
+  UnknownTargetError,
+  CheckpointNotSavedError,
+  DivergedError,
+];
+
+/** As a shell has it for a process that Ctrl-C ended: the run is saved, but not finished. */
+const stoppedExitCode = 130;
 
 export function addTrainCommands(program: Command): void {
   addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
@@ -43,12 +62,15 @@ function addStage<S extends z.ZodObject>(
     .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
     .option("--schema", "print the JSON Schema of the settings, and end")
     .option("--json", "the last line is the summary as one object")
-    .action((flags: Flags) => train(flags, schema, run));
+    .action((flags: Flags) => train(flags, { stage, schema, run }));
 }
 
-async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.output<S>>): Promise<void> {
+async function train<S extends z.ZodObject>(
+  flags: Flags,
+  { stage, schema, run }: { stage: string; schema: S; run: Run<z.output<S>> },
+): Promise<void> {
   if (flags.schema) {
-    console.log(JSON.stringify(z.toJSONSchema(schema, { io: "input" }), null, 2));
+    console.log(JSON.stringify(settingsSchema(schema, stage), null, 2));
     return;
   }
   try {
@@ -61,7 +83,12 @@ async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.
     const summary = await run(config, { onEvent, signal: stop.signal });
     if (flags.json) console.log(JSON.stringify(summary));
     else console.log(describeEnd(summary));
+    if (!summary.finished) process.exitCode = stoppedExitCode;
   } catch (error) {
+    if (isDiskFull(error)) {
+      const remedy = "Free some space; the same command goes on from the last checkpoint, which is whole.";
+      throw new CommandFailure(`The disk is full. ${remedy}`, 1, { cause: error });
+    }
     if (refusals.some((known) => error instanceof known)) {
       throw new CommandFailure((error as Error).message, error instanceof ConfigError ? 2 : 1, {
         cause: error,
@@ -71,10 +98,23 @@ async function train<S extends z.ZodObject>(flags: Flags, schema: S, run: Run<z.
   }
 }
 
-const describeEnd = ({ finished, checkpoint, steps, totalSteps }: RunSummary) =>
-  finished
-    ? `Done. Talk to it: npx attune chat --model ${checkpoint}`
-    : `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
+function describeEnd(summary: RunSummary): string {
+  const { finished, checkpoint, steps, totalSteps, validationLossBefore, validationLoss, samples } = summary;
+  if (!finished)
+    return `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
+  const losses =
+    validationLossBefore === null || validationLoss === null
+      ? []
+      : [`Validation loss ${validationLossBefore.toFixed(4)} before, ${validationLoss.toFixed(4)} after.`];
+  const answers = samples.map(({ prompt, before, after }) =>
+    ["", `prompt  ${indented(prompt)}`, `before  ${indented(before)}`, `after   ${indented(after)}`].join(
+      "\n",
+    ),
+  );
+  return [...losses, ...answers, "", `Done. Talk to it: npx attune chat --model ${checkpoint}`].join("\n");
+}
+
+const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
 
 async function readConfig(file: string | undefined): Promise<unknown> {
   if (file === undefined) return {};
@@ -105,11 +145,13 @@ function describeEvent(event: RunEvent | DataEvent): string {
       return `step ${step + 1}/${totalSteps}  ${facts}  ${formatSeconds(secondsLeft)} left`;
     }
     case "skipped":
-      return `step ${event.step + 1} was not finite and is left out`;
+      return `step ${event.step + 1} is left out: ${event.reason === "spike" ? `its loss ${event.loss.toFixed(4)} is far above those before` : "loss or gradient is not finite"}`;
     case "evaluated":
       return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
+    case "sample":
+      return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
     case "saved":
-      return `saved ${event.folder}`;
+      return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }
 }
 

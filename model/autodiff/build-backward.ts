@@ -1,5 +1,6 @@
 /** @file Reverse-mode differentiation of a graph: walks its nodes backwards and knows no op. */
-import type { AnyNode, Graph, Node, OpName, Value } from "../graph/graph";
+import type { AnyNode, Graph, Node, NodeRange, OpName, Value } from "../graph/graph";
+import { Recomputation } from "./recomputation";
 import { type VjpRule, vjpRules } from "./vjp-rules";
 
 /** Something on the way from a parameter to the loss has no gradient; the message names it. */
@@ -23,28 +24,43 @@ export function buildBackward(g: Graph, loss: Value, parameters: readonly Value[
 
 /**
  * As `buildBackward`, from where dL/dy is known already: a loss that has its gradient in closed form starts the walk there.
- * @param cotangents dL/dy by y, of y's shape; none of the values may be computed from another
+ * @param cotangents dL/dy by y, of y's shape: what the loss gives to y directly, not through another of them
+ * @param recompute parts of the graph whose values are computed again for their backward pass instead of being kept
  */
 export function pullBack(
   g: Graph,
   cotangents: ReadonlyMap<Value, Value>,
   parameters: readonly Value[],
+  recompute: readonly NodeRange[] = [],
 ): Value[] {
   const nodes = [...g.nodes];
   const reached = reachedFrom(parameters, nodes);
   const gradients = new Map(cotangents);
+  const recomputations = new Map<NodeRange, Recomputation>();
+  /** What the rules read of the node at `index`: kept, or computed again once `dy` is there. */
+  const operandsFor = (index: number, dy: Value): ((value: Value) => Value) => {
+    const range = recompute.find(({ from, to }) => from <= index && index < to);
+    if (range === undefined) return (value) => value;
+    const known =
+      recomputations.get(range) ??
+      new Recomputation(g, nodes.slice(range.from, range.to), { reached, after: dy });
+    recomputations.set(range, known);
+    return (value) => known.valueOf(value);
+  };
 
-  for (const node of nodes.toReversed()) {
+  for (const [index, node] of [...nodes.entries()].toReversed()) {
     const byproduct = node.outputs.slice(1).find((value) => gradients.has(value));
     if (byproduct) throw new NotDifferentiableError(`${node.op}: no gradient flows into ${byproduct.name}`);
     const dy = gradients.get(node.output);
     if (dy === undefined || !reached.has(node.output)) continue;
-    for (const [i, makeGradient] of applyRule(g, node, dy).entries()) {
-      const x = node.inputs[i];
-      if (makeGradient === null || !x || !reached.has(x)) continue;
-      const known = gradients.get(x);
-      gradients.set(x, known === undefined ? makeGradient() : g.add(known, makeGradient()));
-    }
+    g.substituting(operandsFor(index, dy), () => {
+      for (const [i, makeGradient] of applyRule(g, node, dy).entries()) {
+        const x = node.inputs[i];
+        if (makeGradient === null || !x || !reached.has(x)) continue;
+        const known = gradients.get(x);
+        gradients.set(x, known === undefined ? makeGradient() : g.add(known, makeGradient()));
+      }
+    });
   }
   return parameters.map((parameter) => {
     const gradient = gradients.get(parameter);

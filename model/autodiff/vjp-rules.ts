@@ -66,6 +66,13 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
   Gelu: (g, { inputs: [x], attrs }, dy) => [
     () => g.mul(dy, attrs.approximate === "tanh" ? tanhGeluSlope(g, x) : geluSlope(g, x)),
   ],
+  // y = x s, s = sigmoid(a x)  =>  dx = dy s (1 + a (x - y))
+  QuickGelu: (g, { inputs: [x], output: y, attrs: { alpha } }, dy) => [
+    () => {
+      const rise = g.add(g.scale(g.sub(x, y), alpha), g.scalar(1, x.dtype));
+      return g.mul(dy, g.mul(g.sigmoid(g.scale(x, alpha)), rise));
+    },
+  ],
 
   Equal: () => [null, null],
   Less: () => [null, null],
@@ -73,6 +80,7 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
   Greater: () => [null, null],
   And: () => [null, null],
   Not: () => [null],
+  BitwiseXor: () => [null, null],
   Where: (g, { inputs: [condition, a, b] }, dy) => [
     null,
     () => g.sumTo(g.where(condition, dy, g.scalar(0, dy.dtype)), a.shape),
@@ -183,16 +191,18 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
       () => g.sumTo(dy, bias.shape),
     ];
   },
-  // n = x / rms, y = n s  =>  dx = (d - n mean(d n)) / rms with d = dy s
+  // y = x s / rms  =>  dx = d / rms - x mean(d x) / rms^3 with d = dy s
   SimplifiedLayerNormalization: (g, { inputs: [x, scale], outputs }, dy) => {
     const [, statistic] = outputs;
     if (!statistic) throw new TypeError("SimplifiedLayerNormalization records its 1/rms");
     const inverseRms = () => g.cast(statistic, x.dtype);
     return [
       () => {
-        const n = g.mul(x, inverseRms());
         const d = g.mul(dy, scale);
-        return g.mul(g.sub(d, g.mul(n, g.reduceMean(g.mul(d, n), -1))), inverseRms());
+        const inverse = inverseRms();
+        const cube = g.mul(inverse, g.mul(inverse, inverse));
+        const along = g.mul(g.reduceMean(g.mul(d, x), -1), cube); // (…, 1)
+        return g.sub(g.mul(d, inverse), g.mul(x, along));
       },
       () => g.sumTo(g.mul(dy, g.mul(x, inverseRms())), scale.shape),
     ];

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { DiskFullError, NotAModelError } from "./errors";
+import { DiskFullError, isDiskFull, NotAModelError } from "./errors";
 import { type FileDigest, syncFolder, writeFileDurably } from "./file-access";
 import { type Manifest, manifestFileName, manifestSchema } from "./manifest";
 import { type OutgoingTensor, writeSafetensors } from "./safetensors-writer";
@@ -57,7 +57,7 @@ export async function writeCheckpoint(
     return manifest;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    if (isErrorCode(error, "ENOSPC", "EDQUOT")) throw new DiskFullError(parent, { cause: error });
+    if (isDiskFull(error)) throw new DiskFullError(parent, { cause: error });
     throw error;
   }
 }

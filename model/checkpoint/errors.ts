@@ -65,3 +65,8 @@ export class DiskFullError extends Error {
     );
   }
 }
+
+/** No space, or none left in the quota. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT"].includes(String(error.code));
+}

@@ -8,19 +8,24 @@ export type ExampleOutcome = Example | { reason: string };
 
 /**
  * Counted are the tokens of each response up to and with the token that ends it: what the model itself has to say.
- * @param limit longest example in tokens
+ * @param limits in tokens: the model's context, and the row it has to fit
  * @returns the example, or why there is none
  */
 export function conversationExample(
   { tokenizer, chatTemplate }: { tokenizer: Tokenizer; chatTemplate: ChatTemplate },
   messages: readonly ConversationMessage[],
-  limit: number,
+  { contextLength, rowLength }: { contextLength: number; rowLength: number },
 ): ExampleOutcome {
   const unlimited = { contextLength: Number.MAX_SAFE_INTEGER };
   const render = (upTo: number, finished: boolean) =>
     renderConversation(tokenizer, chatTemplate, messages.slice(0, upTo), { ...unlimited, finished }).tokens;
   const tokens = render(messages.length, true);
-  if (tokens.length > limit) return { reason: `takes ${tokens.length} tokens, more than ${limit}` };
+  if (tokens.length > contextLength) {
+    return { reason: `takes ${tokens.length} tokens, more than the model's context of ${contextLength}` };
+  }
+  if (tokens.length > rowLength) {
+    return { reason: `takes ${tokens.length} tokens, more than the rowLength of ${rowLength}` };
+  }
 
   const counted = tokens.map(() => false);
   for (const [index, { role }] of messages.entries()) {

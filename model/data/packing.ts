@@ -61,6 +61,18 @@ export function packRows<E extends { tokens: readonly number[] }>(
   return [...done, ...open.map(({ row }) => row)];
 }
 
+export function tokensIn(row: readonly Example[]): number {
+  return row.reduce((sum, { tokens }) => sum + tokens.length, 0);
+}
+
+/** Tokens of a row that the loss counts. An example's first token never is: it is predicted from nothing. */
+export function countedIn(row: readonly Example[]): number {
+  return row.reduce(
+    (sum, { counted }) => sum + counted.reduce((most, each, at) => most + Number(each && at > 0), 0),
+    0,
+  );
+}
+
 /** Lays rows of examples out as arrays; rows beyond the given ones, up to `rowCount`, are all padding. */
 export function layOutBatch(
   rows: readonly (readonly Example[])[],

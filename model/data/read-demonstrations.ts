@@ -1,7 +1,7 @@
 /** @file Demonstrations from JSONL files, in the layouts people have them; every line that is unfit is named with its reason. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { notUtf8, readLines } from "./read-lines";
 
 export type DemonstrationMessage = { role: "system" | "user" | "assistant"; content: string };
 export type Demonstration = { file: string; line: number; messages: DemonstrationMessage[] };
@@ -42,7 +42,10 @@ const layouts = {
     ),
 } as const satisfies Record<string, z.ZodType<DemonstrationMessage[][]>>;
 
-/** Reads every line of the files. Nothing is thrown for a bad line: what to do about it is the caller's to say. */
+/**
+ * Reads every line of the files. Nothing is thrown for a bad line: what to do about it is the caller's to say.
+ * @throws DataFileError when a file cannot be read
+ */
 export async function readDemonstrations(
   files: readonly string[],
 ): Promise<{ demonstrations: Demonstration[]; problems: LineProblem[]; sha256: string }> {
@@ -50,12 +53,12 @@ export async function readDemonstrations(
   const problems: LineProblem[] = [];
   const hash = createHash("sha256");
   for (const file of files) {
-    const bytes = await readFile(file);
+    const { bytes, lines } = await readLines(file);
     hash.update(bytes);
-    for (const [index, raw] of bytes.toString("utf8").split("\n").entries()) {
-      const place = { file, line: index + 1 };
-      if (raw.trim() === "") continue;
-      const read = readDemonstrationLine(raw);
+    for (const { line, text: raw } of lines) {
+      const place = { file, line };
+      if (raw?.trim() === "") continue;
+      const read = raw === null ? { reason: notUtf8 } : readDemonstrationLine(raw);
       if ("reason" in read) problems.push({ ...place, reason: read.reason });
       else demonstrations.push(...read.conversations.map((messages) => ({ ...place, messages })));
     }

@@ -1,15 +1,25 @@
 /** @file Documents of plain text for pretraining, from text files and JSONL. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import type { Tokenizer } from "../tokenizer/tokenizer";
 import type { Example } from "./packing";
 import type { LineProblem } from "./read-demonstrations";
+import { notUtf8, readLines } from "./read-lines";
 
 /** A text file is cut at line ends into documents of about this many characters, so that some can be held out. */
 const charactersPerDocument = 4096;
 
-const lineSchema = z.object({ text: z.string().refine((text) => text.trim() !== "", "is empty") });
+const filled = z.string().refine((text) => text.trim() !== "", "is empty");
+const textSchema = z.object({ text: filled }).transform(({ text }) => text);
+/** A conversation as plain text: each role on a line of its own, then what it says. */
+const transcriptSchema = z
+  .object({ messages: z.array(z.object({ role: filled, content: filled })).min(1) })
+  .transform(({ messages }) => messages.map(({ role, content }) => `${role}\n${content}`).join("\n"));
 
+/**
+ * Nothing is thrown for a bad line: it is left out, and what to do about it is the caller's to say.
+ * @throws DataFileError when a file cannot be read
+ */
 export async function readDocuments(
   files: readonly string[],
 ): Promise<{ documents: string[]; problems: LineProblem[]; sha256: string }> {
@@ -17,18 +27,21 @@ export async function readDocuments(
   const problems: LineProblem[] = [];
   const hash = createHash("sha256");
   for (const file of files) {
-    const bytes = await readFile(file);
+    const { bytes, lines } = await readLines(file);
     hash.update(bytes);
-    const text = bytes.toString("utf8");
+    const readable = lines.flatMap(({ line, text }) => {
+      if (text === null) problems.push({ file, line, reason: notUtf8 });
+      return text === null ? [] : [{ line, text }];
+    });
     if (!file.endsWith(".jsonl")) {
-      documents.push(...cutAtLineEnds(text));
+      documents.push(...cutAtLineEnds(readable.map(({ text }) => text).join("")));
       continue;
     }
-    for (const [index, line] of text.split("\n").entries()) {
-      if (line.trim() === "") continue;
-      const read = readDocumentLine(line);
+    for (const { line, text } of readable) {
+      if (text.trim() === "") continue;
+      const read = readDocumentLine(text);
       if ("text" in read) documents.push(read.text);
-      else problems.push({ file, line: index + 1, reason: read.reason });
+      else problems.push({ file, line, reason: read.reason });
     }
   }
   return { documents, problems, sha256: hash.digest("hex") };
@@ -42,9 +55,11 @@ export function readDocumentLine(line: string): { text: string } | { reason: str
   } catch {
     return { reason: "is not JSON" };
   }
-  const parsed = lineSchema.safeParse(json);
-  const [issue] = parsed.error?.issues ?? [];
-  return parsed.success ? parsed.data : { reason: `${issue?.path.join(".") || "line"}: ${issue?.message}` };
+  const isConversation = typeof json === "object" && json !== null && "messages" in json;
+  const parsed = (isConversation ? transcriptSchema : textSchema).safeParse(json);
+  if (parsed.success) return { text: parsed.data };
+  const [issue] = parsed.error.issues;
+  return { reason: `${issue?.path.join(".") || "line"}: ${issue?.message}` };
 }
 
 function cutAtLineEnds(text: string): string[] {
@@ -64,4 +79,13 @@ export function documentExamples(tokens: readonly number[], length: number): Exa
     const piece = tokens.slice(i * length, (i + 1) * length);
     return { tokens: piece, counted: piece.map(() => true) };
   }).filter((piece) => piece.tokens.length > 1);
+}
+
+/** Documents in pieces of at most `length` tokens, each document with the token that ends it. */
+export function textExamples(tokenizer: Tokenizer, texts: readonly string[], length: number): Example[] {
+  const endOfText = tokenizer.tokenId("<|endoftext|>") ?? tokenizer.endTokenIds[0];
+  return texts.flatMap((text) => {
+    const tokens = tokenizer.encode(text);
+    return documentExamples(endOfText === undefined ? tokens : [...tokens, endOfText], length);
+  });
 }

@@ -20,6 +20,9 @@ import type { AnyNode, Node, Value, WeightData } from "./value";
 export type { OpName, ServingOp } from "./op-signatures";
 export type { AnyNode, Node, Value } from "./value";
 
+/** Nodes [from, to) of a graph, in the order of recording. */
+export type NodeRange = { from: number; to: number };
+
 const opTable: { readonly [K in AnyOp]: OpSpec<K> } = { ...trainingOps, ...servingOps };
 
 /** The table row of an op, at its own type. */
@@ -42,6 +45,7 @@ export class Graph {
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
   readonly #names = new Set<string>();
   readonly #scalars = new Map<string, Value>();
+  #substitute: ((operand: Value) => Value) | null = null;
 
   /** A tensor fed at each run. */
   input(name: string, dtype: DType, shape: Shape): Value {
@@ -87,7 +91,8 @@ export class Graph {
   }
 
   /** Records an op. Throws GraphError, naming op and shapes, when the operands do not fit. */
-  record<K extends AnyOp>(op: K, inputs: Inputs<K>, attrs: Attrs<K>): Node<K> {
+  record<K extends AnyOp>(op: K, given: Inputs<K>, attrs: Attrs<K>): Node<K> {
+    const inputs = this.#operands(given);
     const types = opSpec(op).infer(inputs, attrs);
     const outputs: Value[] = [];
     const [first] = types;
@@ -101,6 +106,17 @@ export class Graph {
     node.output = outputs[0] as Value;
     this.nodes.push(node as unknown as AnyNode);
     return node;
+  }
+
+  /** While `body` runs, ops are recorded on what `substitute` gives for each operand, which must be of its type. */
+  substituting<T>(substitute: (operand: Value) => Value, body: () => T): T {
+    const before = this.#substitute;
+    this.#substitute = substitute;
+    try {
+      return body();
+    } finally {
+      this.#substitute = before;
+    }
   }
 
   add = (a: Value, b: Value) => this.apply("Add", [a, b], {});
@@ -180,6 +196,16 @@ export class Graph {
     );
     const indices = this.reshape(ids, [...ids.shape, 1]);
     return this.apply("ScatterND", [zeros, indices, updates], { reduction: "add" });
+  }
+
+  #operands<K extends AnyOp>(given: Inputs<K>): Inputs<K> {
+    const substitute = this.#substitute;
+    if (substitute === null) return given;
+    // What the substitute records itself is taken as it is.
+    this.#substitute = null;
+    const operands = given.map((value) => value && substitute(value)) as Inputs<K>;
+    this.#substitute = substitute;
+    return operands;
   }
 
   #claim(name: string): string {

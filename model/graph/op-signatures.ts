@@ -31,12 +31,16 @@ export type TrainingOps = {
   Relu: Unary;
   /** "tanh" is GPT-2's approximation. */
   Gelu: { inputs: [x: Value]; attrs: { approximate: "none" | "tanh" } };
+  /** x * sigmoid(alpha * x): SiLU at alpha 1. */
+  QuickGelu: { inputs: [x: Value]; attrs: { alpha: number } };
   Equal: Binary;
   Less: Binary;
   LessOrEqual: Binary;
   Greater: Binary;
   And: Binary;
   Not: Unary;
+  /** Of integers, bit by bit. */
+  BitwiseXor: Binary;
   Where: { inputs: [condition: Value, a: Value, b: Value]; attrs: NoAttrs };
   Cast: { inputs: [x: Value]; attrs: { to: DType } };
   MatMul: Binary;
@@ -74,8 +78,6 @@ export type TrainingOps = {
 
 /** Ops met only when serving; nothing is differentiated through them. */
 export type ServingOps = {
-  /** x * sigmoid(alpha * x): SiLU at alpha 1. */
-  QuickGelu: { inputs: [x: Value]; attrs: { alpha: number } };
   /** A @ B with B transposed and the product scaled. */
   FusedMatMul: { inputs: [a: Value, b: Value]; attrs: { transB: boolean; alpha: number } };
   /** Pieces of one axis. Sizes that are symbols come with the run, as an int64 vector of all of them. */

@@ -1,16 +1,12 @@
 /** @file The op table of ops met only when serving: fused and quantised kernels of the shipped runtime. */
 import type { ServingOps } from "./op-signatures";
-import { elementwise, expectSameDType, floatTypes, type OpSpec, reduction } from "./op-spec";
+import { expectSameDType, floatTypes, type OpSpec, reduction } from "./op-spec";
 import { expectIds, expectLastAxisVector, matMulShape } from "./shape-rules";
 import { dimAt, GraphError, isSameShape, normalizeAxis } from "./tensor-type";
 
 const domain = "com.microsoft" as const;
 
 export const servingOps: { readonly [K in keyof ServingOps]: OpSpec<K> } = {
-  QuickGelu: {
-    ...elementwise("QuickGelu"),
-    write: ({ alpha }) => ({ domain, attributes: [{ name: "alpha", float: alpha }] }),
-  },
   FusedMatMul: {
     infer: ([a, b], { transB }) => [
       {

@@ -46,12 +46,24 @@ export const trainingOps: { readonly [K in keyof TrainingOps]: OpSpec<K> } = {
     infer: ([x]) => [{ dtype: expectSameDType("Gelu", [x], floatTypes), shape: x.shape }],
     write: ({ approximate }) => ({ attributes: [{ name: "approximate", string: approximate }] }),
   },
+  QuickGelu: {
+    infer: ([x]) => [{ dtype: expectSameDType("QuickGelu", [x], ["float32"]), shape: x.shape }],
+    write: ({ alpha }) => ({ domain: "com.microsoft", attributes: [{ name: "alpha", float: alpha }] }),
+  },
   Equal: broadcasting("Equal", "bool"),
   Less: broadcasting("Less", "bool"),
   LessOrEqual: broadcasting("LessOrEqual", "bool"),
   Greater: broadcasting("Greater", "bool"),
   And: broadcasting("And", "bool"),
   Not: { infer: ([x]) => [{ dtype: expectSameDType("Not", [x], ["bool"]), shape: x.shape }] },
+  BitwiseXor: {
+    infer: ([a, b]) => [
+      {
+        dtype: expectSameDType("BitwiseXor", [a, b], ["int32", "int64"]),
+        shape: broadcast("BitwiseXor", a, b),
+      },
+    ],
+  },
   Where: {
     infer: ([condition, a, b]) => {
       expectSameDType("Where", [condition], ["bool"]);

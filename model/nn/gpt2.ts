@@ -1,6 +1,6 @@
 /** @file The GPT-2 family: LayerNorm, learned positions, one fused qkv, GELU. */
 import type { Gpt2Config } from "@/model/checkpoint/model-config";
-import type { Graph, Value } from "@/model/graph/graph";
+import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import { attend } from "./attend";
 import { joinHeads, type KeysValues, splitHeads } from "./attention";
 import { layerNorm } from "./norms";
@@ -17,18 +17,22 @@ export function buildGpt2(
   const norm = (name: string, x: Value) =>
     layerNorm(g, weights, x, { name, size: width, epsilon: layerNormEps });
   const newKeysValues: KeysValues[] = [];
+  const layers: NodeRange[] = [];
+  const drop = (branch: Value) => inputs.dropout?.(branch) ?? branch;
 
   const tokens = weights.embed(g, inputs.ids, { name: "transformer.wte", rows: vocabularySize, width });
   const places = weights.embed(g, inputs.positions, { name: "transformer.wpe", rows: contextLength, width });
-  let x = g.add(tokens, places); // (B, T, hidden)
+  let x = drop(g.add(tokens, places)); // (B, T, hidden)
   for (let layer = 0; layer < layerCount; layer++) {
+    const from = g.nodes.length;
     const at = `transformer.h.${layer}`;
     const attended = selfAttention(g, config, weights, { x: norm(`${at}.ln_1`, x), layer, inputs });
     newKeysValues.push(attended.keysValues);
-    x = g.add(x, attended.y);
-    x = g.add(x, geluMlp(g, config, weights, { x: norm(`${at}.ln_2`, x), at }));
+    x = g.add(x, drop(attended.y));
+    x = g.add(x, drop(geluMlp(g, config, weights, { x: norm(`${at}.ln_2`, x), at })));
+    layers.push({ from, to: g.nodes.length });
   }
-  return { hidden: norm("transformer.ln_f", x), newKeysValues };
+  return { hidden: norm("transformer.ln_f", x), newKeysValues, layers };
 }
 
 const conv1d = (name: string, inSize: number, outSize: number) => {

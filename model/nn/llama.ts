@@ -1,6 +1,6 @@
 /** @file The Llama and Qwen2 families: RMSNorm, rotary positions, grouped-query attention, SwiGLU. */
 import type { LlamaConfig, Qwen2Config } from "@/model/checkpoint/model-config";
-import type { Graph, Value } from "@/model/graph/graph";
+import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import { attend } from "./attend";
 import { joinHeads, type KeysValues, splitHeads } from "./attention";
 import { rmsNorm } from "./norms";
@@ -21,18 +21,22 @@ export function buildLlama(
     rmsNorm(g, weights, x, { name, size: hiddenSize, epsilon: rmsNormEps });
   const rope = ropeTables(g, weights, config);
   const newKeysValues: KeysValues[] = [];
+  const layers: NodeRange[] = [];
+  const drop = (branch: Value) => inputs.dropout?.(branch) ?? branch;
 
   const table = { name: "model.embed_tokens", rows: vocabularySize, width: hiddenSize };
-  let x = weights.embed(g, inputs.ids, table); // (B, T, hidden)
+  let x = drop(weights.embed(g, inputs.ids, table)); // (B, T, hidden)
   for (let layer = 0; layer < layerCount; layer++) {
+    const from = g.nodes.length;
     const at = `model.layers.${layer}`;
     const normed = norm(`${at}.input_layernorm`, x);
     const attended = selfAttention(g, config, weights, { x: normed, layer, rope, inputs });
     newKeysValues.push(attended.keysValues);
-    x = g.add(x, attended.y);
-    x = g.add(x, swiGlu(g, config, weights, { x: norm(`${at}.post_attention_layernorm`, x), at }));
+    x = g.add(x, drop(attended.y));
+    x = g.add(x, drop(swiGlu(g, config, weights, { x: norm(`${at}.post_attention_layernorm`, x), at })));
+    layers.push({ from, to: g.nodes.length });
   }
-  return { hidden: norm("model.norm", x), newKeysValues };
+  return { hidden: norm("model.norm", x), newKeysValues, layers };
 }
 
 type AttentionStep = { x: Value; layer: number; rope: RopeTables; inputs: TransformerInputs };
@@ -73,7 +77,7 @@ function swiGlu(g: Graph, config: Config, weights: ModelWeights, { x, at }: { x:
     return { name: `${at}.mlp.${name}`, inSize: hiddenSize, outSize: intermediateSize, hasBias };
   };
   const [gate, up] = weights.linear(g, x, [widen("gate_proj"), widen("up_proj")]) as [Value, Value];
-  const silu = g.mul(gate, g.sigmoid(gate));
+  const silu = g.apply("QuickGelu", [gate], { alpha: 1 });
   const down = { name: `${at}.mlp.down_proj`, inSize: intermediateSize, outSize: hiddenSize, hasBias };
   return linear(g, weights, g.mul(silu, up), down);
 }

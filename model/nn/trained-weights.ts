@@ -17,24 +17,25 @@ export class TrainedWeights implements ModelWeights {
 
   linear(g: Graph, x: Value, layers: readonly LinearLayer[]): Value[] {
     const rows = asRows(g, x);
+    const adapted = this.#adapt(g, rows, layers);
     return layers.map((layer) => {
       const { name, inSize, outSize, hasBias, isInOut = false } = layer;
       const stored = this.#base(g, `${name}.weight`, isInOut ? [inSize, outSize] : [outSize, inSize]);
       let y = g.apply("Gemm", [rows, stored], { transA: false, transB: !isInOut });
-      if (this.lora !== null && isTarget(this.lora, name))
-        y = g.add(y, this.#adapt(g, this.lora, rows, layer));
+      const change = adapted.get(layer);
+      if (change !== undefined) y = g.add(y, change);
       if (hasBias) y = g.add(y, this.#base(g, `${name}.bias`, [outSize]));
       return g.reshape(y, x.shape.with(-1, outSize));
     });
   }
 
   tiedHead(g: Graph, x: Value, table: Table): Value {
-    const y = g.apply("Gemm", [asRows(g, x), this.#table(g, table)], { transA: false, transB: true });
+    const y = g.apply("Gemm", [asRows(g, x), this.table(g, table)], { transA: false, transB: true });
     return g.reshape(y, x.shape.with(-1, table.rows));
   }
 
   embed(g: Graph, ids: Value, table: Table): Value {
-    return g.gather(this.#table(g, table), ids);
+    return g.gather(this.table(g, table), ids);
   }
 
   vector(g: Graph, name: string, size: number): Value {
@@ -47,8 +48,13 @@ export class TrainedWeights implements ModelWeights {
     return known;
   }
 
-  #table(g: Graph, { name, rows, width }: Table): Value {
+  /** A table as it is: (rows, width). */
+  table(g: Graph, { name, rows, width }: Table): Value {
     return this.#base(g, `${name}.weight`, [rows, width]);
+  }
+
+  isTrained(value: Value): boolean {
+    return this.trained.get(value.name) === value;
   }
 
   /** A parameter of the model itself. */
@@ -56,11 +62,30 @@ export class TrainedWeights implements ModelWeights {
     return this.#parameter(g, this.lora === null ? this.trained : this.frozen, name, shape);
   }
 
-  #adapt(g: Graph, { rank, alpha }: LoraShape, rows: Value, { name, inSize, outSize }: LinearLayer): Value {
-    const down = this.#parameter(g, this.trained, loraName(name, "A"), [rank, inSize]);
-    const up = this.#parameter(g, this.trained, loraName(name, "B"), [outSize, rank]);
-    const narrow = g.apply("Gemm", [rows, down], { transA: false, transB: true }); // (rows, rank)
-    return g.apply("Gemm", [g.scale(narrow, alpha / rank), up], { transA: false, transB: true });
+  /**
+   * alpha / rank * (x Aᵀ) Bᵀ of the layers that have an adapter. They read the same x, so their A are one product: three
+   * of rank 16 take hardly longer than one.
+   */
+  #adapt(g: Graph, rows: Value, layers: readonly LinearLayer[]): ReadonlyMap<LinearLayer, Value> {
+    const { lora } = this;
+    const adapted = layers.filter(({ name }) => lora !== null && isTarget(lora, name));
+    if (lora === null || adapted.length === 0) return new Map();
+    const { rank, alpha } = lora;
+    const factors = adapted.map(({ name, inSize, outSize }) => ({
+      down: this.#parameter(g, this.trained, loraName(name, "A"), [rank, inSize]),
+      up: this.#parameter(g, this.trained, loraName(name, "B"), [outSize, rank]),
+    }));
+    const down = g.concat(
+      factors.map((factor) => factor.down),
+      0,
+    ); // (layers * rank, in)
+    const narrow = g.scale(g.apply("Gemm", [rows, down], { transA: false, transB: true }), alpha / rank);
+    return new Map(
+      adapted.map((layer, i) => {
+        const part = factors.length === 1 ? narrow : g.slice(narrow, 1, i * rank, (i + 1) * rank);
+        return [layer, g.apply("Gemm", [part, factors[i]?.up ?? part], { transA: false, transB: true })];
+      }),
+    );
   }
 
   #parameter(g: Graph, into: Map<string, Value>, name: string, shape: readonly number[]): Value {

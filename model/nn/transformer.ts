@@ -1,11 +1,11 @@
 /** @file Any decoder by its configuration: the one entry for training and serving. */
 import type { ModelConfig } from "@/model/checkpoint/model-config";
-import type { Graph, Value } from "@/model/graph/graph";
+import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import type { HeadLayout, KeysValues } from "./attention";
 import type { Past } from "./cached-attention";
 import { buildGpt2 } from "./gpt2";
 import { buildLlama } from "./llama";
-import { linear, type ModelWeights } from "./weights";
+import { linear, type ModelWeights, type Table } from "./weights";
 
 export type TransformerInputs = {
   /** int64 (B, T) */
@@ -19,6 +19,8 @@ export type TransformerInputs = {
   mask: Value;
   /** One per layer when serving; null when training. */
   past: readonly Past[] | null;
+  /** Applied to the embeddings and to what each half of a layer adds (B, T, hidden); null for none. */
+  dropout?: ((x: Value) => Value) | null;
 };
 
 export type TransformerOutputs = {
@@ -26,6 +28,8 @@ export type TransformerOutputs = {
   hidden: Value;
   /** Of the new tokens, one per layer: what a cache has to remember. */
   newKeysValues: readonly KeysValues[];
+  /** The nodes of each layer. */
+  layers: readonly NodeRange[];
 };
 
 export function buildTransformer(
@@ -41,15 +45,20 @@ export function buildTransformer(
 
 /** hidden (…, hidden) -> logits (…, V) */
 export function buildHead(g: Graph, config: ModelConfig, weights: ModelWeights, hidden: Value): Value {
-  const { vocabularySize, hiddenSize, tieEmbeddings } = config;
-  if (tieEmbeddings) return weights.tiedHead(g, hidden, embeddingTable(config));
-  const head = { name: "lm_head", inSize: hiddenSize, outSize: vocabularySize, hasBias: false };
-  return linear(g, weights, hidden, head);
+  const { name, rows, width } = headTable(config);
+  if (config.tieEmbeddings) return weights.tiedHead(g, hidden, { name, rows, width });
+  return linear(g, weights, hidden, { name, inSize: width, outSize: rows, hasBias: false });
 }
 
-export function embeddingTable({ family, vocabularySize, hiddenSize }: ModelConfig) {
+export function embeddingTable({ family, vocabularySize, hiddenSize }: ModelConfig): Table {
   const name = family === "gpt2" ? "transformer.wte" : "model.embed_tokens";
   return { name, rows: vocabularySize, width: hiddenSize };
+}
+
+/** The output head's weight (V, hidden), which may be the embedding's. */
+export function headTable(config: ModelConfig): Table {
+  const embedding = embeddingTable(config);
+  return config.tieEmbeddings ? embedding : { ...embedding, name: "lm_head" };
 }
 
 export function headLayout(config: ModelConfig): HeadLayout {

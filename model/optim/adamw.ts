@@ -1,5 +1,6 @@
 /** @file AdamW over named parameters: gradient accumulation, clipping by global norm, steps that are refused when not finite. */
 import { type AdamWSettings, BlockOps } from "./block-ops";
+import { groupParameters, type ParameterGroup } from "./parameter-group";
 
 export type AdamWOptions = AdamWSettings & {
   weightDecay: number;
@@ -25,7 +26,7 @@ export type TrainedParameter = { values: Float32Array; shape: readonly number[] 
 export type StepOutcome = {
   /** Before clipping. */
   gradientNorm: number;
-  /** False when the gradient was not finite: nothing was changed. */
+  /** False when nothing was changed: the gradient was not finite, or was discarded. */
   applied: boolean;
 };
 
@@ -34,24 +35,20 @@ export class AdamW implements AsyncDisposable {
   readonly moments: ReadonlyMap<string, Moments>;
   /** Steps applied so far. */
   stepCount = 0;
-  readonly #parameters: ReadonlyMap<string, TrainedParameter>;
+  readonly #groups: readonly ParameterGroup[];
   readonly #options: AdamWOptions;
   readonly #ops: BlockOps;
-  readonly #gradients = new Map<string, Float32Array>();
 
   private constructor(
     parameters: ReadonlyMap<string, TrainedParameter>,
     options: AdamWOptions,
     ops: BlockOps,
   ) {
-    this.#parameters = parameters;
+    this.#groups = groupParameters(parameters);
     this.#options = options;
     this.#ops = ops;
-    const zeros = ({ values: { length } }: TrainedParameter) => ({
-      m: new Float32Array(length),
-      v: new Float32Array(length),
-    });
-    this.moments = new Map([...parameters].map(([name, parameter]) => [name, zeros(parameter)]));
+    const byName = new Map(this.#groups.flatMap((group) => [...group.momentsOf()]));
+    this.moments = new Map([...parameters.keys()].map((name) => [name, known(byName.get(name), name)]));
   }
 
   static async create(
@@ -61,24 +58,36 @@ export class AdamW implements AsyncDisposable {
     return new AdamW(parameters, options, await BlockOps.create(options, options));
   }
 
-  /** Adds one batch's gradients to the step's. The first array of each name is kept, and added to by the next ones. */
+  /** Adds one batch's gradients to the step's; the arrays are taken over. */
   async accumulate(gradientOf: (name: string) => Float32Array): Promise<void> {
-    for (const name of this.#parameters.keys()) {
-      const known = this.#gradients.get(name);
-      if (known === undefined) this.#gradients.set(name, gradientOf(name));
-      else await this.#ops.addTo(known, gradientOf(name));
-    }
+    for (const group of this.#groups)
+      await group.accumulate(gradientOf, (target, addend) => this.#ops.addTo(target, addend));
   }
 
   /** Applies what was accumulated and forgets it. */
   async step(lr: number): Promise<StepOutcome> {
-    let squares = 0;
-    for (const gradient of this.#gradients.values()) squares += await this.#ops.sumSquares(gradient);
-    const gradientNorm = Math.sqrt(squares);
+    const gradientNorm = await this.#gradientNorm();
     const applied = Number.isFinite(gradientNorm);
     if (applied) await this.#apply(lr, gradientNorm);
-    this.#gradients.clear();
+    this.#forget();
     return { gradientNorm, applied };
+  }
+
+  /** Forgets what was accumulated; nothing else changes. */
+  async discard(): Promise<StepOutcome> {
+    const gradientNorm = await this.#gradientNorm();
+    this.#forget();
+    return { gradientNorm, applied: false };
+  }
+
+  #forget(): void {
+    for (const group of this.#groups) group.forget();
+  }
+
+  async #gradientNorm(): Promise<number> {
+    let squares = 0;
+    for (const group of this.#groups) squares += await this.#ops.sumSquares(known(group.gradient, "a step"));
+    return Math.sqrt(squares);
   }
 
   async #apply(lr: number, gradientNorm: number): Promise<void> {
@@ -86,21 +95,19 @@ export class AdamW implements AsyncDisposable {
     // The 1e-6 is PyTorch's clip_grad_norm_.
     const gradientScale = maxGradientNorm === null ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
     this.stepCount++;
-    for (const [name, { values, shape }] of this.#parameters) {
-      const [gradient, moments] = [this.#gradients.get(name), this.moments.get(name)];
-      if (gradient === undefined || moments === undefined)
-        throw new Error(`No gradient was accumulated for ${name}`);
-      const step = {
-        step: this.stepCount,
-        lr,
-        weightDecay: shape.length > 1 ? weightDecay : 0,
-        gradientScale,
-      };
-      await this.#ops.adamW({ parameter: values, gradient, ...moments }, step);
+    for (const group of this.#groups) {
+      const gradient = known(group.gradient, "a step");
+      const step = { step: this.stepCount, lr, weightDecay: group.decays ? weightDecay : 0, gradientScale };
+      await group.update((parameter) => this.#ops.adamW({ parameter, gradient, ...group.moments }, step));
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ops[Symbol.asyncDispose]();
   }
+}
+
+function known<T>(value: T | null | undefined, of: string): T {
+  if (value === undefined || value === null) throw new Error(`Nothing was accumulated for ${of}`);
+  return value;
 }

@@ -68,14 +68,13 @@ export class BlockOps implements AsyncDisposable {
     for (const [from, to] of blocks(parameter.length)) {
       const block = {
         parameter: parameter.subarray(from, to),
-        gradient: gradient.subarray(from, to),
         m: m.subarray(from, to),
         v: v.subarray(from, to),
       };
-      const next = await this.#adamW.run({ ...block, ...scalars });
-      parameter.set(asFloats(next.nextParameter), from);
-      m.set(asFloats(next.nextM), from);
-      v.set(asFloats(next.nextV), from);
+      await this.#adamW.runInto(
+        { ...block, gradient: gradient.subarray(from, to), ...scalars },
+        { nextParameter: block.parameter, nextM: block.m, nextV: block.v },
+      );
     }
   }
 
@@ -92,8 +91,8 @@ export class BlockOps implements AsyncDisposable {
   /** target += addend */
   async addTo(target: Float32Array, addend: Float32Array): Promise<void> {
     for (const [from, to] of blocks(target.length)) {
-      const feeds = { a: target.subarray(from, to), b: addend.subarray(from, to) };
-      target.set(asFloats((await this.#add.run(feeds)).sum), from);
+      const block = target.subarray(from, to);
+      await this.#add.runInto({ a: block, b: addend.subarray(from, to) }, { sum: block });
     }
   }
 

@@ -66,6 +66,11 @@ const byteOfCharacter: ReadonlyMap<string, number> = (() => {
   return table;
 })();
 
+/** The letters that stand for the 256 bytes, in the order of Unicode. */
+export const byteAlphabet: readonly string[] = [...byteOfCharacter.keys()].toSorted((a, b) =>
+  a < b ? -1 : 1,
+);
+
 function byteLevelBytes(token: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of token) {

@@ -1,15 +1,17 @@
 /** @file Which rows of tokens each step of a run sees: known before it starts, and the same after any interruption. */
-import { type Example, layOutBatch, type PackedBatch, packRows } from "../data/packing";
+import { countedIn, type Example, layOutBatch, type PackedBatch, packRows, tokensIn } from "../data/packing";
 import { permutation } from "../random/permutation";
 
 export type DataOrderOptions = {
   seed: number;
   epochs: number;
-  /** Tokens in a row. */
+  /** The most tokens in a row. */
   length: number;
   rowsPerBatch: number;
   /** Batches whose gradients are added up before a step. */
   batchesPerStep: number;
+  /** Further examples, of which each epoch draws so many that they are `share` of its tokens. */
+  mix?: { examples: readonly Example[]; share: number } | null;
 };
 
 export type StepPlace = { epoch: number; stepOfEpoch: number };
@@ -25,9 +27,11 @@ export class DataOrder {
   constructor(examples: readonly Example[], options: DataOrderOptions) {
     this.#options = options;
     const epochs = Array.from({ length: options.epochs }, (_, epoch) => epoch);
-    const inOrder = (epoch: number) =>
-      [...permutation(options.seed, epoch, examples.length)].flatMap((at) => examples[at] ?? []);
-    this.#epochs = epochs.map((epoch) => packRows(inOrder(epoch), options.length));
+    const mixedIn = drawMix(examples, options);
+    this.#epochs = epochs.map((epoch) => {
+      const ofEpoch = [...examples, ...(mixedIn[epoch] ?? [])];
+      return packRows(inOrder(ofEpoch, options.seed, epoch), options.length);
+    });
     const rowsPerStep = options.rowsPerBatch * options.batchesPerStep;
     this.#steps = this.#epochs.flatMap((rows, epoch) =>
       Array.from({ length: Math.ceil(rows.length / rowsPerStep) }, (_, stepOfEpoch) => ({
@@ -36,9 +40,9 @@ export class DataOrder {
       })),
     );
     this.totalSteps = this.#steps.length;
-    this.mostTargets = Math.max(
+    this.mostTargets = this.#epochs.reduce(
+      (most, rows) => Math.max(most, mostTargetsOf(rows, options.rowsPerBatch)),
       0,
-      ...this.#steps.flatMap((_, step) => this.batches(step).map((b) => b.countedTokens)),
     );
   }
 
@@ -59,16 +63,81 @@ export class DataOrder {
   }
 }
 
-/** Rows in batches of one size, the last filled up with padding. */
+/** Epoch number of the mixed-in text's first permutation: no run has so many epochs. */
+const mixEpoch = 2 ** 31;
+
+/** For each epoch the next examples of one long order, which repeats nothing before all were seen. */
+function drawMix(examples: readonly Example[], { seed, epochs, mix }: DataOrderOptions): Example[][] {
+  if (!mix || mix.examples.length === 0) return [];
+  const wanted = (tokensIn(examples) * mix.share) / (1 - mix.share);
+  let pass = 0;
+  let queue: Example[] = [];
+  return Array.from({ length: epochs }, () => {
+    const drawn: Example[] = [];
+    for (let tokens = 0; tokens < wanted; ) {
+      if (queue.length === 0) queue = inOrder(mix.examples, seed, mixEpoch + pass++).toReversed();
+      const next = queue.pop();
+      if (next === undefined) break;
+      drawn.push(next);
+      tokens += next.tokens.length;
+    }
+    return drawn;
+  });
+}
+
+function inOrder(examples: readonly Example[], seed: number, epoch: number): Example[] {
+  return [...permutation(seed, epoch, examples.length)].flatMap((at) => examples[at] ?? []);
+}
+
+/**
+ * Rows in batches of one number of rows, the last filled up with padding. Each batch is as long as the smallest bucket
+ * that holds its rows.
+ */
 export function cutBatches(
   rows: readonly (readonly Example[])[],
   length: number,
   rowsPerBatch: number,
 ): PackedBatch[] {
-  const batches = Array.from({ length: Math.ceil(rows.length / rowsPerBatch) }, (_, at) =>
-    layOutBatch(rows.slice(at * rowsPerBatch, (at + 1) * rowsPerBatch), length, rowsPerBatch),
+  const buckets = lengthBuckets(length);
+  return groups(rows, rowsPerBatch)
+    .map((group) => {
+      const longest = Math.max(...group.map(tokensIn));
+      return layOutBatch(group, buckets.find((bucket) => bucket >= longest) ?? length, rowsPerBatch);
+    })
+    .filter(({ countedTokens }) => countedTokens > 0);
+}
+
+/** Batches to evaluate on: their order is free, so rows of like length lie together and little is padding. */
+export function evaluationBatches(
+  examples: readonly Example[],
+  length: number,
+  rowsPerBatch: number,
+): PackedBatch[] {
+  const rows = packRows(examples, length);
+  return cutBatches(
+    rows.toSorted((a, b) => tokensIn(b) - tokensIn(a)),
+    length,
+    rowsPerBatch,
   );
-  return batches.filter(({ countedTokens }) => countedTokens > 0);
+}
+
+/** Lengths a batch may have: quarters of a row, in whole sixteens. Packed rows are nearly full, so few are ever used. */
+export function lengthBuckets(length: number): number[] {
+  const quarter = Math.ceil(length / 64) * 16;
+  return [...[1, 2, 3].map((quarters) => quarters * quarter).filter((bucket) => bucket < length), length];
+}
+
+/** The most tokens any batch of these rows counts. */
+function mostTargetsOf(rows: readonly (readonly Example[])[], rowsPerBatch: number): number {
+  const ofGroup = (group: readonly (readonly Example[])[]) =>
+    group.reduce((sum, row) => sum + countedIn(row), 0);
+  return groups(rows, rowsPerBatch).reduce((most, group) => Math.max(most, ofGroup(group)), 0);
+}
+
+function groups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );
 }
 
 /** Epoch number of the permutation that says what is held out: no run has so many epochs. */

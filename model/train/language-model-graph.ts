@@ -2,10 +2,11 @@
 import { pullBack } from "../autodiff/build-backward";
 import type { ModelConfig } from "../checkpoint/model-config";
 import { Graph, type Value } from "../graph/graph";
-import { crossEntropy } from "../losses/cross-entropy";
+import { linearCrossEntropy } from "../losses/linear-cross-entropy";
+import { dropout, dropoutSites } from "../nn/dropout";
 import { packedMask } from "../nn/packed-mask";
 import { type LoraShape, TrainedWeights } from "../nn/trained-weights";
-import { buildHead, buildTransformer, headLayout } from "../nn/transformer";
+import { buildHead, buildTransformer, headLayout, headTable } from "../nn/transformer";
 import type { BatchShape } from "./token-batch";
 
 export type LanguageModelGraph = {
@@ -16,18 +17,22 @@ export type LanguageModelGraph = {
   gradientName(parameter: string): string;
 };
 
-/**
- * Inputs: the weights by name, and those of `TokenFeeds`. Outputs: `loss`, and with `backward` each gradient.
- * With `logits` the logits at the targets (N, V) are an output too.
- */
+export type LanguageModelOptions = {
+  lora: LoraShape | null;
+  backward: boolean;
+  /** The logits at the targets (N, V) are an output too. */
+  logits?: boolean;
+  /** Keeps only what enters each layer and computes the layer again in its backward pass (arXiv 1604.06174). */
+  recompute?: boolean;
+  /** Share of elements zeroed; above 0 the inputs of `dropoutFeeds` are wanted. */
+  dropout?: number;
+};
+
+/** Inputs: the weights by name, and those of `TokenFeeds`. Outputs: `loss`, and with `backward` each gradient. */
 export function buildLanguageModelGraph(
   config: ModelConfig,
   { rows, length, targets }: BatchShape,
-  {
-    lora,
-    backward,
-    logits: wantsLogits = false,
-  }: { lora: LoraShape | null; backward: boolean; logits?: boolean },
+  { lora, backward, logits: wantsLogits = false, recompute = false, dropout: rate = 0 }: LanguageModelOptions,
 ): LanguageModelGraph {
   const g = new Graph();
   const weights = new TrainedWeights(lora);
@@ -39,34 +44,28 @@ export function buildLanguageModelGraph(
   const tokenWeights = g.input("weights", "float32", [targets]);
 
   const mask = packedMask(g, positions, segments, headLayout(config));
-  const { hidden } = buildTransformer(g, config, weights, { ids, positions, mask, past: null });
+  const drop = rate > 0 ? dropoutInputs(g, config, { tokens: rows * length, rate }) : null;
+  const inputs = { ids, positions, mask, past: null, dropout: drop };
+  const { hidden, layers } = buildTransformer(g, config, weights, inputs);
   // Only rows that predict something go through the head, by far the widest matrix.
   const read = g.gather(g.reshape(hidden, [rows * length, config.hiddenSize]), places); // (N, hidden)
-  // The head and its loss in pieces: its logits, and what the loss makes of them, are the widest arrays of all.
-  const pieces = cutTargets(targets, config.vocabularySize).map(([from, to]) => {
-    const part = (x: Value) => (to - from === targets ? x : g.slice(x, 0, from, to));
-    const logits = buildHead(g, config, weights, part(read)); // (piece, V)
-    return { logits, ...crossEntropy(g, logits, { labels: part(labels), weights: part(tokenWeights) }) };
-  });
-  g.output("loss", pieces.map(({ loss }) => loss).reduce(g.add));
-  if (wantsLogits)
-    g.output(
-      "logits",
-      g.concat(
-        pieces.map(({ logits }) => logits),
-        0,
-      ),
-    );
+  const head = weights.table(g, headTable(config)); // (V, hidden)
+  const { loss, gradients: ofLoss } = linearCrossEntropy(
+    g,
+    { x: read, head },
+    { labels, weights: tokenWeights },
+  );
+  g.output("loss", loss);
+  if (wantsLogits) g.output("logits", buildHead(g, config, weights, read));
 
   const gradientName = (parameter: string) => `gradient:${parameter}`;
   if (backward) {
-    const trained: Value[] = [...weights.trained.values()];
-    const gradients = pullBack(
-      g,
-      new Map(pieces.map(({ logits, logitsGradient }) => [logits, logitsGradient()])),
-      trained,
-    );
-    for (const [i, name] of [...weights.trained.keys()].entries()) {
+    const trained = [...weights.trained.entries()];
+    const cotangents = new Map([[read, ofLoss.x()]]);
+    if (weights.isTrained(head)) cotangents.set(head, ofLoss.head());
+    const parameters = trained.map(([, value]) => value);
+    const gradients = pullBack(g, cotangents, parameters, recompute ? layers : []);
+    for (const [i, [name]] of trained.entries()) {
       const gradient = gradients[i];
       if (gradient) g.output(gradientName(name), gradient);
     }
@@ -74,13 +73,21 @@ export function buildLanguageModelGraph(
   return { graph: g, weights, gradientName };
 }
 
-/** Elements of a piece's logits: 64 MiB in single precision. */
-const mostLogits = 2 ** 24;
-
-function cutTargets(targets: number, vocabularySize: number): [from: number, to: number][] {
-  const rows = Math.max(1, Math.floor(mostLogits / vocabularySize));
-  return Array.from({ length: Math.ceil(targets / rows) }, (_, i) => [
-    i * rows,
-    Math.min(targets, (i + 1) * rows),
-  ]);
+/** Each call takes the tables of the next site. */
+function dropoutInputs(
+  g: Graph,
+  config: ModelConfig,
+  { tokens, rate }: { tokens: number; rate: number },
+): (x: Value) => Value {
+  const sites = dropoutSites(config);
+  const rows = g.input("dropoutRows", "int32", [sites, tokens]);
+  const columns = g.input("dropoutColumns", "int32", [sites, config.hiddenSize]);
+  let site = 0;
+  return (x) => {
+    const ofSite = (tables: Value, shape: readonly number[]) =>
+      g.reshape(g.slice(tables, 0, site, site + 1), shape);
+    const tables = { rows: ofSite(rows, [tokens, 1]), columns: ofSite(columns, [1, config.hiddenSize]) };
+    site++;
+    return dropout(g, x, rate, tables);
+  };
 }

@@ -1,4 +1,4 @@
-/** @file A model that has learned nothing yet, as a checkpoint: drawn weights and another model's tokenizer. */
+/** @file A model that has learned nothing yet, as a checkpoint: drawn weights, and a tokenizer of whatever origin. */
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
@@ -10,6 +10,15 @@ import { floatTensor } from "./float-tensor";
 import type { Architecture } from "./pretrain-config";
 import { tokenizerFiles } from "./save-checkpoint";
 
+/** A folder with the files of a tokenizer, and what a model's config.json says of it. */
+export type TokenizerSource = {
+  folder: string;
+  vocabularySize: number;
+  bosTokenId: number | null;
+  /** Ends a turn. */
+  eosTokenId: number | null;
+};
+
 export type NewModel = {
   architecture: Architecture;
   initializerRange: number;
@@ -20,7 +29,7 @@ export type NewModel = {
 /** Matrices are normal, scales 1, biases 0 (as transformers starts a model); residual projections are not scaled down. */
 export async function createModel(
   folder: string,
-  tokenizerFrom: Checkpoint,
+  tokenizerFrom: TokenizerSource,
   { architecture, initializerRange, seed, facts }: NewModel,
 ): Promise<void> {
   const configJson = toConfigJson(architecture, tokenizerFrom);
@@ -40,12 +49,12 @@ export async function createModel(
   });
 }
 
-function toConfigJson(architecture: Architecture, { config }: Checkpoint): Record<string, unknown> {
+function toConfigJson(architecture: Architecture, from: TokenizerSource): Record<string, unknown> {
   const { hiddenSize, intermediateSize, layerCount, headCount, contextLength } = architecture;
   const common = {
-    vocab_size: config.vocabularySize,
-    bos_token_id: config.bosTokenId,
-    eos_token_id: config.endTokenIds[0] ?? null,
+    vocab_size: from.vocabularySize,
+    bos_token_id: from.bosTokenId,
+    eos_token_id: from.eosTokenId,
     tie_word_embeddings: true,
     dtype: "float32",
   };
@@ -74,7 +83,7 @@ function toConfigJson(architecture: Architecture, { config }: Checkpoint): Recor
 /** The model to start from: made at the first call, found at the next ones. */
 export async function openOrCreateModel(
   folder: string,
-  tokenizerFrom: Checkpoint,
+  tokenizerFrom: TokenizerSource,
   model: NewModel,
 ): Promise<Checkpoint> {
   const isThere = await readdir(folder).then(

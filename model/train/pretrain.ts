@@ -1,13 +1,19 @@
 /** @file Pretraining from scratch: text in, a base model out that predicts its next token. */
-
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { openCheckpoint } from "../checkpoint/checkpoint";
-import type { Example } from "../data/packing";
-import { documentExamples, readDocuments } from "../data/read-documents";
+import { tokensIn } from "../data/packing";
+import { readDocuments, textExamples } from "../data/read-documents";
+import type { Tokenizer } from "../tokenizer/tokenizer";
+import { trainTokenizer } from "../tokenizer/train-tokenizer";
+import { chatTokenIds, writeTokenizer } from "../tokenizer/write-tokenizer";
 import { heldOutPlaces } from "./data-order";
-import { openOrCreateModel } from "./new-model";
+import { openOrCreateModel, type TokenizerSource } from "./new-model";
+import { openBase } from "./open-base";
 import type { PretrainConfig } from "./pretrain-config";
+import { isThere } from "./run-checkpoints";
+import { ConfigError } from "./run-config";
+import { claimRunFolder } from "./run-folder";
+import type { SamplePrompt } from "./sample-text";
 import { type RunEvent, type RunSummary, trainLanguageModel } from "./train-language-model";
 import { type DataEvent, refuseIf, UnfitDataError } from "./unfit-data";
 
@@ -20,19 +26,38 @@ export type PretrainSummary = RunSummary & {
   bitsPerByte: number | null;
 };
 
+/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, VocabularyTooLargeError, DivergedError */
 export async function runPretrain(
   config: PretrainConfig,
   { onEvent, signal }: { onEvent: (event: RunEvent | DataEvent) => void; signal?: AbortSignal },
 ): Promise<PretrainSummary> {
-  // 1. Documents; what is unfit is named by file and line.
+  const { architecture, initializerRange, seed } = config;
+  const rowLength = config.rowLength ?? Math.min(512, architecture.contextLength);
+  if (rowLength > architecture.contextLength) {
+    throw new ConfigError(
+      `rowLength: ${rowLength} is more than architecture.contextLength, ${architecture.contextLength}`,
+    );
+  }
+
+  // 1. Documents, some of them held out whole; what is unfit is named by file and line.
   const { documents, problems, sha256 } = await readDocuments(config.data);
   refuseIf(config.onBadLine === "refuse", problems);
-  if (documents.length === 0) throw new UnfitDataError("There is no text to train on.");
+  const heldOut = heldOutPlaces(seed, documents.length, config.validationShare);
+  const heldOutTexts = documents.filter((_, at) => heldOut.has(at));
+  const trainingTexts = documents.filter((_, at) => !heldOut.has(at));
+  if (trainingTexts.length === 0) throw new UnfitDataError("There is no text to train on.");
 
-  // 2. The tokenizer of another model, and new weights; made once for the run's folder.
-  using tokenizerFrom = await openCheckpoint(config.tokenizer);
-  const { architecture, initializerRange, seed } = config;
+  // 2. A tokenizer, and new weights; made once for the run's folder.
   const threads = config.threads ?? Math.min(8, availableParallelism());
+  const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
+  const tokenizerFrom = await findTokenizer(config);
+  await claimRunFolder(config.output, {
+    stage: "pretrain",
+    settings,
+    datasetSha256: sha256,
+    base: tokenizerFrom?.id ?? null,
+  });
+  const source = tokenizerFrom ?? (await tokenizerOfText(config, trainingTexts));
   const facts = {
     name: config.name,
     stage: "pretrain",
@@ -43,25 +68,18 @@ export async function runPretrain(
     threadCount: threads,
   } as const;
   const newModel = { architecture, initializerRange, seed, facts };
-  using base = await openOrCreateModel(path.join(config.output, "start"), tokenizerFrom, newModel);
+  using base = await openOrCreateModel(path.join(config.output, "start"), source, newModel);
 
-  // 3. Whole documents are held out, then all are cut into pieces of a row at most.
-  const rowLength = Math.min(config.rowLength ?? 512, base.config.contextLength);
-  const heldOut = heldOutPlaces(seed, documents.length, config.validationShare);
-  const endOfText = base.tokenizer.tokenId("<|endoftext|>") ?? base.tokenizer.endTokenIds[0];
-  const toExamples = (texts: readonly string[]): Example[] =>
-    texts.flatMap((text) => {
-      const tokens = base.tokenizer.encode(text);
-      return documentExamples(endOfText === undefined ? tokens : [...tokens, endOfText], rowLength);
-    });
-  const heldOutTexts = documents.filter((_, at) => heldOut.has(at));
-  const validation = toExamples(heldOutTexts);
-  const training = toExamples(documents.filter((_, at) => !heldOut.has(at)));
+  // 3. Every document in pieces of a row at most.
+  const validation = textExamples(base.tokenizer, heldOutTexts, rowLength);
+  const training = textExamples(base.tokenizer, trainingTexts, rowLength);
   onEvent({ type: "data", training: training.length, validation: validation.length, leftOut: problems });
 
   // 4. The run.
-  const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
-  const summary = await trainLanguageModel(settings, { base, training, validation, onEvent, signal, facts });
+  const samplePrompts = promptsOf(base.tokenizer, config.samplePrompts ?? beginnings(heldOutTexts));
+  const input = { base, training, validation, samplePrompts, onEvent, signal, facts };
+  const summary = await trainLanguageModel(settings, input);
+  const { validationLoss } = summary;
   return {
     ...summary,
     stage: "pretrain",
@@ -69,13 +87,50 @@ export async function runPretrain(
     validation: validation.length,
     leftOut: problems.length,
     bitsPerByte:
-      summary.validationLoss === null ? null : bitsPerByte(summary.validationLoss, validation, heldOutTexts),
+      validationLoss === null
+        ? null
+        : bitsPerByte(validationLoss, tokensIn(validation) - validation.length, heldOutTexts),
   };
 }
 
-/** Comparable between tokenizers: all nats of the held-out text, in bits, over its bytes. */
-function bitsPerByte(loss: number, examples: readonly Example[], texts: readonly string[]): number {
-  const predicted = examples.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
+/** Another model's, checked; null where one is to be made. */
+async function findTokenizer({
+  tokenizer,
+}: PretrainConfig): Promise<(TokenizerSource & { id: string }) | null> {
+  if (typeof tokenizer !== "string") return null;
+  using from = await openBase(tokenizer);
+  const { vocabularySize, bosTokenId, endTokenIds } = from.config;
+  return { id: from.id, folder: from.folder, vocabularySize, bosTokenId, eosTokenId: endTokenIds[0] ?? null };
+}
+
+/** Trained at the first call, found at the next ones. */
+async function tokenizerOfText(
+  { tokenizer, output, architecture }: PretrainConfig,
+  texts: readonly string[],
+): Promise<TokenizerSource> {
+  if (typeof tokenizer === "string") throw new TypeError("The tokenizer is another model's");
+  const folder = path.join(output, "tokenizer");
+  if (!(await isThere(folder))) await writeTokenizer(folder, trainTokenizer(texts, tokenizer), architecture);
+  const { bos, eos } = chatTokenIds;
+  return { folder, vocabularySize: tokenizer.vocabularySize, bosTokenId: bos, eosTokenId: eos };
+}
+
+/** About the first forty characters of three documents, cut between words. */
+function beginnings(texts: readonly string[]): string[] {
+  return texts
+    .slice(0, 3)
+    .map((text) => /^.{0,40}(?=\s)/su.exec(text.trimStart())?.[0].trimEnd() || text.slice(0, 40));
+}
+
+function promptsOf(tokenizer: Tokenizer, texts: readonly string[]): SamplePrompt[] {
+  return texts.map((text) => ({ text, tokens: tokenizer.encode(text) }));
+}
+
+/**
+ * Comparable between tokenizers: all nats of the held-out text, in bits, over its bytes.
+ * @param loss nats per predicted token
+ */
+function bitsPerByte(loss: number, predicted: number, texts: readonly string[]): number {
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   return (loss * predicted) / Math.LN2 / bytes;
 }

@@ -6,7 +6,7 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** Settings every stage that trains a language model shares. Each has its default; `docs` prints them. */
+/** Settings every stage that trains a language model shares; `--schema` prints them with their defaults. */
 export const commonSettings = {
   output: z.string().min(1).describe("folder of the run: its checkpoints and its settings"),
   name: z.string().min(1).max(200).describe("what people call the result"),
@@ -27,9 +27,9 @@ export const commonSettings = {
   schedule: z.enum(["constant", "cosine"]).default("cosine").describe("of the learning rate after warm-up"),
   warmupSteps: z.int().nonnegative().default(0).describe("steps of linear rise"),
   finalShare: z.number().min(0).max(1).default(0.1).describe("where cosine ends, as a share of the peak"),
-  beta1: z.number().min(0).lt(1).default(0.9),
-  beta2: z.number().min(0).lt(1).default(0.95),
-  epsilon: z.number().positive().default(1e-8),
+  beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW: decay of the first moment"),
+  beta2: z.number().min(0).lt(1).default(0.95).describe("AdamW: decay of the second moment"),
+  epsilon: z.number().positive().default(1e-8).describe("AdamW: added to the root of the second moment"),
   weightDecay: z.number().min(0).default(0).describe("decoupled, of matrices only"),
   maxGradientNorm: z
     .number()
@@ -37,13 +37,43 @@ export const commonSettings = {
     .nullable()
     .default(1)
     .describe("clipping by global norm; null: none"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe("share of elements zeroed in the embeddings and in what each half of a layer adds"),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe("compute each layer again in the backward pass instead of keeping it: slower, far less memory"),
+  spikeFactor: z
+    .number()
+    .gt(1)
+    .nullable()
+    .default(3)
+    .describe(
+      "a step whose loss is above this many times the median of the last 50 (at least 1 nat) is left out; null: none is",
+    ),
   validationShare: z.number().min(0).max(0.5).default(0.05).describe("of the examples, never trained on"),
   evaluateEverySteps: z.int().positive().nullable().default(null).describe("null: ten times in the run"),
   saveEverySteps: z.int().positive().nullable().default(null).describe("null: with every evaluation"),
+  samplePrompts: z
+    .array(z.string().min(1))
+    .nullable()
+    .default(null)
+    .describe("prompts answered as the model learns; null: three held-out ones"),
+  sampleTokens: z.int().nonnegative().default(48).describe("longest sampled response; 0: none is sampled"),
+  sampleTemperature: z.number().min(0).max(2).default(0).describe("of sampled responses; 0 is greedy"),
   threads: z.int().positive().nullable().default(null).describe("null: one per core, at most 8"),
   onBadLine: z.enum(["refuse", "skip"]).default("refuse").describe("a line that is no demonstration"),
   onLongExample: z.enum(["refuse", "skip"]).default("skip").describe("an example that does not fit a row"),
 } as const;
+
+/** The contract for other programs that write a configuration or train by one: JSON Schema of what may be given. */
+export function settingsSchema(schema: z.ZodObject, stage: string): z.core.JSONSchema.BaseSchema {
+  return { title: `Settings of attune ${stage}`, ...z.toJSONSchema(schema, { io: "input" }) };
+}
 
 /** @param overrides `key=value` or `key.inner=value`; the value is JSON, or text as it stands */
 export function parseConfig<T extends z.ZodObject>(
@@ -53,15 +83,53 @@ export function parseConfig<T extends z.ZodObject>(
 ): z.output<T> {
   const parsed = schema.safeParse(applyOverrides(json, overrides));
   if (parsed.success) return parsed.data;
-  const known = Object.keys(schema.shape);
-  const faults = parsed.error.issues.flatMap((issue) => {
-    const at = issue.path.join(".");
-    if (issue.code !== "unrecognized_keys") return [`${at || "configuration"}: ${issue.message}`];
-    return issue.keys.map(
-      (key) => `${[at, key].filter(Boolean).join(".")} is no setting. Did you mean ${nearest(key, known)}?`,
-    );
+  const known = settingNames(schema);
+  throw new ConfigError(parsed.error.issues.flatMap((issue) => describeFault(issue, [], known)).join("\n"));
+}
+
+function describeFault(
+  issue: z.core.$ZodIssue,
+  parent: readonly PropertyKey[],
+  known: readonly string[],
+): string[] {
+  const path = [...parent, ...issue.path];
+  const at = path.join(".");
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    // Of several forms the one that was meant: not refused for being of another type altogether.
+    const meant = issue.errors.find(([first]) => first?.code !== "invalid_type" || first.path.length > 0);
+    if (meant) return meant.flatMap((inner) => describeFault(inner, path, known));
+  }
+  if (issue.code !== "unrecognized_keys") return [`${at || "configuration"}: ${issue.message}`];
+  return issue.keys.map((key) => {
+    const name = [at, key].filter(Boolean).join(".");
+    const meant = nearestSetting(name, known);
+    if (meant === name) return `${name} does not go with the other settings of ${at}.`;
+    return `${name} is no setting. Did you mean ${meant}?`;
   });
-  throw new ConfigError(faults.join("\n"));
+}
+
+/** All settings by their dotted names, those inside of others too. */
+function settingNames(schema: z.core.$ZodType, parent = ""): string[] {
+  if (schema instanceof z.ZodObject) {
+    return Object.entries(schema.shape).flatMap(([key, inner]) => [
+      `${parent}${key}`,
+      ...settingNames(inner, `${parent}${key}.`),
+    ]);
+  }
+  if (schema instanceof z.ZodUnion) {
+    return [...new Set(schema.options.flatMap((option) => settingNames(option, parent)))];
+  }
+  const isWrapped =
+    schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodNullable;
+  return isWrapped ? settingNames(schema.unwrap(), parent) : [];
+}
+
+/** By its whole name; by its last word alone (rank for lora.rank) where that is nearer. */
+function nearestSetting(name: string, known: readonly string[]): string {
+  const last = (dotted: string) => dotted.slice(dotted.lastIndexOf(".") + 1);
+  const distance = (each: string) =>
+    Math.min(editDistance(name, each), editDistance(last(name), last(each)) + 0.5);
+  return known.toSorted((a, b) => distance(a) - distance(b))[0] ?? "";
 }
 
 function applyOverrides(json: unknown, overrides: readonly string[]): unknown {
@@ -89,12 +157,6 @@ function parseValue(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-/** The known word with the fewest edits. */
-export function nearest(word: string, known: readonly string[]): string {
-  const byDistance = known.toSorted((a, b) => editDistance(word, a) - editDistance(word, b));
-  return byDistance[0] ?? "";
 }
 
 /** Levenshtein's distance, case ignored. */

@@ -4,7 +4,8 @@ import path from "node:path";
 import { z } from "zod";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../checkpoint/checkpoint-writer";
-import { expectedTensors } from "../checkpoint/expected-tensors";
+import { DiskFullError, isDiskFull } from "../checkpoint/errors";
+import { expectedTensors, parameterCount } from "../checkpoint/expected-tensors";
 import { syncFolder } from "../checkpoint/file-access";
 import type { LoraShape } from "../nn/trained-weights";
 import { floatTensor } from "./float-tensor";
@@ -34,9 +35,47 @@ export async function saveCheckpoint(
     state,
   }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts; state: TrainingState },
 ): Promise<void> {
-  const { lora, trained } = trainer.options;
   const statePart = `${folder}.state.part`;
-  await writeTrainingState(statePart, state, trainer.optimizer, trained);
+  try {
+    await writeTrainingState(statePart, state, trainer.optimizer, trainer.options.trained);
+    await writeWeights(folder, { base, trainer, facts });
+    await rename(statePart, path.join(folder, "state"));
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(statePart, { recursive: true, force: true });
+    if (error instanceof DiskFullError || isDiskFull(error))
+      throw new CheckpointNotSavedError(folder, sizeBytesOf(base, trainer), { cause: error });
+    throw error;
+  }
+}
+
+/** The disk is full. What was being written is gone; the checkpoints before it are whole. */
+export class CheckpointNotSavedError extends Error {
+  override readonly name = "CheckpointNotSavedError";
+  constructor(
+    readonly folder: string,
+    readonly sizeBytes: number,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `The disk is full: ${folder}, about ${Math.ceil(sizeBytes / 1e6)} MB, was not written. Free at least that much. ` +
+        "The last checkpoint is whole, and the same command goes on from it.",
+      options,
+    );
+  }
+}
+
+/** Weights, adapter and both moments, in single precision. */
+function sizeBytesOf(base: Checkpoint, { options }: Trainer): number {
+  const trained = [...options.trained.values()].reduce((sum, { values }) => sum + values.length, 0);
+  return 4 * (parameterCount(base.config) + trained * (options.lora === null ? 2 : 3));
+}
+
+async function writeWeights(
+  folder: string,
+  { base, trainer, facts }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts },
+): Promise<void> {
+  const { lora } = trainer.options;
   await rm(folder, { recursive: true, force: true });
   await writeCheckpoint(folder, facts, async (files) => {
     const fileNames = await readdir(base.folder);
@@ -50,8 +89,6 @@ export async function saveCheckpoint(
     await files.tensors("model.safetensors", completeWeights(base, trainer));
     if (lora !== null) await writeAdapter(files, base, { lora, trainer });
   });
-  await rename(statePart, path.join(folder, "state"));
-  await syncFolder(folder);
 }
 
 function completeWeights(base: Checkpoint, { options }: Trainer) {

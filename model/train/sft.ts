@@ -1,11 +1,18 @@
 /** @file Supervised fine-tuning: demonstrations in, a checkpoint out that answers as they do. */
+import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { openCheckpoint } from "../checkpoint/checkpoint";
+import type { Checkpoint } from "../checkpoint/checkpoint";
 import { conversationExample } from "../data/conversation-examples";
 import type { Example } from "../data/packing";
-import { readDemonstrations } from "../data/read-demonstrations";
+import { type Demonstration, type LineProblem, readDemonstrations } from "../data/read-demonstrations";
+import { readDocuments, textExamples } from "../data/read-documents";
+import { type ConversationMessage, renderConversation } from "../tokenizer/render-conversation";
 import { heldOutPlaces } from "./data-order";
 import { everyLayer } from "./lora";
+import { openBase } from "./open-base";
+import { ConfigError } from "./run-config";
+import { claimRunFolder } from "./run-folder";
+import type { SamplePrompt } from "./sample-text";
 import type { SftConfig } from "./sft-config";
 import { type RunEvent, type RunSummary, trainLanguageModel } from "./train-language-model";
 import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
@@ -13,32 +20,31 @@ import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-
 export type SftEvent = RunEvent | DataEvent;
 export type SftSummary = RunSummary & { stage: "sft"; training: number; validation: number; leftOut: number };
 
+/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, DivergedError */
 export async function runSft(
   config: SftConfig,
   { onEvent, signal }: { onEvent: (event: SftEvent) => void; signal?: AbortSignal },
 ): Promise<SftSummary> {
   // 1. The base: its tokenizer, its chat template, its context.
-  using base = await openCheckpoint(config.model);
-  const rowLength = Math.min(config.rowLength ?? 512, base.config.contextLength);
+  using base = await openBase(config.model);
+  const { contextLength } = base.config;
+  const rowLength = config.rowLength ?? Math.min(512, contextLength);
+  if (rowLength > contextLength)
+    throw new ConfigError(`rowLength: ${rowLength} is more than the model's context of ${contextLength}`);
 
   // 2. Demonstrations as tokens; what is unfit is named by file and line.
   const { demonstrations, problems, sha256 } = await readDemonstrations(config.data);
-  refuseIf(config.onBadLine === "refuse", problems);
-  const outcomes = demonstrations.map((each) => ({
-    ...each,
-    outcome: conversationExample(base, each.messages, rowLength),
-  }));
-  const unfit = outcomes.flatMap(({ file, line, outcome }) =>
-    "reason" in outcome ? [{ file, line, reason: outcome.reason }] : [],
-  );
+  const mixed = await readMix(config);
+  const badLines = [...problems, ...mixed.problems];
+  refuseIf(config.onBadLine === "refuse", badLines);
+  const { fitting, unfit } = toExamples(base, demonstrations, rowLength);
   refuseIf(config.onLongExample === "refuse", unfit);
-  const examples: Example[] = outcomes.flatMap(({ outcome }) => ("reason" in outcome ? [] : [outcome]));
 
   // 3. A part held out, the same for the same seed.
-  const heldOut = heldOutPlaces(config.seed, examples.length, config.validationShare);
-  const validation = examples.filter((_, at) => heldOut.has(at));
-  const training = examples.filter((_, at) => !heldOut.has(at));
-  const leftOut = [...problems, ...unfit];
+  const heldOut = heldOutPlaces(config.seed, fitting.length, config.validationShare);
+  const validation = fitting.filter((_, at) => heldOut.has(at));
+  const training = fitting.filter((_, at) => !heldOut.has(at));
+  const leftOut = [...badLines, ...unfit];
   if (training.length === 0)
     throw new UnfitDataError(`No demonstration is left to train on.\n${listProblems(leftOut)}`);
   onEvent({ type: "data", training: training.length, validation: validation.length, leftOut });
@@ -46,25 +52,30 @@ export async function runSft(
   // 4. The run.
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const lora = config.lora && { ...config.lora, targets: config.lora.targets ?? everyLayer(base.config) };
-  const summary = await trainLanguageModel(
-    { ...config, stage: "sft", rowLength, threads, lora },
-    {
-      base,
-      training,
-      validation,
-      onEvent,
-      signal,
-      facts: {
-        name: config.name,
-        stage: "sft",
-        parent: base.id,
-        run: null,
-        datasetSha256: sha256,
-        sourceRevision: null,
-        threadCount: threads,
-      },
+  const settings = { ...config, stage: "sft", rowLength, threads, lora } as const;
+  const datasetSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
+  await claimRunFolder(config.output, { stage: "sft", settings, datasetSha256, base: base.id });
+  const summary = await trainLanguageModel(settings, {
+    base,
+    training: training.map(({ example }) => example),
+    validation: validation.map(({ example }) => example),
+    mix: config.pretrainMix && {
+      examples: textExamples(base.tokenizer, mixed.documents, rowLength),
+      share: config.pretrainMix.share,
     },
-  );
+    samplePrompts: samplePrompts(base, config, validation),
+    onEvent,
+    signal,
+    facts: {
+      name: config.name,
+      stage: "sft",
+      parent: base.id,
+      run: null,
+      datasetSha256,
+      sourceRevision: null,
+      threadCount: threads,
+    },
+  });
   return {
     ...summary,
     stage: "sft",
@@ -72,4 +83,48 @@ export async function runSft(
     validation: validation.length,
     leftOut: leftOut.length,
   };
+}
+
+type FittingDemonstration = Demonstration & { example: Example };
+
+function toExamples(base: Checkpoint, demonstrations: readonly Demonstration[], rowLength: number) {
+  const fitting: FittingDemonstration[] = [];
+  const unfit: LineProblem[] = [];
+  const limits = { contextLength: base.config.contextLength, rowLength };
+  for (const demonstration of demonstrations) {
+    const { file, line, messages } = demonstration;
+    const outcome = conversationExample(base, messages, limits);
+    if ("reason" in outcome) unfit.push({ file, line, reason: outcome.reason });
+    else fitting.push({ ...demonstration, example: outcome });
+  }
+  return { fitting, unfit };
+}
+
+async function readMix({ pretrainMix }: SftConfig) {
+  if (pretrainMix === null) return { documents: [], problems: [], sha256: null };
+  const mixed = await readDocuments(pretrainMix.data);
+  if (mixed.documents.length === 0)
+    throw new UnfitDataError(`pretrainMix: there is no text to mix in.\n${listProblems(mixed.problems)}`);
+  return mixed;
+}
+
+/** The configured ones, or the first held-out conversations up to their last answer. */
+function samplePrompts(
+  { tokenizer, chatTemplate, config }: Checkpoint,
+  { samplePrompts: configured, sampleTokens }: SftConfig,
+  validation: readonly Demonstration[],
+): SamplePrompt[] {
+  const conversations: ConversationMessage[][] =
+    configured?.map((content) => [{ role: "user", content }]) ??
+    validation.slice(0, 3).map(({ messages }) => messages.slice(0, -1));
+  const { contextLength } = config;
+  const reserveTokens = Math.min(sampleTokens, Math.floor(contextLength / 2));
+  return conversations.map((messages) => ({
+    text: messages.at(-1)?.content ?? "",
+    tokens: renderConversation(tokenizer, chatTemplate, messages, { contextLength, reserveTokens }).tokens,
+  }));
+}
+
+function sha256Of(parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\n")).digest("hex");
 }

@@ -16,12 +16,6 @@ export type TokenFeeds = Readonly<
   Record<"ids" | "positions" | "segments" | "places" | "labels" | "weights", TensorData>
 >;
 
-/** The smallest allowed number of targets that holds the batch's: few sizes mean few sessions. */
-export function targetBucket({ rows, length, countedTokens }: PackedBatch): number {
-  const step = Math.max(16, (rows * length) / 8);
-  return Math.min(rows * length, Math.max(step, Math.ceil(countedTokens / step) * step));
-}
-
 /**
  * @param tokensPerStep counted tokens of the whole step, which may be several batches: the loss is the mean over them
  */

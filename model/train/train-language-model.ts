@@ -1,20 +1,25 @@
 /** @file The run that pretraining and SFT share: steps in a known order, evaluation, checkpoints, and going on after a kill. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import type { CheckpointFacts } from "../checkpoint/checkpoint-writer";
 import { expectedTensors } from "../checkpoint/expected-tensors";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
-import { type Example, packRows } from "../data/packing";
+import type { Example } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { learningRateShare } from "../optim/schedule";
-import { cutBatches, DataOrder } from "./data-order";
+import { DataOrder, evaluationBatches } from "./data-order";
 import { createLora } from "./lora";
+import { isSpike, withLoss } from "./loss-spikes";
+import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
+import { settingsWithoutPaths } from "./run-folder";
+import { type SamplePrompt, sampleText } from "./sample-text";
 import { saveCheckpoint } from "./save-checkpoint";
+import { Speed } from "./speed";
 import { Trainer } from "./trainer";
-import { readTrainingState, restoreOptimizer, type TrainingState } from "./training-state";
+import { restoreOptimizer, type TrainingState } from "./training-state";
 
 export type RunSettings = {
   stage: "pretrain" | "sft";
@@ -33,12 +38,18 @@ export type RunSettings = {
   epsilon: number;
   weightDecay: number;
   maxGradientNorm: number | null;
+  dropout: number;
+  recompute: boolean;
+  spikeFactor: number | null;
   evaluateEverySteps: number | null;
   saveEverySteps: number | null;
+  sampleTokens: number;
+  sampleTemperature: number;
   threads: number;
   lora: LoraShape | null;
 };
 
+/** What a run tells while it goes. Steps count from 0, as in the training state; losses are nats per counted token. */
 export type RunEvent =
   | { type: "resumed"; step: number }
   | {
@@ -47,41 +58,67 @@ export type RunEvent =
       totalSteps: number;
       loss: number;
       lr: number;
+      /** Before clipping. */
       gradientNorm: number;
       tokensPerSecond: number;
       secondsLeft: number;
+      epoch: number;
+      /** By all applied steps of the run so far, padding left out. */
+      tokensSeen: number;
+      /** Resident memory of this process, in MiB. */
+      memoryMb: number;
     }
-  /** Not applied: loss or gradient was not finite. */
-  | { type: "skipped"; step: number }
+  /** Not applied: loss or gradient was not finite, or the loss is far above those before. */
+  | { type: "skipped"; step: number; loss: number; reason: SkipReason }
   | { type: "evaluated"; step: number; validationLoss: number }
-  | { type: "saved"; step: number; folder: string };
+  /** What the model says at this step. */
+  | { type: "sample"; step: number; prompt: string; response: string }
+  | { type: "saved"; step: number; folder: string; isBest: boolean };
+
+export type SkipReason = "nonFinite" | "spike";
 
 export type RunSummary = {
   steps: number;
   totalSteps: number;
   validationLossBefore: number | null;
   validationLoss: number | null;
+  /** What the model it started from says to the sample prompts, and what the checkpoint says. */
+  samples: { prompt: string; before: string; after: string }[];
   /** Checkpoint folder with the lowest validation loss, or the last one where nothing is held out. */
   checkpoint: string;
   finished: boolean;
 };
 
-/** Three steps in a row were not finite. */
+/** Three steps in a row were left out; the weights are those from before them, and are saved. */
 export class DivergedError extends Error {
   override readonly name = "DivergedError";
-  constructor(step: number) {
+  constructor(lastStep: number, reason: SkipReason) {
+    const fact =
+      reason === "spike" ? "a loss far above those before" : "a loss or gradient that is not finite";
     super(
-      `Steps ${step - 2} to ${step} had a loss or gradient that is not finite. Resume from the last checkpoint with a lower lr.`,
+      `Paused: steps ${lastStep - 1} to ${lastStep + 1} were left out, the last for ${fact}. The checkpoint from before ` +
+        "them is saved. Look at the data of these steps; the same command goes on behind them. If it pauses again, " +
+        "start another run with a lower lr.",
     );
   }
 }
 
 const skipsBeforePause = 3;
 
+/** Steps left out right before the next one, since the run last paused. */
+function skipsInARow({ skippedSteps, step }: TrainingState): number {
+  let skips = 0;
+  while (skippedSteps.includes(step - 1 - skips)) skips++;
+  return skips % skipsBeforePause;
+}
+
 export type RunInput = {
   base: Checkpoint;
   training: readonly Example[];
   validation: readonly Example[];
+  /** Further examples, of which each epoch draws so many that they are `share` of its tokens. */
+  mix?: { examples: readonly Example[]; share: number } | null;
+  samplePrompts: readonly SamplePrompt[];
   facts: CheckpointFacts;
   onEvent: (event: RunEvent) => void;
   /** Aborting saves a checkpoint and ends; the same call goes on from there. */
@@ -96,8 +133,8 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   await mkdir(checkpoints, { recursive: true });
 
   // 1. The order of the data is known before anything is computed.
-  const order = new DataOrder(input.training, { ...settings, length: rowLength });
-  const validation = cutBatches(packRows(input.validation, rowLength), rowLength, rowsPerBatch);
+  const order = new DataOrder(input.training, { ...settings, length: rowLength, mix: input.mix ?? null });
+  const validation = evaluationBatches(input.validation, rowLength, rowsPerBatch);
   const { totalSteps } = order;
   const mostTargets = Math.max(order.mostTargets, ...validation.map(({ countedTokens }) => countedTokens));
   const evaluateEvery = settings.evaluateEverySteps ?? Math.max(1, Math.ceil(totalSteps / 10));
@@ -105,7 +142,9 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
 
   // 2. Weights: the base's, or where an interrupted run of the same configuration stands.
   const configSha256 = createHash("sha256")
-    .update(JSON.stringify({ ...settings, output: "", dataset: facts.datasetSha256, parent: base.id }))
+    .update(
+      JSON.stringify({ ...settingsWithoutPaths(settings), dataset: facts.datasetSha256, parent: base.id }),
+    )
     .digest("hex");
   const resumable = await lastState(checkpoints, configSha256);
   const { trained, frozen } = loadWeights(base, settings, resumable?.folder ?? null);
@@ -116,6 +155,8 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     lora,
     shape: { rows: rowsPerBatch, length: rowLength, targets: mostTargets },
     adamW: settings,
+    recompute: settings.recompute,
+    dropout: { rate: settings.dropout, seed },
   });
   const state: TrainingState = resumable?.state ?? {
     formatVersion: 1,
@@ -124,6 +165,10 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     epoch: 0,
     skippedSteps: [],
     optimizerSteps: 0,
+    tokensSeen: 0,
+    recentLosses: [],
+    validationLossBefore: null,
+    validationLoss: null,
     seed,
     configSha256,
     threads,
@@ -134,29 +179,49 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     onEvent({ type: "resumed", step: state.step });
   }
 
-  const folderOf = (step: number) => path.join(checkpoints, `step-${String(step).padStart(6, "0")}`);
+  const folderOf = (step: number) => checkpointFolder(checkpoints, step);
   const save = async () => {
     const folder = folderOf(state.step);
     state.optimizerSteps = trainer.optimizer.stepCount;
     state.epoch = state.step < totalSteps ? order.place(state.step).epoch : settings.epochs;
     await saveCheckpoint(folder, { base, trainer, facts, state });
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
-    onEvent({ type: "saved", step: state.step, folder });
+    onEvent({ type: "saved", step: state.step, folder, isBest: state.best?.step === state.step });
+  };
+  const respond = (from: string) => {
+    if (settings.sampleTokens === 0 || input.samplePrompts.length === 0) return Promise.resolve([]);
+    const { sampleTokens: tokens, sampleTemperature: temperature, output: scratchFolder } = settings;
+    return sampleText(from, input.samplePrompts, { tokens, temperature, seed, threads, scratchFolder });
+  };
+  /** By folder, so that no checkpoint is asked twice. */
+  const responses = new Map<string, Promise<string[]>>();
+  const responsesOf = (from: string) => {
+    const known = responses.get(from) ?? respond(from);
+    responses.set(from, known);
+    return known;
+  };
+  const sample = async () => {
+    // Before the first step the checkpoint says what the base says.
+    const folder = state.step === 0 ? base.folder : folderOf(state.step);
+    for (const [i, response] of (await responsesOf(folder)).entries())
+      onEvent({ type: "sample", step: state.step, prompt: input.samplePrompts[i]?.text ?? "", response });
   };
   const evaluate = async () => {
-    if (validation.length === 0) return null;
+    if (validation.length === 0) return;
     const validationLoss = await trainer.evaluate(validation);
     if (state.best === null || validationLoss < state.best.validationLoss)
       state.best = { step: state.step, validationLoss };
+    state.validationLoss = validationLoss;
     onEvent({ type: "evaluated", step: state.step, validationLoss });
-    return validationLoss;
   };
 
   // 3. Where it starts from, as a baseline; the first checkpoint is then already something to go back to.
-  const validationLossBefore = resumable ? null : await evaluate();
-  if (!resumable) await save();
-  let validationLoss = validationLossBefore;
-  let skipsInARow = 0;
+  if (!resumable) {
+    await evaluate();
+    state.validationLossBefore = state.validationLoss;
+    await save();
+    await sample();
+  }
   const schedule = {
     shape: settings.schedule,
     warmupSteps: settings.warmupSteps,
@@ -165,57 +230,79 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   const speed = new Speed();
 
   // 4. The steps.
+  let isSampleDue = false;
   const isAborted = () => signal?.aborted === true;
   while (state.step < totalSteps && !isAborted()) {
     const step = state.step;
     const batches = order.batches(step);
     const lr = settings.lr * learningRateShare(schedule, step, totalSteps);
     if (batches.length > 0 && !state.skippedSteps.includes(step)) {
-      const { loss, gradientNorm, applied } = await trainer.step(batches, lr);
+      const accepts = (loss: number) =>
+        Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
+      const { loss, gradientNorm, applied } = await trainer.step(batches, { step, lr, accepts });
       if (applied) {
-        skipsInARow = 0;
-        const tokensPerSecond = speed.add(batches.reduce((sum, { realTokens }) => sum + realTokens, 0));
-        const secondsLeft = (totalSteps - step - 1) * speed.secondsPerStep;
-        onEvent({ type: "step", step, totalSteps, loss, lr, gradientNorm, tokensPerSecond, secondsLeft });
+        const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
+        state.tokensSeen += tokens;
+        state.recentLosses = withLoss(state.recentLosses, loss);
+        onEvent({
+          type: "step",
+          step,
+          totalSteps,
+          loss,
+          lr,
+          gradientNorm,
+          tokensPerSecond: speed.add(tokens),
+          secondsLeft: (totalSteps - step - 1) * speed.secondsPerStep,
+          epoch: order.place(step).epoch,
+          tokensSeen: state.tokensSeen,
+          memoryMb: process.memoryUsage.rss() / 2 ** 20,
+        });
       } else {
+        const reason = [loss, gradientNorm].every(Number.isFinite) ? "spike" : "nonFinite";
         state.skippedSteps.push(step);
-        skipsInARow++;
-        onEvent({ type: "skipped", step });
-        if (skipsInARow === skipsBeforePause) throw new DivergedError(step);
+        onEvent({ type: "skipped", step, loss, reason });
+        if (skipsInARow({ ...state, step: step + 1 }) === 0) {
+          state.step++;
+          await save();
+          throw new DivergedError(step, reason);
+        }
       }
     }
     state.step++;
     const isLast = state.step === totalSteps;
-    if (isLast || state.step % evaluateEvery === 0) validationLoss = await evaluate();
-    if (isLast || state.step % saveEvery === 0 || isAborted()) await save();
+    if (isLast || state.step % evaluateEvery === 0) {
+      await evaluate();
+      isSampleDue = true;
+    }
+    if (isLast || state.step % saveEvery === 0 || isAborted()) {
+      await save();
+      // Text comes from a checkpoint, so it waits for the next one.
+      if (isSampleDue && !isAborted()) await sample();
+      isSampleDue = false;
+    }
     // Lets signals and timers in: a run of the graph blocks this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
   const best = state.best?.step ?? state.step;
-  const kept = (await hasFile(folderOf(best))) ? best : state.step;
+  const kept = (await isThere(folderOf(best))) ? best : state.step;
+  const finished = state.step >= totalSteps;
+  const [before, after] = finished
+    ? [await responsesOf(base.folder), await responsesOf(folderOf(kept))]
+    : [[], []];
   return {
     steps: state.step,
     totalSteps,
-    validationLossBefore,
-    validationLoss,
+    validationLossBefore: state.validationLossBefore,
+    validationLoss: state.validationLoss,
+    samples: after.map((response, i) => ({
+      prompt: input.samplePrompts[i]?.text ?? "",
+      before: before[i] ?? "",
+      after: response,
+    })),
     checkpoint: folderOf(kept),
-    finished: state.step >= totalSteps,
+    finished,
   };
-}
-
-/** The newest checkpoint with a state of this very configuration. */
-async function lastState(checkpoints: string, configSha256: string) {
-  for (const name of (await readdir(checkpoints))
-    .filter((each) => each.startsWith("step-"))
-    .toSorted()
-    .toReversed()) {
-    const folder = path.join(checkpoints, name);
-    if (!(await hasFile(path.join(folder, "state", "state.json")))) continue;
-    const state = await readTrainingState(path.join(folder, "state"));
-    if (state.configSha256 === configSha256) return { folder, state };
-  }
-  return null;
 }
 
 /** Arrays of their own, in single precision; with an adapter the base stays as it is. */
@@ -236,38 +323,4 @@ function loadWeights(base: Checkpoint, { lora, seed }: RunSettings, resumeFrom: 
     for (const [name, { values }] of trained) values.set(adapter.read(name));
   }
   return { trained, frozen: new Map(names.map(([name]) => [name, base.tensors.read(name)])) };
-}
-
-/** Kept are the newest two and the best; the rest would only fill the disk. */
-async function removeOldCheckpoints(checkpoints: string, keep: readonly number[]): Promise<void> {
-  const names = (await readdir(checkpoints)).filter((name) => /^step-\d+$/.test(name)).toSorted();
-  for (const name of names.slice(0, -2)) {
-    if (!keep.includes(Number(name.slice("step-".length))))
-      await rm(path.join(checkpoints, name), { recursive: true });
-  }
-}
-
-const hasFile = (file: string) =>
-  stat(file).then(
-    () => true,
-    () => false,
-  );
-
-/** Tokens per second over the last steps. */
-class Speed {
-  readonly #recent: { at: number; tokens: number }[] = [{ at: performance.now(), tokens: 0 }];
-
-  add(tokens: number): number {
-    this.#recent.push({ at: performance.now(), tokens });
-    if (this.#recent.length > 21) this.#recent.shift();
-    return this.#recent.slice(1).reduce((sum, each) => sum + each.tokens, 0) / Math.max(1e-9, this.#seconds);
-  }
-
-  get secondsPerStep(): number {
-    return this.#seconds / Math.max(1, this.#recent.length - 1);
-  }
-
-  get #seconds(): number {
-    return ((this.#recent.at(-1)?.at ?? 0) - (this.#recent[0]?.at ?? 0)) / 1000;
-  }
 }

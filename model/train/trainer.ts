@@ -3,8 +3,8 @@ import type { ModelConfig } from "../checkpoint/model-config";
 import type { PackedBatch } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
 import { AdamW, type AdamWOptions, type StepOutcome, type TrainedParameter } from "../optim/adamw";
-import { GraphSession } from "../runtime/graph-session";
-import { buildLanguageModelGraph, type LanguageModelGraph } from "./language-model-graph";
+import { BatchSessions } from "./batch-sessions";
+import { dropoutFeeds } from "./dropout-feeds";
 import { type BatchShape, toFeeds } from "./token-batch";
 
 export type TrainerOptions = {
@@ -14,41 +14,61 @@ export type TrainerOptions = {
   /** The base under an adapter; empty when everything is trained. */
   frozen: ReadonlyMap<string, Float32Array>;
   lora: LoraShape | null;
-  /** Of every batch. */
+  /** Of the longest batches; others have as many rows, shorter ones, and no more targets. */
   shape: BatchShape;
   adamW: AdamWOptions;
+  /** Keeps only what enters each layer for the backward pass, and computes the layer again there. */
+  recompute?: boolean;
+  /** Share of elements zeroed while training, and the seed of which. */
+  dropout?: { rate: number; seed: number };
 };
 
-type Compiled = { model: LanguageModelGraph; session: GraphSession };
+export type TrainingStep = {
+  /** Its number in the run, which decides what dropout drops. */
+  step: number;
+  lr: number;
+  /** Says by the loss, before anything is changed, whether the step is to be applied. */
+  accepts?: (loss: number) => boolean;
+};
 
 export class Trainer implements AsyncDisposable {
   readonly options: TrainerOptions;
   readonly optimizer: AdamW;
-  readonly #training: Compiled;
-  #evaluation: Compiled | null = null;
+  readonly #training: BatchSessions;
+  readonly #evaluation: BatchSessions;
 
-  private constructor(options: TrainerOptions, optimizer: AdamW, training: Compiled) {
+  private constructor(options: TrainerOptions, optimizer: AdamW) {
+    const { config, lora, shape, adamW, recompute = false, dropout } = options;
+    const common = { config, lora, shape, threads: adamW.threads };
     this.options = options;
     this.optimizer = optimizer;
-    this.#training = training;
+    this.#training = new BatchSessions({
+      ...common,
+      build: { backward: true, recompute, dropout: dropout?.rate ?? 0 },
+    });
+    this.#evaluation = new BatchSessions({ ...common, build: { backward: false } });
   }
 
   static async create(options: TrainerOptions): Promise<Trainer> {
-    return new Trainer(
-      options,
-      await AdamW.create(options.trained, options.adamW),
-      await compile(options, true),
-    );
+    return new Trainer(options, await AdamW.create(options.trained, options.adamW));
   }
 
   /** One step on the mean loss over all counted tokens of its batches. */
-  async step(batches: readonly PackedBatch[], lr: number): Promise<StepOutcome & { loss: number }> {
+  async step(
+    batches: readonly PackedBatch[],
+    { step, lr, accepts = Number.isFinite }: TrainingStep,
+  ): Promise<StepOutcome & { loss: number }> {
+    const { config, dropout } = this.options;
     const counted = sum(batches, ({ countedTokens }) => countedTokens);
     let loss = 0;
-    for (const batch of batches) {
-      const { model, session } = this.#training;
+    for (const [at, batch] of batches.entries()) {
+      const { model, session, shape } = await this.#training.for(batch.length);
+      const dropped = dropout?.rate
+        ? dropoutFeeds(config, shape, { seed: dropout.seed, step, batch: at })
+        : {};
       const outputs = await session.run({
-        ...toFeeds(batch, this.options.shape, counted),
+        ...toFeeds(batch, shape, counted),
+        ...dropped,
         ...this.#weights(),
       });
       loss += Number(outputs.loss?.[0]);
@@ -58,18 +78,18 @@ export class Trainer implements AsyncDisposable {
         throw new Error(`The graph returned no gradient of ${name}`);
       });
     }
-    return { loss, ...(await this.optimizer.step(lr)) };
+    return { loss, ...(accepts(loss) ? await this.optimizer.step(lr) : await this.optimizer.discard()) };
   }
 
   /** Mean loss over the counted tokens, in nats; nothing changes. */
   async evaluate(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<number> {
-    this.#evaluation ??= await compile(this.options, false);
     const counted = sum(batches, ({ countedTokens }) => countedTokens);
     let loss = 0;
     for (const batch of batches) {
       signal?.throwIfAborted();
-      const feeds = toFeeds(batch, this.options.shape, counted);
-      loss += Number((await this.#evaluation.session.run({ ...feeds, ...this.#weights() })).loss?.[0]);
+      const { session, shape } = await this.#evaluation.for(batch.length);
+      const outputs = await session.run({ ...toFeeds(batch, shape, counted), ...this.#weights() });
+      loss += Number(outputs.loss?.[0]);
     }
     return loss;
   }
@@ -80,15 +100,10 @@ export class Trainer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#training.session[Symbol.asyncDispose]();
-    await this.#evaluation?.session[Symbol.asyncDispose]();
+    await this.#training[Symbol.asyncDispose]();
+    await this.#evaluation[Symbol.asyncDispose]();
     await this.optimizer[Symbol.asyncDispose]();
   }
-}
-
-async function compile({ config, shape, lora, adamW }: TrainerOptions, backward: boolean): Promise<Compiled> {
-  const model = buildLanguageModelGraph(config, shape, { lora, backward });
-  return { model, session: await GraphSession.create(model.graph, { threads: adamW.threads }) };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -15,14 +15,21 @@ export const trainingStateSchema = z.object({
   step: z.int().nonnegative(),
   /** Of the next step. */
   epoch: z.int().nonnegative(),
-  /** Steps that were not applied because loss or gradient was not finite; a resumed run leaves them out as well. */
+  /** Steps that were not applied (not finite, or a loss spike); a resumed run leaves them out as well. */
   skippedSteps: z.array(z.int().nonnegative()),
   /** Updates the optimizer applied: its bias correction counts these. */
   optimizerSteps: z.int().nonnegative(),
+  /** By the applied steps, padding left out. */
+  tokensSeen: z.int().nonnegative(),
+  /** Of the last applied steps, at most 50, newest last: what a spike is told by. */
+  recentLosses: z.array(z.number()).max(50),
   seed: z.int().nonnegative(),
   /** sha256 of the run's configuration: another one is another run. */
   configSha256: z.string(),
   threads: z.int().positive(),
+  /** Before the first step, and at the last evaluation; null where nothing is held out. */
+  validationLossBefore: z.number().nullable(),
+  validationLoss: z.number().nullable(),
   best: z.object({ step: z.int().nonnegative(), validationLoss: z.number() }).nullable(),
 });
 
@@ -42,7 +49,10 @@ export async function writeTrainingState(
     return [floatTensor(`${name}.m`, shape, m), floatTensor(`${name}.v`, shape, v)];
   });
   await writeSafetensors(path.join(folder, "optimizer.safetensors"), moments);
-  await writeFileDurably(path.join(folder, "state.json"), [`${JSON.stringify(state, null, 2)}\n`]);
+  await writeFileDurably(path.join(folder, "state.json"), [
+    // Parsed, so that the keys have one order whether the state was read or made.
+    `${JSON.stringify(trainingStateSchema.parse(state), null, 2)}\n`,
+  ]);
   await syncFolder(folder);
 }
 

@@ -1,14 +1,14 @@
-"""What the tests of this folder share: the parity model, the fixtures, and Attune's own importer."""
+"""What the tests of this folder share: the parity model, the fixtures, Attune's command line, and runs of its stages."""
 
 import gzip
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+import runs
+from command_line import ROOT, attune
 
-ROOT = Path(__file__).resolve().parents[2]
 PARITY = ROOT / "tests" / "fixtures" / "parity"
 
 
@@ -29,9 +29,71 @@ def import_gguf(tmp_path_factory):
 
     def run(gguf: Path) -> Path:
         data = tmp_path_factory.mktemp("data")
-        command = [os.environ.get("ATTUNE_NODE", "node"), ROOT / "dist" / "attune.js", "models", "pull", gguf]
-        subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "ATTUNE_DATA": str(data)})
+        attune("models", "pull", gguf, data=data)
         (folder,) = [path.parent for path in data.glob("models/*/attune.json")]
         return folder
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demonstrations(tmp_path_factory) -> Path:
+    return runs.write_demonstrations(tmp_path_factory.mktemp("demonstrations"))
+
+
+@pytest.fixture(scope="session")
+def gpt2_pretrained(tmp_path_factory):
+    """A new GPT-2 whose tokenizer's PAD is its EOS."""
+    folder = tmp_path_factory.mktemp("gpt2")
+    sizes = {"hiddenSize": 48, "intermediateSize": 96, "layerCount": 2, "headCount": 3, "contextLength": 64}
+    config = {
+        "tokenizer": str(runs.copy_with_pad_as_eos(folder / "tokenizer")),
+        "data": [str(runs.write_prose(folder))],
+        "architecture": {"family": "gpt2", **sizes},
+        "rowsPerBatch": 3,
+        "batchesPerStep": 2,
+        "epochs": 3,
+        "lr": 3e-3,
+        "warmupSteps": 3,
+        "validationShare": 0.25,
+        "saveEverySteps": 14,
+        "evaluateEverySteps": 1000,
+    }
+    return runs.run_stage("pretrain", config, folder)
+
+
+def sft(model: Path, demonstrations: Path, folder: Path, **more):
+    """Twelve steps of two batches, in three epochs; kept are the checkpoints after the sixth and the last."""
+    config = {
+        "model": str(model),
+        "data": [str(demonstrations)],
+        "rowLength": 64,
+        "rowsPerBatch": 2,
+        "batchesPerStep": 2,
+        "epochs": 3,
+        "warmupSteps": 2,
+        "validationShare": 0.15,
+        "saveEverySteps": 6,
+        "evaluateEverySteps": 1000,
+    }
+    return runs.run_stage("sft", {**config, **more}, folder)
+
+
+@pytest.fixture(scope="session")
+def llama_lora(demonstrations, tmp_path_factory):
+    lora = {"rank": 4, "alpha": 12, "targets": ["q_proj", "v_proj", "down_proj"]}
+    return sft(runs.TINY, demonstrations, tmp_path_factory.mktemp("llama-lora"), lora=lora, lr=3e-3)
+
+
+@pytest.fixture(scope="session")
+def llama_full(demonstrations, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("llama-full")
+    return sft(runs.TINY, demonstrations, folder, lora=None, lr=5e-4, weightDecay=0.1)
+
+
+@pytest.fixture(scope="session")
+def gpt2_lora(gpt2_pretrained, demonstrations, tmp_path_factory):
+    """Of every layer, from the model that `gpt2_pretrained` made."""
+    folder = tmp_path_factory.mktemp("gpt2-lora")
+    lora = {"rank": 3, "alpha": 6, "targets": None}
+    return sft(gpt2_pretrained.checkpoint, demonstrations, folder, lora=lora, lr=3e-3, schedule="constant")

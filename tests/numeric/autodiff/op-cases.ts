@@ -200,6 +200,13 @@ export const opCases: { readonly [K in OpName]: readonly OpCase[] } = {
   Softplus: unary("Softplus", (x) => Math.log1p(Math.exp(x)), { dtype: "float32" }),
   Erf: unary("Erf", erf, { dtype: "float32" }),
   Relu: unary("Relu", (x) => Math.max(0, x)),
+  QuickGelu: [1, 1.5].map((alpha) => ({
+    name: `QuickGelu at alpha ${alpha}`,
+    operands: [spread([3, 4])],
+    build: (g, [x]) => g.apply("QuickGelu", [at(x)], { alpha }),
+    expect: (x) => x.map((value) => value / (1 + Math.exp(-alpha * value))),
+    dtype: "float32",
+  })),
   Gelu: [
     {
       name: "Gelu, exact",
@@ -238,6 +245,14 @@ export const opCases: { readonly [K in OpName]: readonly OpCase[] } = {
       operands: [{ shape: [2], values: [0, 1], dtype: "bool" }],
       build: (g, [x]) => g.cast(g.apply("Not", [at(x)], {}), "float64"),
       expect: () => [1, 0],
+    },
+  ],
+  BitwiseXor: [
+    {
+      name: "BitwiseXor",
+      operands: [ids([2, 1], [5, 12]), ids([1, 2], [3, 8])],
+      build: (g, [a, b]) => g.cast(g.apply("BitwiseXor", [at(a), at(b)], {}), "float64"),
+      expect: () => [6, 13, 15, 4],
     },
   ],
   Where: [

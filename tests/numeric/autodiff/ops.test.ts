@@ -128,8 +128,7 @@ describe("the walk", () => {
     const g = new Graph();
     const x = g.input("x", "float32", [2]);
     expect(() => buildBackward(g, g.exp(x), [x])).toThrow("no scalar: [2]");
-    const silu = g.apply("QuickGelu", [x], { alpha: 1 });
-    const loss = g.apply("ReduceSum", [silu], { axes: [0], keepDims: false });
-    expect(() => buildBackward(g, loss, [x])).toThrow("QuickGelu");
+    const loss = g.apply("ReduceLogSumExp", [x], { axes: [0], keepDims: false });
+    expect(() => buildBackward(g, loss, [x])).toThrow("ReduceLogSumExp");
   });
 });

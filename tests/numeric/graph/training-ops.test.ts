@@ -68,12 +68,21 @@ const cases: { [K in OpName]: Case<K> } = {
     attrs: { approximate: "tanh" },
     expected: map(x, (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
   },
+  QuickGelu: { operands: [x], attrs: { alpha: 1.5 }, expected: map(x, (v) => v * sigmoid(1.5 * v)) },
   Equal: { operands: [x, { shape: [], values: [1.5] }], attrs: {}, expected: [0, 0, 0, 0, 1, 0] },
   Less: binary((a, b) => Number(a < b)),
   LessOrEqual: { operands: [x, { shape: [], values: [1] }], attrs: {}, expected: [1, 1, 1, 1, 0, 0] },
   Greater: binary((a, b) => Number(a > b)),
   And: { operands: [flags, otherFlags], attrs: {}, expected: [1, 0, 0, 0, 0, 0] },
   Not: { operands: [flags], attrs: {}, expected: [0, 1, 0, 1, 1, 0] },
+  BitwiseXor: {
+    operands: [
+      { shape: [2, 1], values: [5, 2 ** 31 - 1], dtype: "int32" },
+      { shape: [1, 2], values: [3, 2 ** 30], dtype: "int32" },
+    ],
+    attrs: {},
+    expected: [6, 2 ** 30 + 5, 2 ** 31 - 4, 2 ** 30 - 1],
+  },
   Where: {
     operands: [flags, x, row],
     attrs: {},

@@ -1,12 +1,16 @@
 /** @file SFT on the shipped tiny model: it learns, stops and goes on bit for bit, and what it writes is a checkpoint. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
 import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
+import { writeProse } from "@/model/data/tiny-prose";
 import { animals, objects } from "@/model/data/tiny-world";
+import { createRandom } from "@/model/random/random";
 import { parseConfig } from "@/model/train/run-config";
+import { RunFolderError } from "@/model/train/run-folder";
 import { runSft, type SftEvent } from "@/model/train/sft";
 import { type SftConfig, sftConfigSchema } from "@/model/train/sft-config";
 import { UnfitDataError } from "@/model/train/unfit-data";
@@ -41,6 +45,7 @@ const configFor = (name: string, more: Partial<SftConfig> = {}) =>
     threads: 1,
     lr: 3e-3,
     lora: { rank: 4, alpha: 8 },
+    sampleTokens: 0,
     ...more,
   });
 
@@ -97,6 +102,22 @@ describe.each([
   });
 });
 
+test("each step tells where the run is, and a saved checkpoint whether it is the best so far", async () => {
+  const { events } = await run(configFor("told", { epochs: 2, lora: null, lr: 1e-3 }));
+  const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
+  const { totalSteps } = steps[0] ?? { totalSteps: 0 };
+  expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: totalSteps }, (_, i) => i));
+  expect([steps[0]?.epoch, steps.at(-1)?.epoch]).toEqual([0, 1]);
+  const seen = steps.map(({ tokensSeen }) => tokensSeen);
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  // Each example is seen twice.
+  expect((seen.at(-1) ?? 0) / 2).toBe(seen[totalSteps / 2 - 1]);
+  expect(steps[0]?.memoryMb).toBeGreaterThan(50);
+  const evaluated = events.flatMap((event) => (event.type === "evaluated" ? [event.validationLoss] : []));
+  const saved = events.flatMap((event) => (event.type === "saved" ? [event.isBest] : []));
+  expect(saved).toEqual(evaluated.map((loss, i) => loss === Math.min(...evaluated.slice(0, i + 1))));
+});
+
 test("an adapter's checkpoint holds the merged weights", async () => {
   const { summary } = await run(
     configFor("lora", { lora: { rank: 4, alpha: 8, targets: null }, saveEverySteps: 8 }),
@@ -117,10 +138,11 @@ test("an adapter's checkpoint holds the merged weights", async () => {
   expect(m[out * 128 + into]).toBeCloseTo((w[out * 128 + into] ?? 0) + delta, 6);
 });
 
-test("another configuration in the same folder starts over instead of mixing two runs", async () => {
+test("another configuration in the same folder is refused, with what differs, instead of mixing two runs", async () => {
   await run(configFor("changed", { epochs: 1 }));
-  const { events } = await run(configFor("changed", { epochs: 1, lr: 1e-4 }));
-  expect(events.map(({ type }) => type)).not.toContain("resumed");
+  const other = run(configFor("changed", { epochs: 1, lr: 1e-4 }));
+  await expect(other).rejects.toThrow(RunFolderError);
+  await expect(other).rejects.toThrow(/other settings: lr is 0.003 there and 0.0001 here\. Choose another/);
 });
 
 test("lines that are no demonstration are refused by file and line, or skipped and counted", async () => {
@@ -133,14 +155,16 @@ test("lines that are no demonstration are refused by file and line, or skipped a
     '{"messages": [{"role": "wizard", "content": "x"}]}',
     '{"question": "x"}',
     '{"messages": [{"role": "user", "content": "x"}]}',
-    JSON.stringify({ prompt: "Say", response: "dog ".repeat(500) }),
+    JSON.stringify({ prompt: "Say", response: "dog ".repeat(600) }),
+    JSON.stringify({ prompt: "Say", response: "dog ".repeat(100) }),
     good,
   ];
-  await writeFile(bad, lines.join("\n"));
+  const broken = Buffer.from([...Buffer.from('\n{"prompt": "x", "response": "'), 0xff, ...Buffer.from('"}')]);
+  await writeFile(bad, Buffer.concat([Buffer.from(lines.join("\n")), broken]));
   const refused = runSft(configFor("bad", { data: [bad] }), { onEvent: () => {} });
   await expect(refused).rejects.toThrow(UnfitDataError);
   await expect(refused).rejects.toThrow(`${bad}:2 is not JSON`);
-  const config = configFor("bad", { data: [bad], onBadLine: "skip", epochs: 1, validationShare: 0 });
+  const config = configFor("skipped", { data: [bad], onBadLine: "skip", epochs: 1, validationShare: 0 });
   const { events } = await run(config);
   const found = events.find((event) => event.type === "data");
   expect(found).toMatchObject({ training: 2, validation: 0 });
@@ -150,6 +174,73 @@ test("lines that are no demonstration are refused by file and line, or skipped a
     '4 messages.0.role: unknown role "wizard"; known: system, user, assistant',
     "5 has none of the fields messages, response, message_tree_id, instruction",
     "6 does not end with an assistant's message",
-    expect.stringMatching(/^7 takes \d+ tokens, more than 64$/),
+    "10 is not UTF-8",
+    expect.stringMatching(/^7 takes \d+ tokens, more than the model's context of 512$/),
+    expect.stringMatching(/^8 takes \d+ tokens, more than the rowLength of 64$/),
   ]);
+});
+
+const digest = async (file: string) =>
+  createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+
+test("sampled text tells how it learns, is compared at the end, and changes nothing", async () => {
+  const more = { epochs: 3, lora: null, lr: 1e-3, sampleTokens: 8 };
+  const sampled = await run(configFor("sampled", more));
+  const silent = await run(configFor("silent", { ...more, sampleTokens: 0 }));
+  const samples = sampled.events.flatMap((event) => (event.type === "sample" ? [event] : []));
+  const evaluatedAt = sampled.events.flatMap((event) => (event.type === "evaluated" ? [event.step] : []));
+  // Three held-out prompts each time.
+  expect(samples.map(({ step }) => step)).toEqual(evaluatedAt.flatMap((step) => [step, step, step]));
+  expect(sampled.summary.samples).toHaveLength(3);
+  for (const [i, { prompt, before, after }] of sampled.summary.samples.entries()) {
+    expect(prompt).toMatch(/^(Repeat|Say) \w+$/);
+    expect(before).toBe(samples[i]?.response);
+    expect(after).not.toBe(before);
+  }
+  // It answers in capitals now, which the base never did.
+  expect(sampled.summary.samples.some(({ after }) => /^[A-Z]{2,}/.test(after))).toBe(true);
+  expect(sampled.summary.samples.some(({ before }) => /^[A-Z]{2,}/.test(before))).toBe(false);
+  expect(silent.events.some(({ type }) => type === "sample")).toBe(false);
+  expect(silent.summary.samples).toEqual([]);
+  const [a, b] = [sampled, silent].map(({ summary }) =>
+    digest(path.join(summary.checkpoint, "model.safetensors")),
+  );
+  expect(await a).toBe(await b);
+  expect((await readdir(path.join(folder, "sampled"))).toSorted()).toEqual(["checkpoints", "run.json"]);
+});
+
+test("configured prompts are asked instead, and with a temperature the seed decides", async () => {
+  const more = {
+    epochs: 1,
+    sampleTokens: 12,
+    samplePrompts: ["Hello!"],
+    sampleTemperature: 1,
+    evaluateEverySteps: 1000,
+  };
+  const [first, again] = [await run(configFor("asked", more)), await run(configFor("asked-again", more))];
+  expect(first.summary.samples.map(({ prompt }) => prompt)).toEqual(["Hello!"]);
+  expect(again.summary.samples).toEqual(first.summary.samples);
+});
+
+test("pretraining text is mixed in, and the loss it is judged by stays that of the demonstrations", async () => {
+  const prose = path.join(folder, "prose.txt");
+  const random = createRandom(3);
+  await writeFile(prose, Array.from({ length: 60 }, () => writeProse(random)).join("\n"));
+  const mix = { data: [prose], share: 0.3 };
+  const plain = await run(configFor("unmixed", { epochs: 1 }));
+  const mixed = await run(configFor("mixed", { epochs: 1, pretrainMix: mix }));
+  const seen = ({ events }: typeof plain) =>
+    events.reduce((most, event) => (event.type === "step" ? Math.max(most, event.tokensSeen) : most), 0);
+  // At most one piece of a row's length too many.
+  expect(seen(mixed) * 0.7).toBeGreaterThan(seen(plain) - 64);
+  expect(seen(mixed) * 0.7).toBeLessThanOrEqual(seen(plain) + 64);
+  expect(mixed.summary).toMatchObject({
+    training: plain.summary.training,
+    validation: plain.summary.validation,
+  });
+  expect(mixed.summary.validationLossBefore).toBe(plain.summary.validationLossBefore);
+  const again = await run(configFor("mixed-again", { epochs: 1, pretrainMix: mix }));
+  expect(again.losses).toEqual(mixed.losses);
 });

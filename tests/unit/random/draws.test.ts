@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { normalTensor } from "@/model/random/normal";
 import { permutation } from "@/model/random/permutation";
+import { uniform } from "@/model/random/philox";
 
 test("a permutation holds every place once and depends on seed and epoch", () => {
   const order = permutation(7, 0, 1000);
@@ -14,6 +15,16 @@ test("a permutation holds every place once and depends on seed and epoch", () =>
 test("the permutation of the format's test vector", () => {
   expect([...permutation(1, 0, 10)]).toEqual([9, 6, 2, 1, 7, 3, 0, 4, 5, 8]);
   expect([...permutation(2 ** 40 + 3, 5, 6)]).toEqual([2, 5, 3, 1, 0, 4]);
+});
+
+test("uniform and normal draws of the format's test vectors", () => {
+  expect(uniform(1, [1, 0, 9, 0])).toBe(0.8996177595546436);
+  expect(uniform(2 ** 40 + 3, [0, 7, 2, 5])).toBe(0.22664367815797826);
+  // Nine digits name a float32.
+  const draws = (...of: Parameters<typeof normalTensor>) =>
+    [...normalTensor(...of)].map((draw) => Number(draw.toPrecision(9)));
+  expect(draws(1, 0, 3, 1)).toEqual([-1.5671556, -0.580955207, -0.621866643]);
+  expect(draws(2 ** 40 + 3, 7, 3, 1)).toEqual([-0.105134986, 0.760273218, 1.23452771]);
 });
 
 test("normal draws have the mean and deviation asked for, and tensors do not share them", () => {

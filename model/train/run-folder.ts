@@ -1,0 +1,98 @@
+/** @file Whose a run's folder is: run.json holds the stage and the settings, and no other run writes there. */
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { writeFileDurably } from "../checkpoint/file-access";
+import { parseJson } from "../checkpoint/safetensors-reader";
+
+/** The output folder holds something that this run must not mix with or write over. */
+export class RunFolderError extends Error {
+  override readonly name = "RunFolderError";
+}
+
+const runFileSchema = z.object({
+  formatVersion: z.literal(1),
+  stage: z.enum(["pretrain", "sft"]),
+  /** All of them, defaults included, but for the paths of files: what these hold is told by the ids below. */
+  settings: z.record(z.string(), z.json()),
+  datasetSha256: z.string(),
+  /** Id of the checkpoint it starts from, or whose tokenizer it takes; null where it takes nothing. */
+  base: z.string().nullable(),
+});
+type RunFile = z.infer<typeof runFileSchema>;
+
+const fileName = "run.json";
+/** What a run itself puts there. */
+const ownNames = [fileName, "checkpoints", "start", "tokenizer", ".sampling"];
+
+/**
+ * Settings by which a run is told from others. Where its files lie is none of them: a run may go on in another folder.
+ * @param settings of any stage
+ */
+export function settingsWithoutPaths(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { output, data, model, tokenizer, pretrainMix, ...rest } = settings;
+  const mix = z.looseObject({ share: z.number() }).safeParse(pretrainMix);
+  return {
+    ...rest,
+    ...(tokenizer !== undefined && typeof tokenizer !== "string" && { tokenizer }),
+    ...(mix.success && { pretrainMix: { share: mix.data.share } }),
+  };
+}
+
+/**
+ * Makes the folder this run's, or finds that it is already. What an earlier run without a checkpoint left is removed.
+ * @throws RunFolderError when it holds another run's checkpoints, or files that are no run's
+ */
+export async function claimRunFolder(
+  output: string,
+  run: Omit<RunFile, "formatVersion" | "settings"> & { settings: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  const settings = settingsWithoutPaths(run.settings);
+  const mine = runFileSchema.parse(JSON.parse(JSON.stringify({ formatVersion: 1, ...run, settings })));
+  const names = await readdir(output).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return [];
+    throw new RunFolderError(`${output} is no folder. Choose another output.`, { cause });
+  });
+  const found = await readRunFile(output, names);
+  if (isDeepStrictEqual(found, mine)) return;
+  if (found !== null) {
+    if (await hasCheckpoints(output)) throw new RunFolderError(describeOther(output, found, mine));
+    for (const name of ownNames) await rm(path.join(output, name), { recursive: true, force: true });
+  }
+  await mkdir(output, { recursive: true });
+  await writeFileDurably(path.join(output, fileName), [`${JSON.stringify(mine, null, 2)}\n`]);
+}
+
+/** null in an empty folder, and where only checkpoints were brought from elsewhere to go on from. */
+async function readRunFile(output: string, names: readonly string[]): Promise<RunFile | null> {
+  if (!names.includes(fileName)) {
+    const others = names.filter((name) => !ownNames.includes(name));
+    if (others.length === 0) return null;
+    throw new RunFolderError(
+      `${output} holds something else (${others.slice(0, 3).join(", ")}), not a run. Choose a new folder as output.`,
+    );
+  }
+  const file = path.join(output, fileName);
+  const parsed = runFileSchema.safeParse(parseJson(await readFile(file, "utf8"), file));
+  if (parsed.success) return parsed.data;
+  throw new RunFolderError(`${file} is no run's. Choose a new folder as output.`);
+}
+
+async function hasCheckpoints(output: string): Promise<boolean> {
+  const names = await readdir(path.join(output, "checkpoints")).catch(() => []);
+  return names.some((name) => name.startsWith("step-"));
+}
+
+function describeOther(output: string, found: RunFile, mine: RunFile): string {
+  if (found.stage !== mine.stage) return `${output} holds a ${found.stage} run. Choose another output.`;
+  const keys = [...new Set([...Object.keys(found.settings), ...Object.keys(mine.settings)])];
+  const differences = keys
+    .filter((key) => !isDeepStrictEqual(found.settings[key], mine.settings[key]))
+    .map((key) => `${key} is ${say(found.settings[key])} there and ${say(mine.settings[key])} here`);
+  if (found.datasetSha256 !== mine.datasetSha256) differences.push("the data have changed since");
+  if (found.base !== mine.base) differences.push("the model it starts from has changed since");
+  return `${output} holds a run of other settings: ${differences.join("; ")}. Choose another output, or remove that folder.`;
+}
+
+const say = (value: unknown) => (value === undefined ? "not set" : JSON.stringify(value));
