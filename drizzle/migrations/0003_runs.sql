@@ -111,7 +111,7 @@ CREATE TABLE "runs" (
 	"name" text NOT NULL,
 	"stage" text NOT NULL,
 	"config" jsonb NOT NULL,
-	"base_checkpoint_id" text NOT NULL,
+	"base_checkpoint_id" text,
 	"status" text DEFAULT 'queued' NOT NULL,
 	"reason" text,
 	"priority" smallint DEFAULT 0 NOT NULL,
@@ -142,6 +142,7 @@ CREATE TABLE "runs" (
 	CONSTRAINT "runs_lease" CHECK (("runs"."status" in ('running', 'pausing', 'cancelling')) = ("runs"."worker_id" is not null)
         and ("runs"."worker_id" is null) = ("runs"."lease_expires_at" is null)
         and ("runs"."worker_id" is null) = ("runs"."worker_session" is null)),
+	CONSTRAINT "runs_base" CHECK ("runs"."stage" = 'pretrain' or "runs"."base_checkpoint_id" is not null),
 	CONSTRAINT "runs_ended" CHECK (("runs"."status" in ('cancelled', 'finished', 'failed')) = ("runs"."ended_at" is not null)),
 	CONSTRAINT "runs_failed" CHECK ("runs"."status" <> 'failed' or "runs"."reason" is not null),
 	CONSTRAINT "runs_counts" CHECK ("runs"."attempts" >= 0 and "runs"."fencing" >= 0 and "runs"."step" >= 0)
@@ -229,7 +230,7 @@ CREATE INDEX "run_metrics_number" ON "run_metrics" USING btree ("run_id","number
 CREATE UNIQUE INDEX "run_uploads_checkpoint" ON "run_uploads" USING btree ("run_id","checkpoint_id");--> statement-breakpoint
 CREATE INDEX "runs_queue" ON "runs" USING btree ("priority","queued_at") WHERE "runs"."status" = 'queued';--> statement-breakpoint
 CREATE INDEX "runs_leased" ON "runs" USING btree ("lease_expires_at") WHERE "runs"."lease_expires_at" is not null;--> statement-breakpoint
-CREATE INDEX "runs_base" ON "runs" USING btree ("base_checkpoint_id");--> statement-breakpoint
+CREATE INDEX "runs_by_base" ON "runs" USING btree ("base_checkpoint_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_worker_session" ON "runs" USING btree ("worker_id","worker_session") WHERE "runs"."worker_id" is not null;--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("due_at") WHERE "webhook_deliveries"."status" = 'pending';--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_webhook" ON "webhook_deliveries" USING btree ("webhook_id","created_at");--> statement-breakpoint

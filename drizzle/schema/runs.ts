@@ -128,10 +128,8 @@ export const runs = pgTable(
     stage: text({ enum: ["pretrain", "sft", "reward", "ppo", "eval"] }).notNull(),
     /** The stage's settings, defaults included, without those that name files: the worker fills these in. */
     config: jsonb().notNull(),
-    /** Where it starts from; for `pretrain`, whose tokenizer it takes. */
-    baseCheckpointId: text()
-      .notNull()
-      .references(() => checkpoints.id),
+    /** Where it starts from; for `pretrain`, whose tokenizer it takes: null where it makes a new one. */
+    baseCheckpointId: text().references(() => checkpoints.id),
     /**
      * queued: waits for a worker · running: a worker holds the lease · pausing, cancelling: the worker is to be told, or
      * has been told · paused: goes on when somebody says so · cancelled, finished, failed: over.
@@ -177,7 +175,7 @@ export const runs = pgTable(
   (t) => [
     index("runs_queue").on(t.priority, t.queuedAt).where(sql`${t.status} = 'queued'`),
     index("runs_leased").on(t.leaseExpiresAt).where(sql`${t.leaseExpiresAt} is not null`),
-    index("runs_base").on(t.baseCheckpointId),
+    index("runs_by_base").on(t.baseCheckpointId),
     // One lease per process of a worker: what it holds already it is given again.
     uniqueIndex("runs_worker_session").on(t.workerId, t.workerSession).where(sql`${t.workerId} is not null`),
     check("runs_stage", sql`${t.stage} in ('pretrain', 'sft', 'reward', 'ppo', 'eval')`),
@@ -191,6 +189,7 @@ export const runs = pgTable(
         and (${t.workerId} is null) = (${t.leaseExpiresAt} is null)
         and (${t.workerId} is null) = (${t.workerSession} is null)`,
     ),
+    check("runs_base", sql`${t.stage} = 'pretrain' or ${t.baseCheckpointId} is not null`),
     check(
       "runs_ended",
       sql`(${t.status} in ('cancelled', 'finished', 'failed')) = (${t.endedAt} is not null)`,

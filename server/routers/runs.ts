@@ -26,7 +26,7 @@ const datasets = z
 const acceptErased = z.boolean().default(false);
 
 export const runsRouter = router({
-  /** What a run can be of: each stage's settings as JSON Schema, with descriptions and defaults. */
+  /** What a run can be of: each stage's settings as JSON Schema with descriptions and defaults, and the kinds of its datasets. */
   stages: procedure("runs.read").query(() => describeStages()),
 
   /** Newest first. */
@@ -92,7 +92,7 @@ export const runsRouter = router({
         name,
         stage: z.enum(trainableStages),
         config: config.default({}),
-        baseCheckpointId: checkpointId,
+        baseCheckpointId: checkpointId.nullable(),
         datasets,
         priority: priority.default(0),
         requirements: requirementsSchema.default({}),
@@ -109,7 +109,7 @@ export const runsRouter = router({
       runKey.extend({
         name: name.optional(),
         config: config.optional(),
-        baseCheckpointId: checkpointId.optional(),
+        baseCheckpointId: checkpointId.nullable().optional(),
         datasets: datasets.optional(),
         priority: priority.optional(),
         acceptErased,

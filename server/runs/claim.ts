@@ -7,6 +7,7 @@ import { notify } from "../domain/notifications";
 import { findLastState, locateFiles, toOffer } from "./artifacts";
 import { leaseEnd, loseLease, type WorkerCall } from "./lease";
 import {
+  type CheckpointOffer,
   type ClaimAnswer,
   type ClaimRequest,
   type DatasetOffer,
@@ -189,10 +190,18 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
       parent: hasParent ? run.baseCheckpointId : null,
       datasetSha256: hashDatasets(datasets),
     },
-    base: toOffer(await locateFiles(db, run.baseCheckpointId, dataFolder)),
+    base: await describeCheckpoint(db, run.baseCheckpointId, dataFolder),
     datasets,
-    resume: stateId === null ? null : toOffer(await locateFiles(db, stateId, dataFolder)),
+    resume: await describeCheckpoint(db, stateId, dataFolder),
   };
+}
+
+async function describeCheckpoint(
+  db: Db,
+  checkpointId: string | null,
+  dataFolder: string,
+): Promise<CheckpointOffer | null> {
+  return checkpointId === null ? null : toOffer(await locateFiles(db, checkpointId, dataFolder));
 }
 
 async function describeDatasets(db: Db, runId: string): Promise<DatasetOffer[]> {

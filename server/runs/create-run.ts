@@ -7,7 +7,14 @@ import { AppError } from "../errors";
 import type { Requirements } from "./protocol";
 import { publishRun } from "./run-changes";
 import { findObstacles, type Obstacle, type RunDataset, readRunDatasets } from "./run-inputs";
-import { isTrainable, readStageConfig, stageSettings, type TrainableStage } from "./stage-settings";
+import {
+  checkNeeds,
+  isTrainable,
+  readStageConfig,
+  type StageSettings,
+  stageSettings,
+  type TrainableStage,
+} from "./stage-settings";
 import { appendTimeline } from "./timeline";
 
 export type NewRun = {
@@ -15,7 +22,8 @@ export type NewRun = {
   stage: TrainableStage;
   /** What differs from the defaults. */
   config: unknown;
-  baseCheckpointId: string;
+  /** Null: a pretraining with a tokenizer of its own. */
+  baseCheckpointId: string | null;
   datasets: readonly RunDataset[];
   priority: number;
   requirements: Requirements;
@@ -37,6 +45,7 @@ export async function createRun(
   { actorId, dataFolder }: Act,
 ): Promise<{ runId: string }> {
   const config = readStageConfig(run.stage, run.config);
+  checkNeeds(run.stage, { ...run, config });
   await checkBase(db, run);
   await checkDatasets(db, run);
   const datasetIds = [...new Set(run.datasets.map(({ datasetId }) => datasetId))];
@@ -75,6 +84,7 @@ export function refuseObstacles(obstacles: readonly Obstacle[], acceptErased: bo
 }
 
 async function checkBase(db: Db, { stage, baseCheckpointId }: NewRun): Promise<void> {
+  if (baseCheckpointId === null) return;
   const [base] = await db
     .select({ stage: checkpoints.stage })
     .from(checkpoints)
@@ -89,21 +99,17 @@ async function checkBase(db: Db, { stage, baseCheckpointId }: NewRun): Promise<v
 }
 
 async function checkDatasets(db: Db, run: NewRun): Promise<void> {
-  const { dataKind } = stageSettings[run.stage];
-  if (!run.datasets.some(({ role }) => role === "data")) {
-    throw new AppError("BAD_REQUEST", `A run of ${run.stage} needs a dataset of ${dataKind}.`);
-  }
+  const { data }: StageSettings = stageSettings[run.stage];
   for (const { datasetId, role } of run.datasets) {
-    if (role !== "data") throw new AppError("BAD_REQUEST", `${run.stage} takes no ${role}.`);
     const [dataset] = await db
       .select({ name: datasets.name, kind: datasets.kind })
       .from(datasets)
       .where(eq(datasets.id, datasetId));
     if (!dataset) throw new AppError("NOT_FOUND", "There is no such dataset.");
-    if (dataset.kind !== dataKind) {
+    if (dataset.kind !== data[role]) {
       throw new AppError(
         "BAD_REQUEST",
-        `Dataset “${dataset.name}” holds ${dataset.kind}; ${run.stage} learns from ${dataKind}.`,
+        `Dataset “${dataset.name}” holds ${dataset.kind}; ${run.stage} takes ${data[role]} here.`,
       );
     }
   }
@@ -164,7 +170,8 @@ export async function cloneRun(
       name: change.name ?? run.name,
       stage: run.stage,
       config: { ...Object(run.config), ...Object(change.config ?? {}) },
-      baseCheckpointId: change.baseCheckpointId ?? run.baseCheckpointId,
+      baseCheckpointId:
+        change.baseCheckpointId === undefined ? run.baseCheckpointId : change.baseCheckpointId,
       datasets: change.datasets ?? (await readRunDatasets(db, runId)),
       priority: change.priority ?? run.priority,
       requirements: run.requirements as Requirements,

@@ -108,7 +108,8 @@ export const runOffer = z.object({
   config: z.record(z.string(), z.unknown()),
   /** What a checkpoint's manifest must say: run, parent, datasetSha256. */
   facts: z.object({ run: z.uuid(), parent: sha256.nullable(), datasetSha256: sha256 }),
-  base: checkpointOffer,
+  /** Null: nothing to start from, not even a tokenizer. */
+  base: checkpointOffer.nullable(),
   datasets: z.array(datasetOffer),
   /** The last checkpoint with a training state; null: start at the beginning. */
   resume: checkpointOffer.nullable(),

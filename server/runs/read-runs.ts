@@ -34,7 +34,8 @@ export type RunSummary = {
   attempts: number;
   /** Why the same run could not be made again. */
   notReproducible: string | null;
-  base: Named;
+  /** Null: it starts from nothing. */
+  base: Named | null;
   datasets: (Named & { role: RunDataset["role"] })[];
   worker: Named | null;
   clonedFrom: { id: string; number: number } | null;
@@ -103,7 +104,7 @@ function selectRuns(db: Db) {
   return db
     .select(columns)
     .from(runs)
-    .innerJoin(checkpoints, eq(checkpoints.id, runs.baseCheckpointId))
+    .leftJoin(checkpoints, eq(checkpoints.id, runs.baseCheckpointId))
     .leftJoin(workers, eq(workers.id, runs.workerId))
     .leftJoin(parents, eq(parents.id, runs.clonedFromId))
     .leftJoin(creators, eq(creators.id, runs.createdBy))
@@ -195,7 +196,7 @@ export async function readRun(
     checkpoints: await listRunCheckpoints(db, runId),
     obstacles: over.includes(summary.status)
       ? []
-      : await findObstacles(db, { baseCheckpointId: summary.base.id, datasetIds, dataFolder }),
+      : await findObstacles(db, { baseCheckpointId: summary.base?.id ?? null, datasetIds, dataFolder }),
   };
 }
 

@@ -12,7 +12,7 @@ export type Obstacle = {
   text: string;
 };
 
-type Inputs = { baseCheckpointId: string; datasetIds: readonly string[]; dataFolder: string };
+type Inputs = { baseCheckpointId: string | null; datasetIds: readonly string[]; dataFolder: string };
 
 /** What stands in the way, in words for people. Empty: nothing. */
 export async function findObstacles(db: Db, inputs: Inputs): Promise<Obstacle[]> {
@@ -22,6 +22,7 @@ export async function findObstacles(db: Db, inputs: Inputs): Promise<Obstacle[]>
 }
 
 async function findBaseObstacle(db: Db, { baseCheckpointId, dataFolder }: Inputs): Promise<Obstacle | null> {
+  if (baseCheckpointId === null) return null;
   const [base] = await db.select().from(checkpoints).where(eq(checkpoints.id, baseCheckpointId));
   const name = base?.name ?? baseCheckpointId.slice(0, 12);
   if (!base || base.deletedAt)
@@ -87,7 +88,7 @@ export async function readHeldInputs(
     .where(inArray(checkpoints.runId, runIds));
   return {
     datasetIds: data.map(({ id }) => id),
-    checkpointIds: [...held.map(({ base }) => base), ...own.map(({ id }) => id)],
+    checkpointIds: [...held.flatMap(({ base }) => base ?? []), ...own.map(({ id }) => id)],
   };
 }
 

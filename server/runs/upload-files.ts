@@ -61,7 +61,8 @@ async function readKnownFiles(db: Db, run: RunRow, dataFolder: string): Promise<
     .from(checkpoints)
     .where(and(eq(checkpoints.runId, run.id), isNull(checkpoints.deletedAt)));
   const known = new Map<string, string>();
-  for (const id of [run.baseCheckpointId, ...own.map((row) => row.id)]) {
+  for (const id of [...own.map((row) => row.id), run.baseCheckpointId]) {
+    if (id === null) continue;
     const place = await locateFiles(db, id, dataFolder).catch(() => null);
     for (const [name, { sha256 }] of Object.entries(place?.files ?? {})) {
       if (place) known.set(sha256, path.join(place.folder, name));

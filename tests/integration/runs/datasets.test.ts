@@ -257,7 +257,7 @@ describe("a dataset", () => {
     await using server = await runsServer();
     const datasetId = await start(server, "documents");
     await expect(server.newRun({ datasets: [{ datasetId }] })).rejects.toThrow(
-      /holds documents; sft learns from demonstrations/,
+      /holds documents; sft takes demonstrations here/,
     );
     const draft = await start(server);
     await expect(server.newRun({ datasets: [{ datasetId: draft }] })).rejects.toThrow(/still being uploaded/);

@@ -46,6 +46,9 @@ describe("a new run", () => {
     [{ config: { output: "/etc" } }, /output is no setting/],
     [{ config: { model: "/etc" } }, /model is no setting/],
     [{ baseCheckpointId: "a".repeat(64) }, /no such checkpoint/],
+    [{ baseCheckpointId: null }, /sft needs a checkpoint to start from/],
+    [{ config: { pretrainMix: { share: 0.2 } } }, /pretrainMix needs a dataset of documents/],
+    [{ config: { pretrainMix: { data: ["/etc/passwd"] } } }, /data is no setting/],
     [{ datasets: [{ datasetId: "00000000-0000-4000-8000-000000000000" }] }, /no such dataset/],
   ])("is refused with %j", async (change, message) => {
     await using server = await runsServer();
@@ -69,11 +72,13 @@ describe("a new run", () => {
   it("can be told from its form: each stage's settings, with descriptions and defaults", async () => {
     await using server = await runsServer();
     const stages = await server.asAdmin.runs.stages();
-    expect(stages.map(({ stage, dataKind }) => [stage, dataKind])).toEqual([
-      ["pretrain", "documents"],
-      ["sft", "demonstrations"],
+    expect(stages.map(({ stage, data }) => [stage, data])).toEqual([
+      ["pretrain", { data: "documents", pretrainMix: null }],
+      ["sft", { data: "demonstrations", pretrainMix: "documents" }],
     ]);
     const { properties } = stages[1]?.settings ?? {};
+    expect(properties?.pretrainMix).toMatchObject({ default: null });
+    expect(JSON.stringify(stages)).not.toMatch(/"(model|data|output|name)":\{"(type|anyOf)/);
     expect(properties?.epochs).toMatchObject({
       type: "integer",
       default: 2,
@@ -81,6 +86,37 @@ describe("a new run", () => {
     });
     for (const name of ["model", "data", "output", "name"]) expect(properties).not.toHaveProperty(name);
   });
+});
+
+it("pretraining starts from a tokenizer, or from nothing at all; SFT may mix documents in", async () => {
+  await using server = await runsServer();
+  const { asAdmin, baseCheckpointId } = server;
+  const { datasetId } = await asAdmin.datasets.start({ name: "Texts", kind: "documents" });
+  await asAdmin.datasets.addLines({ datasetId, part: 0, text: '{"text": "Once upon a time."}' });
+  await asAdmin.datasets.seal({ datasetId });
+  const pretrain = { name: "New", stage: "pretrain", datasets: [{ datasetId }] } as const;
+  const input = { ...pretrain, datasets: [...pretrain.datasets] };
+  const config = { tokenizer: { vocabularySize: 512 } };
+  await expect(asAdmin.runs.create({ ...input, baseCheckpointId: null })).rejects.toThrow(
+    /needs a checkpoint/,
+  );
+  await expect(asAdmin.runs.create({ ...input, baseCheckpointId, config })).rejects.toThrow(
+    /starts from no checkpoint/,
+  );
+  const { runId } = await asAdmin.runs.create({ ...input, baseCheckpointId: null, config });
+  expect(await asAdmin.runs.get({ runId })).toMatchObject({ base: null, stage: "pretrain", obstacles: [] });
+  const worker = await server.newWorker();
+  const run = await worker.claim();
+  expect(run).toMatchObject({ base: null, config, facts: { parent: null } });
+  expect(await worker.upload(run, { step: 1, weights: "new" })).toMatch(/^[0-9a-f]{64}$/);
+
+  const roles = [{ datasetId: server.datasetId }, { datasetId, role: "pretrainMix" as const }];
+  await expect(server.newRun({ datasets: roles })).rejects.toThrow(/needs the setting pretrainMix/);
+  const mixed = await server.newRun({ datasets: roles, config: { pretrainMix: { share: 0.2 } } });
+  expect((await asAdmin.runs.get({ runId: mixed })).datasets.map(({ role }) => role)).toEqual([
+    "data",
+    "pretrainMix",
+  ]);
 });
 
 describe("two admins", () => {

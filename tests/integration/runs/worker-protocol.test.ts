@@ -474,7 +474,7 @@ describe("what a worker fetches", () => {
     expect(sha256(hashes)).toBe(data?.sha256);
     expect(hashes.trim().split("\n")).toEqual(whole.trim().split("\n").map(sha256));
     expect((await stranger.send("GET", at)).status).toBe(404);
-    expect((await stranger.send("GET", `checkpoints/${run.base.id}/files/model.safetensors`)).status).toBe(
+    expect((await stranger.send("GET", `checkpoints/${run.base?.id}/files/model.safetensors`)).status).toBe(
       404,
     );
   });
@@ -484,6 +484,7 @@ describe("what a worker fetches", () => {
     await server.newRun();
     const worker = await server.newWorker();
     const { base } = await worker.claim();
+    if (!base) throw new Error("There is no base.");
     expect(Object.keys(base.files).sort()).toEqual(["attune.json", "config.json", "model.safetensors"]);
     for (const [name, { sha256: expected }] of Object.entries(base.files)) {
       expect(sha256(await worker.fetchFile(base.id, name))).toBe(expected);
