@@ -58,6 +58,8 @@ const environment = z.object({
   ATTUNE_THREADS: optional(integer(1, 1024)),
   /** Conversations that generate at once. */
   ATTUNE_SLOTS: withDefault(integer(1, 256), "8"),
+  /** A worker that is silent for this long has lost its run. */
+  ATTUNE_LEASE_SECONDS: withDefault(integer(1, 3_600), "60"),
   /** A mirror of the model hub. */
   HF_ENDPOINT: optional(httpUrl),
   HF_TOKEN: optional(z.string()),

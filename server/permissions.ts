@@ -33,6 +33,10 @@ export const permissions = {
   "settings.manage": fromRole("admin"),
   /** Checkpoints, channels, engines. */
   "models.manage": fromRole("admin"),
+  /** Training runs, their datasets and workers, what they say. */
+  "runs.read": fromRole("admin"),
+  /** Start and steer runs, make datasets, let workers in. */
+  "runs.manage": fromRole("admin"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),
 } as const satisfies Record<string, Rule>;
 

@@ -12,6 +12,7 @@ import { type Env, publicUrl } from "@/server/env";
 import { log } from "@/server/log";
 import type { EnsuredModel } from "@/server/models/ensure-model";
 import { type ChatServices, processState } from "@/server/process-state";
+import { startUpkeep } from "@/server/runs/upkeep";
 
 export type ServerParts = {
   env: Env;
@@ -61,6 +62,11 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     dataFolder: env.ATTUNE_DATA,
     everyHours: env.ATTUNE_BACKUP_HOURS,
     keep: env.ATTUNE_BACKUP_KEEP,
+  });
+  await using _runs = await startUpkeep({
+    db: opened.db,
+    dataFolder: env.ATTUNE_DATA,
+    leaseSeconds: env.ATTUNE_LEASE_SECONDS,
   });
   const sweepOnce = () => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));

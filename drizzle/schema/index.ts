@@ -2,4 +2,5 @@
 export * from "./chat";
 export * from "./models";
 export * from "./people";
+export * from "./runs";
 export * from "./system";

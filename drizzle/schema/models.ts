@@ -1,8 +1,21 @@
 /** @file The checkpoint registry and the channels that say which checkpoint people talk to. */
 import { sql } from "drizzle-orm";
-import { type AnyPgColumn, bigint, check, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import {
+  type AnyPgColumn,
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { moment } from "./columns";
 import { users } from "./people";
+import { runs } from "./runs";
 
 export const checkpoints = pgTable(
   "checkpoints",
@@ -17,9 +30,26 @@ export const checkpoints = pgTable(
     folder: text().notNull(),
     manifest: jsonb().notNull(),
     sizeBytes: bigint({ mode: "number" }).notNull(),
+    /** The run of this server that made it, and the steps done by then. */
+    runId: uuid().references((): AnyPgColumn => runs.id),
+    step: integer(),
+    /** The run's best so far, by validation loss. */
+    isBest: boolean().notNull().default(false),
+    /** Whether `state/` lies beside it: a run can go on from it. */
+    hasState: boolean().notNull().default(false),
+    /** Why an admin wants it kept; null = retention may decide. */
+    keepReason: text(),
+    /** Its files are gone; the row stays, so that answers and checkpoints made from it can still be explained. */
+    deletedAt: moment(),
     createdAt: moment().notNull().defaultNow(),
   },
-  (t) => [check("checkpoints_stage", sql`${t.stage} in ('base', 'pretrain', 'sft', 'reward', 'ppo')`)],
+  (t) => [
+    check("checkpoints_stage", sql`${t.stage} in ('base', 'pretrain', 'sft', 'reward', 'ppo')`),
+    check("checkpoints_run", sql`(${t.runId} is null) = (${t.step} is null)`),
+    check("checkpoints_deleted", sql`${t.deletedAt} is null or not ${t.hasState}`),
+    index("checkpoints_run_step").on(t.runId, t.step),
+    uniqueIndex("checkpoints_best").on(t.runId).where(sql`${t.isBest}`),
+  ],
 );
 
 /** A channel points to one checkpoint by its primary key: two live policies cannot be written down. */

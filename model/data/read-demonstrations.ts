@@ -58,7 +58,7 @@ export async function readDemonstrations(
     for (const { line, text: raw } of lines) {
       const place = { file, line };
       if (raw?.trim() === "") continue;
-      const read = raw === null ? { reason: notUtf8 } : readLine(raw);
+      const read = raw === null ? { reason: notUtf8 } : readDemonstrationLine(raw);
       if ("reason" in read) problems.push({ ...place, reason: read.reason });
       else demonstrations.push(...read.conversations.map((messages) => ({ ...place, messages })));
     }
@@ -66,7 +66,10 @@ export async function readDemonstrations(
   return { demonstrations, problems, sha256: hash.digest("hex") };
 }
 
-function readLine(raw: string): { conversations: DemonstrationMessage[][] } | { reason: string } {
+/** One line of JSONL as the conversations it holds. */
+export function readDemonstrationLine(
+  raw: string,
+): { conversations: DemonstrationMessage[][] } | { reason: string } {
   let json: unknown;
   try {
     json = JSON.parse(raw);

@@ -39,7 +39,7 @@ export async function readDocuments(
     }
     for (const { line, text } of readable) {
       if (text.trim() === "") continue;
-      const read = readLine(text);
+      const read = readDocumentLine(text);
       if ("text" in read) documents.push(read.text);
       else problems.push({ file, line, reason: read.reason });
     }
@@ -47,7 +47,8 @@ export async function readDocuments(
   return { documents, problems, sha256: hash.digest("hex") };
 }
 
-function readLine(line: string): { text: string } | { reason: string } {
+/** One line of JSONL as the document it holds. */
+export function readDocumentLine(line: string): { text: string } | { reason: string } {
   let json: unknown;
   try {
     json = JSON.parse(line);

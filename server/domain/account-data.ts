@@ -1,11 +1,33 @@
 /** @file Everything Attune holds about one person, as one JSON document, written piece by piece. */
 import { asc, eq, inArray } from "drizzle-orm";
-import { apiKeys, consentEvents, conversations, feedback, messages, sessions } from "@/drizzle/schema";
+import {
+  apiKeys,
+  consentEvents,
+  conversations,
+  datasetRows,
+  feedback,
+  messages,
+  sessions,
+} from "@/drizzle/schema";
 import type { Db } from "../db/db";
+import type { Env } from "../env";
 import { readProfile } from "./account";
 import { appendAudit } from "./audit";
 
 const conversationsPerPage = 50;
+const hourMs = 60 * 60 * 1000;
+
+/**
+ * When the last scheduled backup is gone that holds what is deleted now; null where none are made. Copies that somebody
+ * made by hand are not known.
+ */
+export function whenBackupsForget(
+  { ATTUNE_BACKUP_HOURS, ATTUNE_BACKUP_KEEP }: Pick<Env, "ATTUNE_BACKUP_HOURS" | "ATTUNE_BACKUP_KEEP">,
+  now = new Date(),
+): Date | null {
+  if (ATTUNE_BACKUP_HOURS === 0) return null;
+  return new Date(now.getTime() + ATTUNE_BACKUP_HOURS * ATTUNE_BACKUP_KEEP * hourMs);
+}
 
 /**
  * The parts of the document, to be sent as they come: a long history never lies in memory at once. Passwords, tokens
@@ -27,6 +49,7 @@ export async function* exportAccount(db: Db, userId: string): AsyncGenerator<str
       .from(feedback)
       .where(eq(feedback.userId, userId))
       .orderBy(asc(feedback.createdAt)),
+    datasetRows: await readDatasetRows(db, userId),
   };
   yield JSON.stringify(about, null, 1).replace(/\n\}$/, ',\n "conversations": [');
   let isFirst = true;
@@ -55,6 +78,18 @@ function readOwnSessions(db: Db, userId: string) {
     })
     .from(sessions)
     .where(eq(sessions.userId, userId));
+}
+
+function readDatasetRows(db: Db, userId: string) {
+  return db
+    .select({
+      datasetId: datasetRows.datasetId,
+      position: datasetRows.position,
+      content: datasetRows.content,
+    })
+    .from(datasetRows)
+    .where(eq(datasetRows.ownerId, userId))
+    .orderBy(asc(datasetRows.datasetId), asc(datasetRows.position));
 }
 
 function readKeys(db: Db, userId: string) {

@@ -5,8 +5,10 @@ import type { Db } from "../db/db";
 import { isUniqueViolation } from "../db/unique-violation";
 import { AppError } from "../errors";
 import type { Grant, Role } from "../permissions";
+import { publishRun } from "../runs/run-changes";
 import { confirmPassword, hasPassword } from "./account-password";
 import { appendAudit } from "./audit";
+import { erasePersonRows } from "./datasets-erase";
 import { lockAdmins, requireAdmin, withdrawLinks } from "./people";
 
 export type Profile = {
@@ -131,8 +133,8 @@ export async function revokeOtherSessions(
 }
 
 /**
- * Deletes the account and everything that hangs on it: conversations, feedback, keys, sessions, consent. What the audit
- * log holds of it is an id.
+ * Deletes the account and everything that hangs on it: conversations, feedback, keys, sessions, consent, and its rows in
+ * datasets. What the audit log holds of it is an id.
  * @throws {AppError} FORBIDDEN for a wrong password, CONFLICT for the last admin
  */
 export async function deleteAccount(
@@ -140,12 +142,15 @@ export async function deleteAccount(
   { userId, password }: { userId: string; password: string },
 ): Promise<void> {
   await confirmPassword(db, userId, password);
-  await db.transaction(async (tx) => {
+  const runIds = await db.transaction(async (tx) => {
     await lockAdmins(tx);
     await withdrawLinks(tx, userId);
+    const erased = await erasePersonRows(tx, userId);
     const deleted = await tx.delete(users).where(eq(users.id, userId)).returning({ role: users.role });
     if (deleted.length === 0) throw new AppError("NOT_FOUND", "The account is gone already.");
     if (deleted[0]?.role === "admin") await requireAdmin(tx);
     await appendAudit(tx, { actorId: userId, action: "account.deleted", subject: userId });
+    return erased.runIds;
   });
+  for (const runId of runIds) publishRun(runId);
 }

@@ -1,6 +1,6 @@
 /** @file Channels: the names under which people meet a policy. `live` is the one they talk to by default. */
-import { asc, desc, eq } from "drizzle-orm";
-import { channels, checkpoints } from "@/drizzle/schema";
+import { and, asc, desc, eq, notInArray } from "drizzle-orm";
+import { channels, checkpoints, runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { EngineState } from "../generation/served-checkpoint";
@@ -82,6 +82,12 @@ export async function writeChannel(
   }: { channel: string; checkpointId: string; actorId: string | null; reason: string },
 ): Promise<void> {
   await db.transaction(async (tx) => {
+    const [checkpoint] = await tx
+      .select({ deletedAt: checkpoints.deletedAt })
+      .from(checkpoints)
+      .where(eq(checkpoints.id, checkpointId))
+      .for("key share");
+    if (checkpoint?.deletedAt) throw new AppError("CONFLICT", "The files of this checkpoint were deleted.");
     const [before] = await tx.select().from(channels).where(eq(channels.name, channel)).for("update");
     const values = { checkpointId, changedBy: actorId, changedAt: new Date() };
     await tx
@@ -105,5 +111,11 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
     .where(eq(channels.checkpointId, checkpointId))
     .orderBy(desc(channels.changedAt))
     .limit(1);
-  return row ? `channel ${row.name} serves it` : null;
+  if (row) return `channel ${row.name} serves it`;
+  const [run] = await db
+    .select({ number: runs.number })
+    .from(runs)
+    .where(and(eq(runs.baseCheckpointId, checkpointId), notInArray(runs.status, ["finished", "cancelled"])))
+    .limit(1);
+  return run ? `run ${run.number} starts from it` : null;
 }

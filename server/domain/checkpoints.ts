@@ -1,7 +1,7 @@
 /** @file The registry of checkpoints, and what made an answer. */
 import path from "node:path";
-import { desc, eq, sql } from "drizzle-orm";
-import { channels, checkpoints, messages } from "@/drizzle/schema";
+import { desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { channels, checkpoints, messages, runs } from "@/drizzle/schema";
 import { readManifest } from "@/model/checkpoint/checkpoint";
 import { type Manifest, manifestSchema } from "@/model/checkpoint/manifest";
 import type { Sampling } from "@/model/runtime/types";
@@ -23,6 +23,10 @@ export type CheckpointSummary = {
   isToy: boolean;
   /** The channels that point to it. */
   channels: string[];
+  /** The run of this server that made it, after how many steps. */
+  run: { id: string; number: number; step: number; isBest: boolean } | null;
+  /** When its files were deleted; it cannot be used any more. */
+  deletedAt: Date | null;
   manifest: Manifest;
 };
 
@@ -60,9 +64,13 @@ export function isToyFolder(folder: string): boolean {
   return !relative.startsWith("..") && !path.isAbsolute(relative);
 }
 
-/** Newest first. */
+/** Newest first, deleted ones included. */
 export async function listCheckpoints(db: Db): Promise<CheckpointSummary[]> {
-  const rows = await db.select().from(checkpoints).orderBy(desc(checkpoints.createdAt));
+  const rows = await db
+    .select({ ...getTableColumns(checkpoints), runNumber: runs.number })
+    .from(checkpoints)
+    .leftJoin(runs, eq(runs.id, checkpoints.runId))
+    .orderBy(desc(checkpoints.createdAt));
   const pointers = await db.select().from(channels);
   return rows.map((row) => ({
     id: row.id,
@@ -73,6 +81,11 @@ export async function listCheckpoints(db: Db): Promise<CheckpointSummary[]> {
     createdAt: row.createdAt,
     isToy: isToyFolder(row.folder),
     channels: pointers.filter(({ checkpointId }) => checkpointId === row.id).map(({ name }) => name),
+    run:
+      row.runId === null || row.runNumber === null
+        ? null
+        : { id: row.runId, number: row.runNumber, step: row.step ?? 0, isBest: row.isBest },
+    deletedAt: row.deletedAt,
     manifest: manifestSchema.parse(row.manifest),
   }));
 }
@@ -102,8 +115,16 @@ export async function registerCheckpoint(db: Db, folder: string, dataFolder: str
       manifest,
       sizeBytes: Object.values(manifest.files).reduce((sum, file) => sum + file.sizeBytes, 0),
     })
-    .onConflictDoUpdate({ target: checkpoints.id, set: { folder: place } });
+    .onConflictDoUpdate({ target: checkpoints.id, set: { folder: place, deletedAt: null } });
   return id;
+}
+
+/** Its files are gone. Answers and checkpoints made from it still name it. */
+export async function markDeleted(db: Db, checkpointId: string): Promise<void> {
+  await db
+    .update(checkpoints)
+    .set({ deletedAt: new Date(), hasState: false })
+    .where(eq(checkpoints.id, checkpointId));
 }
 
 /** Where a checkpoint lies. @throws {AppError} NOT_FOUND */
@@ -114,6 +135,7 @@ export async function locateCheckpoint(
 ): Promise<CheckpointPlace> {
   const [row] = await db.select().from(checkpoints).where(eq(checkpoints.id, checkpointId));
   if (!row) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
+  if (row.deletedAt) throw new AppError("NOT_FOUND", `The files of checkpoint ${row.name} were deleted.`);
   return { name: row.name, folder: path.resolve(dataFolder, row.folder), sizeBytes: row.sizeBytes };
 }
 

@@ -10,7 +10,7 @@ import { roles } from "../permissions";
 import type { ChatServices } from "../process-state";
 import { verifyAudit } from "./audit";
 import { describeUse, pointChannel, writeChannel } from "./channels";
-import { registerCheckpoint } from "./checkpoints";
+import { markDeleted, registerCheckpoint } from "./checkpoints";
 import { issueResetLinkByEmail } from "./password-reset";
 import { listPeople } from "./people";
 import { createAccount } from "./sign-up";
@@ -80,7 +80,9 @@ const handlers: {
     };
   },
   async removeModel({ db, env }, { model }) {
-    return { removed: await removeModel(env.ATTUNE_DATA, model, (id) => describeUse(db, id)) };
+    const removed = await removeModel(env.ATTUNE_DATA, model, (id) => describeUse(db, id));
+    await markDeleted(db, removed.checkpointId);
+    return { removed };
   },
   async useModel({ db, env, chat }, { folder, channel }) {
     const checkpointId = await registerCheckpoint(db, folder, env.ATTUNE_DATA);

@@ -91,7 +91,7 @@ export async function removeModel(
   }
   const reason = await isInUse(model.checkpointId);
   if (reason) {
-    throw new ModelSourceError(`${model.key} stays: ${reason}. Point that channel to another model first.`);
+    throw new ModelSourceError(`${model.key} stays: ${reason}. Change that first.`);
   }
   await fs.rm(path.join(model.folder, manifestFileName));
   await fs.rm(model.folder, { recursive: true, force: true });

@@ -12,6 +12,7 @@ import {
   revokeOtherSessions,
   revokeSession,
 } from "../domain/account";
+import { whenBackupsForget } from "../domain/account-data";
 import { changePassword } from "../domain/account-password";
 import { createApiKey, listApiKeys, revokeApiKey } from "../domain/api-keys";
 import { answerConsent, listConsentEvents } from "../domain/consent";
@@ -97,6 +98,9 @@ export const accountRouter = router({
   revokeApiKey: procedure("account.own")
     .input(z.object({ apiKeyId: z.uuid() }))
     .mutation(({ ctx, input }) => revokeApiKey(ctx.db, { ...input, userId: ctx.user.id })),
+
+  /** For the page that asks before deleting: until when backups hold what is deleted now; null where none are made. */
+  backupsForget: procedure("account.own").query(({ ctx }) => whenBackupsForget(ctx.env)),
 
   /** For good. `password` is asked again (empty for an account without one). Export: GET /api/account/export. */
   delete: procedure("account.own")

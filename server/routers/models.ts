@@ -19,8 +19,10 @@ export const modelsRouter = router({
     resolveSampling((await readSettings(ctx.db)).defaultSampling, {}),
   ),
 
-  /** All checkpoints, newest first, with their manifests. */
-  checkpoints: procedure("chat.use").query(({ ctx }) => listCheckpoints(ctx.db)),
+  /** All checkpoints whose files are here, newest first, with their manifests. */
+  checkpoints: procedure("chat.use").query(async ({ ctx }) =>
+    (await listCheckpoints(ctx.db)).filter(({ deletedAt }) => deletedAt === null),
+  ),
 
   /** What made this answer: checkpoint, its parents, sampling, seed, tokens. */
   explainAnswer: procedure("chat.use")

@@ -4,22 +4,30 @@ import { accountRouter } from "./account";
 import { auditRouter } from "./audit";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
+import { datasetsRouter } from "./datasets";
 import { feedbackRouter } from "./feedback";
 import { instanceRouter } from "./instance";
 import { modelsRouter } from "./models";
+import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
+import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
+import { workersRouter } from "./workers";
 
 export const appRouter = router({
   account: accountRouter,
   audit: auditRouter,
   chat: chatRouter,
   conversations: conversationsRouter,
+  datasets: datasetsRouter,
   feedback: feedbackRouter,
   instance: instanceRouter,
   models: modelsRouter,
+  notifications: notificationsRouter,
   people: peopleRouter,
+  runs: runsRouter,
   settings: settingsRouter,
+  workers: workersRouter,
 });
 
 export type AppRouter = typeof appRouter;

@@ -14,13 +14,14 @@ const routes: Record<string, () => Promise<object>> = {
   "/api/metrics": () => import("@/app/api/metrics/route"),
   "/api/control": () => import("@/app/api/control/route"),
   "/api/auth": () => import("@/app/api/auth/[...all]/route"),
+  "/api/worker": () => import("@/app/api/worker/[...path]/route"),
   "/api/trpc": () => import("@/app/api/trpc/[trpc]/route"),
 };
 
 /** The handler of {@link startWebServer} that answers API routes alone. */
 export const handleRoutes: PageHandler = async (incoming, outgoing) => {
   const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host}`);
-  const path = /^\/api\/(trpc|auth)(?=\/)/.exec(url.pathname)?.[0] ?? url.pathname;
+  const path = /^\/api\/(trpc|auth|worker)(?=\/)/.exec(url.pathname)?.[0] ?? url.pathname;
   const handler = await findHandler(path, incoming.method ?? "GET");
   if (!handler) {
     outgoing.writeHead(404).end();

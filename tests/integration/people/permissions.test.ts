@@ -45,6 +45,8 @@ const expected: Record<Permission, string> = {
   "people.manage": "no no no no no yes",
   "settings.manage": "no no no no no yes",
   "models.manage": "no no no no no yes",
+  "runs.read": "no no no no no yes",
+  "runs.manage": "no no no no no yes",
   "audit.read": "no no no no yes yes",
 };
 

@@ -1,0 +1,183 @@
+/** @file Putting a run into the queue: anew, or as a copy of another one. */
+import { eq } from "drizzle-orm";
+import { checkpoints, datasets, runDatasets, runs } from "@/drizzle/schema";
+import type { Db, Tx } from "../db/db";
+import { appendAudit } from "../domain/audit";
+import { AppError } from "../errors";
+import type { Requirements } from "./protocol";
+import { publishRun } from "./run-changes";
+import { findObstacles, type Obstacle, type RunDataset, readRunDatasets } from "./run-inputs";
+import {
+  checkNeeds,
+  isTrainable,
+  readStageConfig,
+  type StageSettings,
+  stageSettings,
+  type TrainableStage,
+} from "./stage-settings";
+import { appendTimeline } from "./timeline";
+
+export type NewRun = {
+  name: string;
+  stage: TrainableStage;
+  /** What differs from the defaults. */
+  config: unknown;
+  /** Null: a pretraining with a tokenizer of its own. */
+  baseCheckpointId: string | null;
+  datasets: readonly RunDataset[];
+  priority: number;
+  requirements: Requirements;
+  /** Start even though rows of a dataset were erased. */
+  acceptErased: boolean;
+  clonedFromId?: string | undefined;
+};
+
+export type Act = { actorId: string; dataFolder: string };
+
+/**
+ * @returns the new run's id
+ * @throws {AppError} BAD_REQUEST for settings or data that do not fit the stage; PRECONDITION_FAILED naming what was
+ * erased or deleted
+ */
+export async function createRun(
+  db: Db,
+  run: NewRun,
+  { actorId, dataFolder }: Act,
+): Promise<{ runId: string }> {
+  const config = readStageConfig(run.stage, run.config);
+  checkNeeds(run.stage, { ...run, config });
+  await checkBase(db, run);
+  await checkDatasets(db, run);
+  const datasetIds = [...new Set(run.datasets.map(({ datasetId }) => datasetId))];
+  const obstacles = await findObstacles(db, { ...run, datasetIds, dataFolder });
+  refuseObstacles(obstacles, run.acceptErased);
+  const runId = await db.transaction(async (tx) => {
+    const id = await insertRun(tx, { ...run, config, obstacles, actorId });
+    await appendTimeline(tx, id, [
+      { kind: "state", payload: { status: "queued", actorId, workerId: null, reason: null } },
+    ]);
+    await appendAudit(tx, {
+      actorId,
+      action: "run.created",
+      subject: id,
+      details: {
+        stage: run.stage,
+        base: run.baseCheckpointId,
+        datasets: datasetIds,
+        clonedFrom: run.clonedFromId ?? null,
+      },
+    });
+    return id;
+  });
+  publishRun(runId);
+  return { runId };
+}
+
+/** @throws {AppError} PRECONDITION_FAILED with every obstacle, unless only erased rows stand in the way and are accepted */
+export function refuseObstacles(obstacles: readonly Obstacle[], acceptErased: boolean): void {
+  const left = obstacles.filter(({ kind }) => kind !== "erased" || !acceptErased);
+  if (left.length === 0) return;
+  const remedy = left.every(({ kind }) => kind === "erased")
+    ? "Say that it shall learn from what is left, or choose another dataset."
+    : "Choose another one.";
+  throw new AppError("PRECONDITION_FAILED", `${left.map(({ text }) => text).join(" ")} ${remedy}`);
+}
+
+async function checkBase(db: Db, { stage, baseCheckpointId }: NewRun): Promise<void> {
+  if (baseCheckpointId === null) return;
+  const [base] = await db
+    .select({ stage: checkpoints.stage })
+    .from(checkpoints)
+    .where(eq(checkpoints.id, baseCheckpointId));
+  if (!base) throw new AppError("NOT_FOUND", "There is no such checkpoint to start from.");
+  if (base.stage === "reward") {
+    throw new AppError(
+      "BAD_REQUEST",
+      `A reward model is no base of ${stage}: it scores, and does not answer.`,
+    );
+  }
+}
+
+async function checkDatasets(db: Db, run: NewRun): Promise<void> {
+  const { data }: StageSettings = stageSettings[run.stage];
+  for (const { datasetId, role } of run.datasets) {
+    const [dataset] = await db
+      .select({ name: datasets.name, kind: datasets.kind })
+      .from(datasets)
+      .where(eq(datasets.id, datasetId));
+    if (!dataset) throw new AppError("NOT_FOUND", "There is no such dataset.");
+    if (dataset.kind !== data[role]) {
+      throw new AppError(
+        "BAD_REQUEST",
+        `Dataset “${dataset.name}” holds ${dataset.kind}; ${run.stage} takes ${data[role]} here.`,
+      );
+    }
+  }
+}
+
+type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string };
+
+async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
+  const { name, stage, config, baseCheckpointId, priority, requirements, clonedFromId, actorId } = run;
+  const erased = run.obstacles.map(({ text }) => text).join(" ");
+  const [row] = await tx
+    .insert(runs)
+    .values({
+      name,
+      stage,
+      config,
+      baseCheckpointId,
+      priority,
+      requirements,
+      clonedFromId: clonedFromId ?? null,
+      createdBy: actorId,
+      notReproducible: erased === "" ? null : erased,
+    })
+    .returning({ id: runs.id });
+  if (!row) throw new Error("The run was not stored.");
+  const places = new Map<string, number>();
+  await tx.insert(runDatasets).values(
+    run.datasets.map(({ datasetId, role }) => {
+      const position = places.get(role) ?? 0;
+      places.set(role, position + 1);
+      return { runId: row.id, datasetId, role, position };
+    }),
+  );
+  return row.id;
+}
+
+export type CloneChange = Partial<
+  Pick<NewRun, "name" | "config" | "baseCheckpointId" | "datasets" | "priority">
+> & {
+  acceptErased: boolean;
+};
+
+/**
+ * A new run with the settings of another one, but for what is given: `config` is laid over it key by key.
+ * @throws {AppError} as `createRun`
+ */
+export async function cloneRun(
+  db: Db,
+  { runId, change }: { runId: string; change: CloneChange },
+  act: Act,
+): Promise<{ runId: string }> {
+  const [run] = await db.select().from(runs).where(eq(runs.id, runId));
+  if (!run) throw new AppError("NOT_FOUND", "There is no such run.");
+  if (!isTrainable(run.stage)) throw new AppError("BAD_REQUEST", `Runs of ${run.stage} cannot be made here.`);
+  return createRun(
+    db,
+    {
+      name: change.name ?? run.name,
+      stage: run.stage,
+      config: { ...Object(run.config), ...Object(change.config ?? {}) },
+      baseCheckpointId:
+        change.baseCheckpointId === undefined ? run.baseCheckpointId : change.baseCheckpointId,
+      datasets: change.datasets ?? (await readRunDatasets(db, runId)),
+      priority: change.priority ?? run.priority,
+      requirements: run.requirements as Requirements,
+      acceptErased: change.acceptErased,
+      clonedFromId: run.id,
+    },
+    act,
+  );
+}

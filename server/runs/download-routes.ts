@@ -1,0 +1,68 @@
+/** @file Downloads for admins: a run's records, and a checkpoint's files. */
+import path from "node:path";
+import { z } from "zod";
+import type { Context } from "../context";
+import { AppError, httpStatus, isAppError } from "../errors";
+import { isAllowed } from "../permissions";
+import { createContext } from "../request-context";
+import { locateFiles } from "./artifacts";
+import { downloadResponse, openFile, streamText } from "./file-response";
+import { exportContents, exportFormats, exportRun } from "./run-export";
+
+const exportQuery = z.object({
+  content: z.enum(exportContents),
+  format: z.enum(exportFormats).default("jsonl"),
+});
+
+/** `?content=metrics&format=csv`; see {@link exportContents}. */
+export function sendRunExport(request: Request, runId: string): Promise<Response> {
+  return forReaders(request, async ({ db }) => {
+    const query = exportQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
+    if (!query.success || !z.uuid().safeParse(runId).success) {
+      throw new AppError(
+        "BAD_REQUEST",
+        `Say what: ?content=${exportContents.join("|")}&format=${exportFormats.join("|")}.`,
+      );
+    }
+    const { fileName, contentType, parts } = await exportRun(db, { runId, ...query.data });
+    return new Response(streamText(parts), {
+      headers: {
+        "content-type": contentType,
+        "content-disposition": `attachment; filename="${fileName}"`,
+        "cache-control": "no-store",
+      },
+    });
+  });
+}
+
+/** One file of a checkpoint, by its path in the folder. */
+export function sendCheckpointFile(request: Request, checkpointId: string, name: string): Promise<Response> {
+  return forReaders(request, async ({ db, env }) => {
+    const { folder, files } = await locateFiles(db, checkpointId, env.ATTUNE_DATA);
+    const facts = Object.hasOwn(files, name) ? files[name] : undefined;
+    if (!facts) throw new AppError("NOT_FOUND", `This checkpoint has no file ${name}.`);
+    return downloadResponse(request, {
+      sizeBytes: facts.sizeBytes,
+      tag: facts.sha256,
+      contentType: "application/octet-stream",
+      fileName: path.basename(name),
+      open: openFile(path.join(folder, name)),
+    });
+  });
+}
+
+async function forReaders(
+  request: Request,
+  answer: (context: Context) => Promise<Response>,
+): Promise<Response> {
+  try {
+    const context = await createContext(request.headers);
+    if (!context.user) throw new AppError("UNAUTHORIZED", "Sign in to go on.");
+    if (!isAllowed(context.user, "runs.read"))
+      throw new AppError("FORBIDDEN", "Your account may not read runs.");
+    return await answer(context);
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return Response.json({ code: error.code, message: error.message }, { status: httpStatus[error.code] });
+  }
+}

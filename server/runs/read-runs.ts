@@ -1,0 +1,267 @@
+/** @file Runs as pages show them: the list, one run, its timeline, its checkpoints. */
+import { and, asc, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
+import {
+  checkpoints,
+  datasets,
+  runDatasets,
+  runEvents,
+  runMetrics,
+  runs,
+  users,
+  workers,
+} from "@/drizzle/schema";
+import type { Db } from "../db/db";
+import { AppError } from "../errors";
+import type { Requirements, RunStage } from "./protocol";
+import { findObstacles, type Obstacle, type RunDataset } from "./run-inputs";
+import type { RunStatus, TimelineKind, TimelineRow } from "./timeline";
+
+type Named = { id: string; name: string };
+
+export type RunSummary = {
+  id: string;
+  number: number;
+  name: string;
+  stage: RunStage;
+  status: RunStatus;
+  /** Why it is paused or failed. */
+  reason: string | null;
+  priority: number;
+  /** Steps done, of how many (null: not known yet). */
+  step: number;
+  totalSteps: number | null;
+  attempts: number;
+  /** Why the same run could not be made again. */
+  notReproducible: string | null;
+  /** Null: it starts from nothing. */
+  base: Named | null;
+  datasets: (Named & { role: RunDataset["role"] })[];
+  worker: Named | null;
+  clonedFrom: { id: string; number: number } | null;
+  createdBy: Named | null;
+  /** Who last paused, resumed or cancelled it. */
+  changedBy: Named | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+  /** Metrics of the newest step that has any. */
+  latest: { step: number; values: Record<string, number | null> } | null;
+  /** Where its timeline and metrics stand: `watch` goes on from here. */
+  cursor: number;
+};
+
+export type RunCheckpoint = {
+  id: string;
+  name: string;
+  step: number;
+  isBest: boolean;
+  /** The run can go on from it. */
+  hasState: boolean;
+  sizeBytes: number;
+  keepReason: string | null;
+  createdAt: Date;
+  deletedAt: Date | null;
+};
+
+export type RunDetail = RunSummary & {
+  config: Record<string, unknown>;
+  requirements: Requirements;
+  leaseExpiresAt: Date | null;
+  checkpoints: RunCheckpoint[];
+  /** What would keep it from starting; empty for runs that are over. */
+  obstacles: Obstacle[];
+};
+
+const parents = alias(runs, "parents");
+const creators = alias(users, "creators");
+const changers = alias(users, "changers");
+
+const columns = {
+  id: runs.id,
+  number: runs.number,
+  name: runs.name,
+  stage: runs.stage,
+  status: runs.status,
+  reason: runs.reason,
+  priority: runs.priority,
+  step: runs.step,
+  totalSteps: runs.totalSteps,
+  attempts: runs.attempts,
+  notReproducible: runs.notReproducible,
+  base: { id: checkpoints.id, name: checkpoints.name },
+  worker: { id: workers.id, name: workers.name },
+  clonedFrom: { id: parents.id, number: parents.number },
+  createdBy: { id: creators.id, name: creators.name },
+  changedBy: { id: changers.id, name: changers.name },
+  createdAt: runs.createdAt,
+  startedAt: runs.startedAt,
+  endedAt: runs.endedAt,
+  cursor: runs.lastNumber,
+};
+
+function selectRuns(db: Db) {
+  return db
+    .select(columns)
+    .from(runs)
+    .leftJoin(checkpoints, eq(checkpoints.id, runs.baseCheckpointId))
+    .leftJoin(workers, eq(workers.id, runs.workerId))
+    .leftJoin(parents, eq(parents.id, runs.clonedFromId))
+    .leftJoin(creators, eq(creators.id, runs.createdBy))
+    .leftJoin(changers, eq(changers.id, runs.changedBy));
+}
+
+type BareRun = Omit<RunSummary, "datasets" | "latest">;
+
+async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
+  if (found.length === 0) return [];
+  const ids = found.map(({ id }) => id);
+  const data = await db
+    .select({ runId: runDatasets.runId, id: datasets.id, name: datasets.name, role: runDatasets.role })
+    .from(runDatasets)
+    .innerJoin(datasets, eq(datasets.id, runDatasets.datasetId))
+    .where(inArray(runDatasets.runId, ids))
+    .orderBy(asc(runDatasets.role), asc(runDatasets.position));
+  const newest = await db
+    .selectDistinctOn([runMetrics.runId], {
+      runId: runMetrics.runId,
+      step: runMetrics.step,
+      values: runMetrics.values,
+    })
+    .from(runMetrics)
+    .where(inArray(runMetrics.runId, ids))
+    .orderBy(runMetrics.runId, desc(runMetrics.step));
+  return found.map((run) => {
+    const latest = newest.find(({ runId }) => runId === run.id);
+    return {
+      ...run,
+      datasets: data.filter(({ runId }) => runId === run.id).map(({ runId: _, ...dataset }) => dataset),
+      latest: latest ? { step: latest.step, values: latest.values as Record<string, number | null> } : null,
+    };
+  });
+}
+
+export type RunQuery = {
+  statuses?: readonly RunStatus[] | undefined;
+  stage?: RunStage | undefined;
+  /** Runs with a lower number; null: from the newest. */
+  cursor: number | null;
+  limit: number;
+};
+
+/** Newest first. */
+export async function listRuns(
+  db: Db,
+  { statuses, stage, cursor, limit }: RunQuery,
+): Promise<{ runs: RunSummary[]; nextCursor: number | null }> {
+  const found = await selectRuns(db)
+    .where(
+      and(
+        statuses && inArray(runs.status, [...statuses]),
+        stage && eq(runs.stage, stage),
+        cursor === null ? undefined : lt(runs.number, cursor),
+      ),
+    )
+    .orderBy(desc(runs.number))
+    .limit(limit + 1);
+  const page = found.slice(0, limit);
+  return {
+    runs: await complete(db, page),
+    nextCursor: found.length > limit ? (page.at(-1)?.number ?? null) : null,
+  };
+}
+
+/** @throws {AppError} NOT_FOUND */
+export async function readRunSummary(db: Db, runId: string): Promise<RunSummary> {
+  const [run] = await complete(db, await selectRuns(db).where(eq(runs.id, runId)));
+  if (!run) throw new AppError("NOT_FOUND", "There is no such run.");
+  return run;
+}
+
+const over: readonly RunStatus[] = ["finished", "cancelled"];
+
+/** @throws {AppError} NOT_FOUND */
+export async function readRun(
+  db: Db,
+  { runId, dataFolder }: { runId: string; dataFolder: string },
+): Promise<RunDetail> {
+  const summary = await readRunSummary(db, runId);
+  const [row] = await db.select().from(runs).where(eq(runs.id, runId));
+  const datasetIds = summary.datasets.map(({ id }) => id);
+  return {
+    ...summary,
+    config: Object(row?.config),
+    requirements: (row?.requirements ?? {}) as Requirements,
+    leaseExpiresAt: row?.leaseExpiresAt ?? null,
+    checkpoints: await listRunCheckpoints(db, runId),
+    obstacles: over.includes(summary.status)
+      ? []
+      : await findObstacles(db, { baseCheckpointId: summary.base?.id ?? null, datasetIds, dataFolder }),
+  };
+}
+
+async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[]> {
+  const rows = await db
+    .select()
+    .from(checkpoints)
+    .where(eq(checkpoints.runId, runId))
+    .orderBy(desc(checkpoints.step));
+  return rows.map(({ id, name, step, isBest, hasState, sizeBytes, keepReason, createdAt, deletedAt }) => ({
+    id,
+    name,
+    step: step ?? 0,
+    isBest,
+    hasState,
+    sizeBytes,
+    keepReason,
+    createdAt,
+    deletedAt,
+  }));
+}
+
+/** Newest first; rows before `before` (null: from the newest). */
+export async function listTimeline(
+  db: Db,
+  {
+    runId,
+    kinds,
+    before,
+    limit,
+  }: { runId: string; kinds?: readonly TimelineKind[] | undefined; before: number | null; limit: number },
+): Promise<{ rows: TimelineRow[]; nextBefore: number | null }> {
+  await readRunSummary(db, runId);
+  const found = await db
+    .select()
+    .from(runEvents)
+    .where(
+      and(
+        eq(runEvents.runId, runId),
+        kinds && inArray(runEvents.kind, [...kinds]),
+        before === null ? undefined : lt(runEvents.number, before),
+      ),
+    )
+    .orderBy(desc(runEvents.number))
+    .limit(limit + 1);
+  const page = found.slice(0, limit).map(toTimelineRow);
+  return { rows: page, nextBefore: found.length > limit ? (page.at(-1)?.number ?? null) : null };
+}
+
+export function toTimelineRow({
+  number,
+  step,
+  at,
+  kind,
+  payload,
+}: typeof runEvents.$inferSelect): TimelineRow {
+  // Written by `appendTimeline` alone, whose type pairs each kind with its payload.
+  return { number, step, at, kind, payload } as TimelineRow;
+}
+
+/** How many runs there are of each status. */
+export async function countRuns(db: Db): Promise<Partial<Record<RunStatus, number>>> {
+  const rows = await db
+    .select({ status: runs.status, n: sql<number>`count(*)::int` })
+    .from(runs)
+    .groupBy(runs.status);
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}

@@ -1,0 +1,102 @@
+/** @file Whether a run can start: its base and its datasets may have been deleted or erased since they were chosen. */
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { and, asc, eq, inArray, isNull } from "drizzle-orm";
+import { checkpoints, datasetRows, datasets, runDatasets, runs } from "@/drizzle/schema";
+import { readManifest } from "@/model/checkpoint/checkpoint";
+import type { Db } from "../db/db";
+
+export type Obstacle = {
+  /** `erased`: it can start over what is left, if a person says so. The others rule it out. */
+  kind: "baseDeleted" | "datasetDeleted" | "datasetUnsealed" | "erased";
+  text: string;
+};
+
+type Inputs = { baseCheckpointId: string | null; datasetIds: readonly string[]; dataFolder: string };
+
+/** What stands in the way, in words for people. Empty: nothing. */
+export async function findObstacles(db: Db, inputs: Inputs): Promise<Obstacle[]> {
+  const base = await findBaseObstacle(db, inputs);
+  const ofData = await Promise.all(inputs.datasetIds.map((id) => findDatasetObstacle(db, id)));
+  return [base, ...ofData].filter((obstacle) => obstacle !== null);
+}
+
+async function findBaseObstacle(db: Db, { baseCheckpointId, dataFolder }: Inputs): Promise<Obstacle | null> {
+  if (baseCheckpointId === null) return null;
+  const [base] = await db.select().from(checkpoints).where(eq(checkpoints.id, baseCheckpointId));
+  const name = base?.name ?? baseCheckpointId.slice(0, 12);
+  if (!base || base.deletedAt)
+    return { kind: "baseDeleted", text: `Its base checkpoint ${name} was deleted.` };
+  const folder = path.resolve(dataFolder, base.folder);
+  const isThere = await readManifest(folder).then(
+    ({ id }) => id === base.id,
+    () => false,
+  );
+  return isThere
+    ? null
+    : {
+        kind: "baseDeleted",
+        text: `The files of its base checkpoint ${name} are not in ${folder} any more.`,
+      };
+}
+
+async function findDatasetObstacle(db: Db, datasetId: string): Promise<Obstacle | null> {
+  const [dataset] = await db.select().from(datasets).where(eq(datasets.id, datasetId));
+  if (!dataset) return { kind: "datasetDeleted", text: `Dataset ${datasetId} does not exist.` };
+  const { name, rowCount } = dataset;
+  if (dataset.deletedAt) return { kind: "datasetDeleted", text: `Its dataset “${name}” was deleted.` };
+  if (!dataset.sealedAt) {
+    return { kind: "datasetUnsealed", text: `Dataset “${name}” is still being uploaded.` };
+  }
+  const erased = await db.$count(
+    datasetRows,
+    and(eq(datasetRows.datasetId, datasetId), isNull(datasetRows.content)),
+  );
+  if (erased === 0) return null;
+  return erased === rowCount
+    ? { kind: "datasetDeleted", text: `All ${rowCount} rows of its dataset “${name}” were erased.` }
+    : { kind: "erased", text: `${erased} of ${rowCount} rows of its dataset “${name}” were erased.` };
+}
+
+export type RunDataset = { datasetId: string; role: "data" | "pretrainMix" };
+
+export async function readRunDatasets(db: Db, runId: string): Promise<RunDataset[]> {
+  return db
+    .select({ datasetId: runDatasets.datasetId, role: runDatasets.role })
+    .from(runDatasets)
+    .where(eq(runDatasets.runId, runId))
+    .orderBy(asc(runDatasets.role), asc(runDatasets.position));
+}
+
+/** What the run that a worker holds may read: its datasets, its base, and its own checkpoints. */
+export async function readHeldInputs(
+  db: Db,
+  workerId: string,
+): Promise<{ datasetIds: string[]; checkpointIds: string[] }> {
+  const held = await db
+    .select({ id: runs.id, base: runs.baseCheckpointId })
+    .from(runs)
+    .where(eq(runs.workerId, workerId));
+  const runIds = held.map(({ id }) => id);
+  const data = await db
+    .select({ id: runDatasets.datasetId })
+    .from(runDatasets)
+    .where(inArray(runDatasets.runId, runIds));
+  const own = await db
+    .select({ id: checkpoints.id })
+    .from(checkpoints)
+    .where(inArray(checkpoints.runId, runIds));
+  return {
+    datasetIds: data.map(({ id }) => id),
+    checkpointIds: [...held.flatMap(({ base }) => base ?? []), ...own.map(({ id }) => id)],
+  };
+}
+
+/** Of one dataset its own; of several the sha256 of theirs, each followed by a line end. */
+export function hashDatasets(datasets: readonly { sha256: string }[]): string {
+  const [first] = datasets;
+  if (datasets.length === 1 && first) return first.sha256;
+  const hash = createHash("sha256");
+  for (const { sha256 } of datasets) hash.update(`${sha256}\n`);
+  return hash.digest("hex");
+}

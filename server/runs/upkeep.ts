@@ -1,0 +1,75 @@
+/** @file What the web process does for runs all the time: ends lost leases, sends webhooks, clears what was left behind. */
+import { sql } from "drizzle-orm";
+import { runs } from "@/drizzle/schema";
+import type { Db } from "../db/db";
+import { sweepDatasets } from "../domain/datasets-make";
+import { notify, sweepNotifications } from "../domain/notifications";
+import { deliverDue } from "../domain/webhooks";
+import { log } from "../log";
+import { freeBytes } from "./artifacts";
+import { leaseEnd, sweepLeases } from "./lease";
+import { sweepUploads } from "./uploads";
+
+const oftenMs = 2_000;
+const seldomMs = 10 * 60 * 1000;
+/** Below this, admins are told. */
+const lowDiskBytes = 1024 ** 3;
+
+export type Upkeep = { db: Db; dataFolder: string; leaseSeconds: number };
+
+/** Until disposed; waits for what it is doing. */
+export async function startUpkeep({ db, dataFolder, leaseSeconds }: Upkeep): Promise<AsyncDisposable> {
+  await grantLeases(db, leaseSeconds);
+  const often = repeat(oftenMs, async () => {
+    await sweepLeases(db);
+    await deliverDue(db);
+  });
+  const seldom = repeat(seldomMs, async () => {
+    await sweepUploads(db, dataFolder);
+    await sweepDatasets(db);
+    await sweepNotifications(db);
+    await watchDisk(db, dataFolder);
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await Promise.all([often[Symbol.asyncDispose](), seldom[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+/** While the server was away no worker could be heard: each gets the time of a lease to report again. */
+async function grantLeases(db: Db, leaseSeconds: number): Promise<void> {
+  await db
+    .update(runs)
+    .set({ leaseExpiresAt: leaseEnd(leaseSeconds) })
+    .where(sql`${runs.workerId} is not null`);
+}
+
+async function watchDisk(db: Db, dataFolder: string): Promise<void> {
+  const free = await freeBytes(dataFolder);
+  if (free >= lowDiskBytes) return;
+  const text = `The disk of the data folder has ${Math.floor(free / 1024 ** 2)} MB free. Checkpoints may not fit: npx attune gc --dry-run says what could go.`;
+  await db.transaction((tx) => notify(tx, { kind: "diskLow", runId: null, text }));
+}
+
+/** One round after the other, never two at once; a failed one is logged, and the next is tried. */
+function repeat(everyMs: number, work: () => Promise<void>): AsyncDisposable {
+  let isStopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const round = async () => {
+    await work().catch((err: unknown) => log.error({ err }, "upkeep of runs failed"));
+    if (!isStopped) {
+      timer = setTimeout(() => {
+        running = round();
+      }, everyMs).unref();
+    }
+  };
+  let running = round();
+  return {
+    async [Symbol.asyncDispose]() {
+      isStopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
