@@ -1,6 +1,5 @@
 /** @file One training step of SmolLM2-135M, batch 8 x 128: LoRA of rank 16 and every weight, against PyTorch, step by step in turn. */
 import { spawn } from "node:child_process";
-import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";

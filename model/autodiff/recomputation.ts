@@ -1,5 +1,5 @@
 /** @file A part of the forward pass recorded once more within the backward pass, so that its values need not be kept. */
-import type { AnyNode, Graph, NodeRange, Value } from "../graph/graph";
+import type { AnyNode, Graph, Value } from "../graph/graph";
 
 export class Recomputation {
   readonly #g: Graph;
