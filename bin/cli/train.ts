@@ -79,7 +79,10 @@ async function train<S extends z.ZodObject>(
     using stop = interruptible();
     const onEvent = flags.json
       ? () => {}
-      : (event: RunEvent | DataEvent) => console.log(describeEvent(event));
+      : (event: RunEvent | DataEvent) => {
+          const text = describeEvent(event);
+          if (text !== null) console.log(text);
+        };
     const summary = await run(config, { onEvent, signal: stop.signal });
     if (flags.json) console.log(JSON.stringify(summary));
     else console.log(describeEnd(summary));
@@ -128,7 +131,8 @@ async function readConfig(file: string | undefined): Promise<unknown> {
   }
 }
 
-function describeEvent(event: RunEvent | DataEvent): string {
+/** Null: nothing a person would read. */
+function describeEvent(event: RunEvent | DataEvent): string | null {
   switch (event.type) {
     case "data": {
       const named = event.leftOut
@@ -150,6 +154,8 @@ function describeEvent(event: RunEvent | DataEvent): string {
       return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
     case "sample":
       return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
+    case "phase":
+      return null;
     case "saved":
       return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }

@@ -19,6 +19,7 @@ await runServer(
   {
     env,
     engineEntry: await compileFakeEngine(env.ATTUNE_DATA),
+    trainer: null,
     findModel: async () => ({
       folder: await writeFakeCheckpoint(env.ATTUNE_DATA, "fake-1"),
       name: "fake-1",
