@@ -22,13 +22,24 @@ export type TrainerServer = AsyncDisposable & {
   until(runId: string, isSo: (run: RunDetail) => boolean, limitMs?: number): Promise<RunDetail>;
   /** Of the trainer, or null where there is none just now. */
   trainerPid(): number | null;
-  /** Kills the server without a word, and starts it again on the same data. */
-  restart(): Promise<void>;
+  /** @returns whether there was such a process */
+  kill(script: "trainer.js" | "stage.js", signal: NodeJS.Signals): boolean;
+  /** Ends the server, SIGKILL: without a word, and starts it again on the same data. */
+  restart(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
   output(): string;
 };
 
-export async function trainerServer({ env = {} }: { env?: Record<string, string> } = {}): Promise<TrainerServer> {
-  const folder = await temporaryFolder();
+/** @param dataFolder left out: one that goes with the server */
+export async function trainerServer({
+  env = {},
+  dataFolder,
+}: {
+  env?: Record<string, string>;
+  dataFolder?: string;
+} = {}): Promise<TrainerServer> {
+  const folder = dataFolder
+    ? { path: dataFolder, async [Symbol.asyncDispose]() {} }
+    : await temporaryFolder();
   const port = await freePort();
   const line = await cutProxy(port);
   const settings = { PORT: String(port), TEST_TRAINER_URL: line.url, LOG_LEVEL: "info", ...env };
@@ -61,11 +72,13 @@ export async function trainerServer({ env = {} }: { env?: Record<string, string>
     async timeline(runId) {
       const rows: TimelineRow[] = [];
       for (let before: number | null = null; ; ) {
-        const page: { rows: TimelineRow[]; nextBefore: number | null } = await admin.call.runs.timeline.query({
-          runId,
-          before,
-          limit: 500,
-        });
+        const page: { rows: TimelineRow[]; nextBefore: number | null } = await admin.call.runs.timeline.query(
+          {
+            runId,
+            before,
+            limit: 500,
+          },
+        );
         rows.push(...page.rows);
         before = page.nextBefore;
         if (before === null) return rows.reverse();
@@ -81,12 +94,19 @@ export async function trainerServer({ env = {} }: { env?: Record<string, string>
           const facts = JSON.stringify({ status, reason, step, attempts });
           throw new Error(`The run was waited for in vain: ${facts}\n${server.output().slice(-4000)}`);
         }
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((resolve) => setTimeout(resolve, 200));
       }
     },
     trainerPid: () => childOf(server.child.pid, "trainer.js"),
-    async restart() {
-      server.child.kill("SIGKILL");
+    kill(script, signal) {
+      const trainer = childOf(server.child.pid, "trainer.js");
+      const pid = script === "trainer.js" || trainer === null ? trainer : childOf(trainer, script);
+      if (pid === null) return false;
+      process.kill(pid, signal);
+      return true;
+    },
+    async restart(signal) {
+      server.child.kill(signal);
       await server.ended;
       server = await startFakeServer(folder.path, settings);
     },
@@ -100,7 +120,7 @@ export async function trainerServer({ env = {} }: { env?: Record<string, string>
 }
 
 /** A child process by the script it runs, from /proc. */
-export function childOf(parent: number | undefined, script: string): number | null {
+function childOf(parent: number | undefined, script: string): number | null {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const [, fields = ""] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
