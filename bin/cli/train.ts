@@ -1,5 +1,4 @@
 /** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
-import fs from "node:fs/promises";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
@@ -18,6 +17,7 @@ import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/tra
 import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
 import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
+import { readJsonFile } from "./settings-file";
 
 type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
 
@@ -74,7 +74,7 @@ async function train<S extends z.ZodObject>(
     return;
   }
   try {
-    const config = parseConfig(schema, await readConfig(flags.config), flags.set);
+    const config = parseConfig(schema, await readJsonFile(flags.config), flags.set);
     if (!flags.json) console.log(`Settings, defaults included:\n${JSON.stringify(config, null, 2)}`);
     using stop = interruptible();
     const onEvent = flags.json
@@ -118,18 +118,6 @@ function describeEnd(summary: RunSummary): string {
 }
 
 const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
-
-async function readConfig(file: string | undefined): Promise<unknown> {
-  if (file === undefined) return {};
-  const text = await fs.readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ConfigError(`${file} cannot be read`, { cause });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ConfigError(`${file} is not JSON`, { cause });
-  }
-}
 
 /** Null: nothing a person would read. */
 function describeEvent(event: RunEvent | DataEvent): string | null {

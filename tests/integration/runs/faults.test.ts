@@ -38,8 +38,8 @@ const config = {
 type Fault = {
   /** What it is called on the timeline. */
   incident: IncidentKind;
-  /** Share of all faults. */
-  share: number;
+  /** How often, next to the others. */
+  weight: number;
   /** @returns false: just now there is nothing to break; @param seen resolves when the timeline says so */
   inflict(server: TrainerServer, seen: () => Promise<void>): Promise<boolean>;
 };
@@ -47,17 +47,17 @@ type Fault = {
 const faults: Record<string, Fault> = {
   "killed trainer": {
     incident: "workerLost",
-    share: 0.4,
+    weight: 8,
     inflict: async (server) => server.kill("trainer.js", "SIGKILL"),
   },
   "killed stage process": {
     incident: "other",
-    share: 0.2,
+    weight: 4,
     inflict: async (server) => server.kill("stage.js", "SIGKILL"),
   },
   "killed server": {
     incident: "workerReplaced",
-    share: 0.1,
+    weight: 2,
     async inflict(server) {
       await server.restart("SIGKILL");
       return true;
@@ -65,7 +65,7 @@ const faults: Record<string, Fault> = {
   },
   "cut network": {
     incident: "connectionLost",
-    share: 0.2,
+    weight: 4,
     async inflict({ line }) {
       line.cut();
       await sleep(1_200);
@@ -75,7 +75,7 @@ const faults: Record<string, Fault> = {
   },
   "full disk": {
     incident: "diskFull",
-    share: 0.1,
+    weight: 2,
     async inflict({ dataFolder }, seen) {
       const ballast = path.join(dataFolder, "trainer", "ballast");
       await writeFile(ballast, Buffer.alloc(diskBytes)).catch(() => {});
@@ -105,8 +105,8 @@ async function mountSmallDisk(folder: string): Promise<AsyncDisposable | null> {
 
 function drawFault(number: number, hasDisk: boolean): string {
   const able = Object.entries(faults).filter(([name]) => hasDisk || name !== "full disk");
-  let left = random(number, 0) * able.reduce((sum, [, { share }]) => sum + share, 0);
-  return able.find(([, { share }]) => (left -= share) < 0)?.[0] ?? "killed trainer";
+  const lots = able.flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
+  return lots[Math.floor(random(number, 0) * lots.length)] ?? expect.unreachable();
 }
 
 /** sha256 of the weights of each checkpoint that a run has left, by step. */
