@@ -4,7 +4,8 @@ import net, { type AddressInfo } from "node:net";
 export type CutProxy = AsyncDisposable & {
   url: string;
   port: number;
-  cut(): void;
+  /** Resolves when somebody has found it cut. */
+  cut(): Promise<void>;
   mend(): void;
 };
 
@@ -12,9 +13,11 @@ export type CutProxy = AsyncDisposable & {
 export async function cutProxy(target: number, port = 0): Promise<CutProxy> {
   const open = new Set<net.Socket>();
   let isCut = false;
+  let found = () => {};
   const server = net.createServer((near) => {
     if (isCut) {
       near.destroy();
+      found();
       return;
     }
     const far = net.connect(target, "127.0.0.1");
@@ -39,6 +42,9 @@ export async function cutProxy(target: number, port = 0): Promise<CutProxy> {
     cut() {
       isCut = true;
       for (const socket of open) socket.destroy();
+      return new Promise((resolve) => {
+        found = resolve;
+      });
     },
     mend() {
       isCut = false;

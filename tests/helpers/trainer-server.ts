@@ -1,9 +1,10 @@
 /** @file A real server process with its real trainer process behind a line that can be cut; an admin, a base, and data. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RunDetail } from "@/server/runs/read-runs";
-import type { TimelineRow } from "@/server/runs/timeline";
+import type { TimelineKind, TimelineRow } from "@/server/runs/timeline";
 import { type ApiVisitor, apiVisitor, tokenOf } from "./api-visitor";
+import { childOf } from "./child-of";
 import { type CutProxy, cutProxy } from "./cut-proxy";
 import { type FakeServer, startFakeServer } from "./fake-server";
 import { freePort } from "./free-port";
@@ -17,7 +18,7 @@ export type TrainerServer = AsyncDisposable & {
   register(folder: string): Promise<string>;
   upload(rows: readonly object[]): Promise<string>;
   read(runId: string): Promise<RunDetail>;
-  timeline(runId: string): Promise<TimelineRow[]>;
+  timeline(runId: string, kinds?: TimelineKind[]): Promise<TimelineRow[]>;
   /** Polls until the run is as told. @throws when it takes too long, with what the run looks like then */
   until(runId: string, isSo: (run: RunDetail) => boolean, limitMs?: number): Promise<RunDetail>;
   /** Of the trainer, or null where there is none just now. */
@@ -69,12 +70,13 @@ export async function trainerServer({
       return datasetId;
     },
     read,
-    async timeline(runId) {
+    async timeline(runId, kinds) {
       const rows: TimelineRow[] = [];
       for (let before: number | null = null; ; ) {
         const page: { rows: TimelineRow[]; nextBefore: number | null } = await admin.call.runs.timeline.query(
           {
             runId,
+            kinds,
             before,
             limit: 500,
           },
@@ -117,18 +119,4 @@ export async function trainerServer({
       await folder[Symbol.asyncDispose]();
     },
   };
-}
-
-/** A child process by the script it runs, from /proc. */
-function childOf(parent: number | undefined, script: string): number | null {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [, fields = ""] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-      if (fields.split(" ")[1] !== String(parent)) continue;
-      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(script)) return Number(pid);
-    } catch {
-      // It ended while it was looked at.
-    }
-  }
-  return null;
 }
