@@ -23,6 +23,7 @@ process.on("message", (message: ToTrainer) => {
 });
 
 async function work({ url, token, folder, threads }: Extract<ToTrainer, { type: "start" }>): Promise<void> {
+  let hasTrained = false;
   try {
     await runWorker({
       url,
@@ -35,8 +36,11 @@ async function work({ url, token, folder, threads }: Extract<ToTrainer, { type: 
       versions: attuneVersions(),
       stop: stopping.signal,
       say: (line) => send({ type: "log", line }),
-      onState: ({ isWorking, stageBytes }) =>
-        send({ type: "state", isWorking, residentBytes: process.memoryUsage.rss() + stageBytes }),
+      onState: ({ isWorking, stageBytes }) => {
+        hasTrained ||= stageBytes > 0;
+        const residentBytes = process.memoryUsage.rss() + stageBytes;
+        send({ type: "state", isWorking, hasTrained, residentBytes });
+      },
     });
     process.exit(0);
   } catch (error) {

@@ -25,6 +25,8 @@ export type WorkerOptions = {
   onState?: (state: { isWorking: boolean; stageBytes: number }) => void;
 };
 
+const silentMs = 5_000;
+
 /**
  * Resolves when it was stopped, or was idle for too long.
  * @throws {Refused} when the server will not have it: token, version
@@ -42,11 +44,18 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   };
   let idleSince = Date.now();
   while (!stop.aborted) {
+    // A server that is away is waited for; but a misspelt address would be waited for as well.
+    const slow = setTimeout(
+      () => options.say(`${url} does not answer; asking again until it does.`),
+      silentMs,
+    );
     const asked = client.post("claim", request, { answer: claimAnswer, signal: stop });
-    const answer = await asked.catch((error: unknown) => {
-      if (stop.aborted) return null;
-      throw error;
-    });
+    const answer = await asked
+      .catch((error: unknown) => {
+        if (stop.aborted) return null;
+        throw error;
+      })
+      .finally(() => clearTimeout(slow));
     if (!answer) break;
     if (answer.run) {
       onState({ isWorking: true, stageBytes: 0 });

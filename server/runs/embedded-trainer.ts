@@ -37,10 +37,9 @@ export type TrainerOptions = {
 const checkEveryMs = 2_000;
 const firstWaitMs = 250;
 const longestWaitMs = 30_000;
-/** Who lasted this long did not fall over its own feet. */
-const steadyMs = 30_000;
 /** For its last checkpoint; what it cannot save by then is computed again. */
 const stopMs = 8_000;
+const idle = { isWorking: false, hasTrained: false, residentBytes: 0 };
 
 export class EmbeddedTrainer implements AsyncDisposable {
   readonly #options: TrainerOptions;
@@ -49,11 +48,11 @@ export class EmbeddedTrainer implements AsyncDisposable {
   readonly #closed = new AbortController();
   #child: ChildProcess | null = null;
   #exited: Promise<void> = Promise.resolve();
-  #startedAt = 0;
+  /** In a row, without a step in between: whoever falls over its own feet is given ever more time. */
   #quickEnds = 0;
   #restarts = 0;
   #notBefore = 0;
-  #state: { isWorking: boolean; residentBytes: number } = { isWorking: false, residentBytes: 0 };
+  #state = idle;
   #watching: Promise<void>;
 
   private constructor(options: TrainerOptions, { token, workerId }: { token: string; workerId: string }) {
@@ -70,7 +69,7 @@ export class EmbeddedTrainer implements AsyncDisposable {
 
   status(): TrainerStatus {
     const { isWorking, residentBytes } = this.#state;
-    const isWaiting = this.#child === null && this.#quickEnds > 0;
+    const isWaiting = this.#child === null && Date.now() < this.#notBefore;
     return {
       state: isWaiting ? "restarting" : isWorking ? "working" : "idle",
       pid: this.#child?.pid ?? null,
@@ -129,7 +128,6 @@ export class EmbeddedTrainer implements AsyncDisposable {
       execArgv: ["--enable-source-maps"],
     });
     this.#child = child;
-    this.#startedAt = Date.now();
     for (const output of [child.stdout, child.stderr]) {
       output?.setEncoding("utf8").on("data", (text: string) => log.warn({ trainer: child.pid }, text.trim()));
     }
@@ -152,12 +150,12 @@ export class EmbeddedTrainer implements AsyncDisposable {
 
   /** @param reason null: it had nothing more to do, or was asked to end */
   async #noteEnd(reason: string | null): Promise<void> {
-    const lastedMs = Date.now() - this.#startedAt;
+    const { hasTrained } = this.#state;
     this.#child = null;
-    this.#state = { isWorking: false, residentBytes: 0 };
+    this.#state = idle;
     if (reason === null || this.#closed.signal.aborted) return;
     this.#restarts++;
-    this.#quickEnds = lastedMs > steadyMs ? 1 : this.#quickEnds + 1;
+    this.#quickEnds = hasTrained ? 1 : this.#quickEnds + 1;
     this.#notBefore = Date.now() + Math.min(longestWaitMs, firstWaitMs * 2 ** (this.#quickEnds - 1));
     this.#options.log.warn({ reason }, "the trainer ended");
     await this.#takeBack(reason).catch((err: unknown) =>

@@ -14,5 +14,6 @@ export type ToTrainer =
   | { type: "stop" };
 
 export type FromTrainer =
-  | { type: "state"; isWorking: boolean; residentBytes: number }
+  /** `hasTrained`: it took a step of a run since it was started. */
+  | { type: "state"; isWorking: boolean; hasTrained: boolean; residentBytes: number }
   | { type: "log"; line: string };

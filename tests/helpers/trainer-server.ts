@@ -23,6 +23,8 @@ export type TrainerServer = AsyncDisposable & {
   until(runId: string, isSo: (run: RunDetail) => boolean, limitMs?: number): Promise<RunDetail>;
   /** Of the trainer, or null where there is none just now. */
   trainerPid(): number | null;
+  /** Of the process that computes. */
+  stagePid(): number | null;
   /** @returns whether there was such a process */
   kill(script: "trainer.js" | "stage.js", signal: NodeJS.Signals): boolean;
   /** Ends the server, SIGKILL: without a word, and starts it again on the same data. */
@@ -46,6 +48,11 @@ export async function trainerServer({
   const settings = { PORT: String(port), TEST_TRAINER_URL: line.url, LOG_LEVEL: "info", ...env };
   let server: FakeServer = await startFakeServer(folder.path, settings);
   const admin = await apiVisitor(server.url, tokenOf(server.setupUrl));
+  const trainerPid = () => childOf(server.child.pid, "trainer.js");
+  const stagePid = () => {
+    const trainer = trainerPid();
+    return trainer === null ? null : childOf(trainer, "stage.js");
+  };
   const read = (runId: string) => admin.call.runs.get.query({ runId });
   return {
     dataFolder: folder.path,
@@ -99,10 +106,10 @@ export async function trainerServer({
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     },
-    trainerPid: () => childOf(server.child.pid, "trainer.js"),
+    trainerPid,
+    stagePid,
     kill(script, signal) {
-      const trainer = childOf(server.child.pid, "trainer.js");
-      const pid = script === "trainer.js" || trainer === null ? trainer : childOf(trainer, script);
+      const pid = script === "trainer.js" ? trainerPid() : stagePid();
       if (pid === null) return false;
       process.kill(pid, signal);
       return true;

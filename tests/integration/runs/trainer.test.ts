@@ -34,6 +34,14 @@ async function start(server: TrainerServer, change: Record<string, unknown> = {}
   return runId;
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 describe("a run on the trainer of this machine", () => {
   it("is started by the server, reports, saves, and is finished with its best checkpoint", async () => {
     await using server = await trainerServer();
@@ -89,6 +97,23 @@ describe("a run on the trainer of this machine", () => {
     expect(incidents).toMatchObject([{ payload: { what: "workerStopped" } }]);
     const saved = after.checkpoints.map(({ step }) => step);
     expect(saved.some((step) => step >= before.step && step % config.evaluateEverySteps !== 0)).toBe(true);
+  });
+
+  it("ends by itself when its server is killed, and a new trainer goes on with the run", async () => {
+    await using server = await trainerServer();
+    const runId = await start(server);
+    const before = await server.until(runId, ({ step }) => step > 25);
+    const orphans = [server.trainerPid(), server.stagePid()];
+    expect(orphans).not.toContain(null);
+    await server.restart("SIGKILL");
+    await expect
+      .poll(() => orphans.filter((pid) => pid !== null && isAlive(pid)), { timeout: 10_000 })
+      .toEqual([]);
+    const after = await server.until(runId, ({ step }) => step > before.step + 5);
+    expect(after.attempts).toBe(0);
+    expect(await server.timeline(runId, ["incident"])).toMatchObject([
+      { payload: { what: "workerReplaced" } },
+    ]);
   });
 
   it("fails with the reason after three attempts at data that do not fit, or code that crashes", async () => {
