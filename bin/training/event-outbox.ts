@@ -11,16 +11,19 @@ import { Refused } from "./protocol-client";
 type Unnumbered<E> = E extends WorkerEvent ? Omit<E, "sequence"> : never;
 export type NewEvent = Unnumbered<WorkerEvent>;
 
+/** The part of a lease that reports. */
+type Reporting = Pick<Lease, "post" | "progress">;
+
 /** Metrics of quick steps go together. */
 const gatherMs = 400;
 
 export class EventOutbox {
-  readonly #lease: Lease;
+  readonly #lease: Reporting;
   readonly #kept: WorkerEvent[] = [];
   #next: number;
   #sending: Promise<void> | null = null;
 
-  constructor(lease: Lease, nextSequence: number) {
+  constructor(lease: Reporting, nextSequence: number) {
     this.#lease = lease;
     this.#next = nextSequence;
   }
