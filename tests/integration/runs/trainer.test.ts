@@ -121,12 +121,16 @@ describe("a run on the trainer of this machine", () => {
     const unfit = await start(server, { rowLength: 8, onLongExample: "refuse" });
     const crashing = await start(server, { evaluateEverySteps: 100_000, saveEverySteps: 100_000 });
     const isOver = ({ status }: { status: string }) => status === "failed";
-    const crash = setInterval(async () => {
-      const { status, step } = await server.read(crashing);
-      if (status === "running" && step > 0) server.kill("stage.js", "SIGSEGV");
-    }, 500);
+    // While the one waits to be tried again, the other one is.
+    const crashed = await server.until(
+      crashing,
+      (run) => {
+        if (run.status === "running" && run.step > 0) server.kill("stage.js", "SIGSEGV");
+        return isOver(run);
+      },
+      110_000,
+    );
     const failed = await server.until(unfit, isOver, 110_000);
-    const crashed = await server.until(crashing, isOver, 110_000).finally(() => clearInterval(crash));
     expect(failed.attempts).toBe(3);
     expect(failed.reason).toMatch(/failed 3 times in a row.*jsonl:1 /s);
     expect(crashed.attempts).toBe(3);
