@@ -38,7 +38,7 @@ export class GraphSession implements AsyncDisposable {
 
   /** @param threads that one run may use */
   static async create(graph: Graph, { threads }: { threads: number }): Promise<GraphSession> {
-    const session = await InferenceSession.create(encodeOnnx(graph), {
+    const session = await InferenceSession.create(encodeOnnx(graph, { resultsInOrder: true }), {
       executionProviders: ["cpu"],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
