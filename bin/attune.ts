@@ -4,10 +4,13 @@ import { addAuditCommands } from "./cli/audit";
 import { addBackupCommands } from "./cli/backup";
 import { addChatCommand } from "./cli/chat";
 import { explainFailure } from "./cli/failure";
+import { addGcCommand } from "./cli/gc";
 import { addGenerateCommand } from "./cli/generate";
 import { addModelsCommands } from "./cli/models";
+import { addRunCommands } from "./cli/run";
 import { addTrainCommands } from "./cli/train";
 import { addUserCommands } from "./cli/user";
+import { addWorkerCommand } from "./cli/worker";
 
 const program = new Command("attune")
   .description("A self-hosted chat assistant that learns from the people who use it.")
@@ -19,6 +22,9 @@ addChatCommand(program);
 addGenerateCommand(program);
 addModelsCommands(program);
 addTrainCommands(program);
+addRunCommands(program);
+addWorkerCommand(program);
+addGcCommand(program);
 addUserCommands(program);
 addBackupCommands(program);
 addAuditCommands(program);

@@ -60,6 +60,10 @@ const environment = z.object({
   ATTUNE_SLOTS: withDefault(integer(1, 256), "8"),
   /** A worker that is silent for this long has lost its run. */
   ATTUNE_LEASE_SECONDS: withDefault(integer(1, 3_600), "60"),
+  /** off: this machine trains nothing itself; workers elsewhere may. */
+  ATTUNE_TRAINER: withDefault(z.enum(["on", "off"]), "on"),
+  /** Threads of runs that this machine's trainer claims first; left out: see `defaultTrainerThreads`. */
+  ATTUNE_TRAINER_THREADS: optional(integer(1, 64)),
   /** A mirror of the model hub. */
   HF_ENDPOINT: optional(httpUrl),
   HF_TOKEN: optional(z.string()),
@@ -101,6 +105,11 @@ export function processEnv(): Env {
 /** Threads the engine gets when ATTUNE_THREADS is not set: the cores this process may use. */
 export function defaultThreads(): number {
   return Math.max(1, os.availableParallelism());
+}
+
+/** Half of the cores, so that chat keeps the rest; more than eight only make rounding differ between machines. */
+export function defaultTrainerThreads(): number {
+  return Math.min(8, Math.max(1, Math.floor(os.availableParallelism() / 2)));
 }
 
 /** The address to print and to build links with; `port` is the one really bound, where PORT is 0. */

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Answers } from "./generation/answers";
 import type { Generation, GenerationObserver } from "./generation/generation";
+import type { TrainerStatus } from "./runs/embedded-trainer";
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -86,6 +87,33 @@ export class Metrics {
     });
   }
 
+  /** Gauges of the trainer that this process starts. */
+  watchTrainer(status: () => TrainerStatus): void {
+    const gauges: [string, string, (now: TrainerStatus) => number][] = [
+      [
+        "attune_trainer_working",
+        "1 while the trainer of this machine trains",
+        ({ state }) => Number(state === "working"),
+      ],
+      ["attune_trainer_restarts", "Trainer processes that ended unasked", ({ restarts }) => restarts],
+      [
+        "attune_trainer_resident_bytes",
+        "Resident memory of the trainer's processes",
+        ({ residentBytes }) => residentBytes,
+      ],
+    ];
+    for (const [name, help, read] of gauges) {
+      new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        collect() {
+          this.set(read(status()));
+        },
+      });
+    }
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
   }
@@ -97,7 +125,7 @@ export class Metrics {
 
 /** Few values, whatever people ask for: a label per path would grow without end. */
 function areaOf(path: string): string {
-  const area = /^\/api\/(trpc|auth|v1|control|healthz|metrics)(\/|$)/.exec(path)?.[1];
+  const area = /^\/api\/(trpc|auth|v1|control|worker|healthz|metrics)(\/|$)/.exec(path)?.[1];
   if (area) return area;
   return path.startsWith("/_next/") ? "assets" : "pages";
 }

@@ -5,12 +5,15 @@ import type { ConversationChanges } from "./generation/conversation-changes";
 import type { Generation } from "./generation/generation";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
+import type { TrainerStatus } from "./runs/embedded-trainer";
 
 export type ProcessState = {
   /** Null until it is opened; `next build` never opens it. */
   db: Db | null;
   /** Null in a process that serves no chat (CLI, `next build`). */
   chat: ChatServices | null;
+  /** The trainer of this machine; null where none is started (CLI, ATTUNE_TRAINER=off). */
+  trainer: { status(): TrainerStatus } | null;
   /** `draining`: running answers may finish, new ones are refused. */
   phase: "starting" | "serving" | "draining";
   /** What the CLI must show to /api/control; null where no server runs. */
@@ -34,6 +37,7 @@ export function processState(): ProcessState {
   globalThis.attuneProcess ??= {
     db: null,
     chat: null,
+    trainer: null,
     phase: "starting",
     controlToken: null,
     startedAt: new Date(),

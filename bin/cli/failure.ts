@@ -1,6 +1,8 @@
 /** @file How a command fails: one message with fact and remedy, and an exit code that scripts can read. */
 import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
+import { DataFileError } from "@/model/data/read-lines";
 import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
+import { ConfigError } from "@/model/train/run-config";
 import { BackupError } from "@/server/db/backup";
 import { DataFolderLockedError } from "@/server/db/data-folder-lock";
 import { DatabaseVersionError } from "@/server/db/migrate-database";
@@ -24,6 +26,8 @@ export class CommandFailure extends Error {
 /** Errors whose message is written for people; of any other the stack is worth more. */
 const plainErrors = [
   CommandFailure,
+  ConfigError,
+  DataFileError,
   ModelSourceError,
   SourceUnavailableError,
   UnsupportedModelError,

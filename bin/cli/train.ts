@@ -1,5 +1,4 @@
 /** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
-import fs from "node:fs/promises";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
@@ -18,6 +17,7 @@ import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/tra
 import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
 import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
+import { readJsonFile } from "./settings-file";
 
 type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
 
@@ -74,12 +74,15 @@ async function train<S extends z.ZodObject>(
     return;
   }
   try {
-    const config = parseConfig(schema, await readConfig(flags.config), flags.set);
+    const config = parseConfig(schema, await readJsonFile(flags.config), flags.set);
     if (!flags.json) console.log(`Settings, defaults included:\n${JSON.stringify(config, null, 2)}`);
     using stop = interruptible();
     const onEvent = flags.json
       ? () => {}
-      : (event: RunEvent | DataEvent) => console.log(describeEvent(event));
+      : (event: RunEvent | DataEvent) => {
+          const text = describeEvent(event);
+          if (text !== null) console.log(text);
+        };
     const summary = await run(config, { onEvent, signal: stop.signal });
     if (flags.json) console.log(JSON.stringify(summary));
     else console.log(describeEnd(summary));
@@ -116,19 +119,8 @@ function describeEnd(summary: RunSummary): string {
 
 const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
 
-async function readConfig(file: string | undefined): Promise<unknown> {
-  if (file === undefined) return {};
-  const text = await fs.readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ConfigError(`${file} cannot be read`, { cause });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ConfigError(`${file} is not JSON`, { cause });
-  }
-}
-
-function describeEvent(event: RunEvent | DataEvent): string {
+/** Null: nothing a person would read. */
+function describeEvent(event: RunEvent | DataEvent): string | null {
   switch (event.type) {
     case "data": {
       const named = event.leftOut
@@ -150,6 +142,8 @@ function describeEvent(event: RunEvent | DataEvent): string {
       return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
     case "sample":
       return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
+    case "phase":
+      return null;
     case "saved":
       return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }

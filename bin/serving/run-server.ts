@@ -1,23 +1,33 @@
 /** @file The life of the web process: open, migrate, load, serve, drain, close. In this order, and back. */
 import fs from "node:fs/promises";
+import path from "node:path";
 import { newControlToken, removeServerFile, writeServerFile } from "@/server/boot/server-file";
 import { startChat } from "@/server/boot/start-chat";
 import { type PageHandler, startWebServer, type WebServerOptions } from "@/server/boot/web-server";
+import type { Db } from "@/server/db/db";
 import { openDatabase } from "@/server/db/open-database";
 import { prepareDatabase } from "@/server/db/prepare-database";
 import { scheduleBackups } from "@/server/db/schedule-backups";
 import { sweepConversations } from "@/server/domain/conversations-sweep";
 import { ensureSetupLink } from "@/server/domain/setup";
-import { type Env, publicUrl } from "@/server/env";
+import { defaultTrainerThreads, type Env, publicUrl } from "@/server/env";
 import { log } from "@/server/log";
 import type { EnsuredModel } from "@/server/models/ensure-model";
 import { type ChatServices, processState } from "@/server/process-state";
+import { EmbeddedTrainer } from "@/server/runs/embedded-trainer";
 import { startUpkeep } from "@/server/runs/upkeep";
+import { removeAbandoned } from "../training/work-folder";
 
 export type ServerParts = {
   env: Env;
   /** The compiled engine: dist/engine.js. */
   engineEntry: string;
+  /** The compiled trainer: dist/trainer.js; null: this process starts none. */
+  trainer: {
+    entry: string;
+    /** Where it reaches this server, if not at the address it is given: a proxy may stand between. */
+    url?: string;
+  } | null;
   findModel: (env: Env) => Promise<EnsuredModel>;
   /** Makes the handler of all requests, once everything it needs is up. */
   preparePages: () => Promise<Pages>;
@@ -68,6 +78,9 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     dataFolder: env.ATTUNE_DATA,
     leaseSeconds: env.ATTUNE_LEASE_SECONDS,
   });
+  await using trainer = await startTrainer(parts, opened.db, web.port);
+  if (trainer) chat.metrics.watchTrainer(() => trainer.status());
+  state.trainer = trainer;
   const sweepOnce = () => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
   };
@@ -90,10 +103,29 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   state.phase = "draining";
   clearInterval(sweep);
   chat.generation.refuseNew();
-  const interrupted = await drain(chat);
+  const [interrupted] = await Promise.all([drain(chat), trainer?.[Symbol.asyncDispose]()]);
   log.info({ interrupted }, "stopping");
   await web.close(closeMs);
   removeServerFile(env.ATTUNE_DATA);
+}
+
+async function startTrainer(
+  { env, trainer }: ServerParts,
+  db: Db,
+  port: number,
+): Promise<EmbeddedTrainer | null> {
+  const folder = path.join(env.ATTUNE_DATA, "trainer");
+  // Data that a killed trainer left; a person's rows may have been erased since.
+  await removeAbandoned(folder);
+  if (!trainer || env.ATTUNE_TRAINER === "off") return null;
+  return EmbeddedTrainer.start({
+    db,
+    entry: trainer.entry,
+    url: trainer.url ?? publicUrl({ HOST: env.HOST, PORT: port, ATTUNE_URL: undefined }),
+    folder,
+    threads: env.ATTUNE_TRAINER_THREADS ?? defaultTrainerThreads(),
+    log,
+  });
 }
 
 /** Chat answers and API requests may finish; what has not is stored as interrupted. @returns how many answers were cut */

@@ -16,14 +16,24 @@ const transcriptSchema = z
   .object({ messages: z.array(z.object({ role: filled, content: filled })).min(1) })
   .transform(({ messages }) => messages.map(({ role, content }) => `${role}\n${content}`).join("\n"));
 
+/** Where a document of JSONL stands. */
+export type DocumentPlace = { file: string; line: number };
+
+export type Documents = {
+  documents: string[];
+  /** One for each document; null where it was cut out of a text file. */
+  places: (DocumentPlace | null)[];
+  problems: LineProblem[];
+  sha256: string;
+};
+
 /**
  * Nothing is thrown for a bad line: it is left out, and what to do about it is the caller's to say.
  * @throws DataFileError when a file cannot be read
  */
-export async function readDocuments(
-  files: readonly string[],
-): Promise<{ documents: string[]; problems: LineProblem[]; sha256: string }> {
+export async function readDocuments(files: readonly string[]): Promise<Documents> {
   const documents: string[] = [];
+  const places: Documents["places"] = [];
   const problems: LineProblem[] = [];
   const hash = createHash("sha256");
   for (const file of files) {
@@ -34,17 +44,21 @@ export async function readDocuments(
       return text === null ? [] : [{ line, text }];
     });
     if (!file.endsWith(".jsonl")) {
-      documents.push(...cutAtLineEnds(readable.map(({ text }) => text).join("")));
+      const cut = cutAtLineEnds(readable.map(({ text }) => text).join(""));
+      documents.push(...cut);
+      places.push(...cut.map(() => null));
       continue;
     }
     for (const { line, text } of readable) {
       if (text.trim() === "") continue;
       const read = readDocumentLine(text);
-      if ("text" in read) documents.push(read.text);
-      else problems.push({ file, line, reason: read.reason });
+      if ("text" in read) {
+        documents.push(read.text);
+        places.push({ file, line });
+      } else problems.push({ file, line, reason: read.reason });
     }
   }
-  return { documents, problems, sha256: hash.digest("hex") };
+  return { documents, places, problems, sha256: hash.digest("hex") };
 }
 
 /** One line of JSONL as the document it holds. */

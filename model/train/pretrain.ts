@@ -13,8 +13,13 @@ import type { PretrainConfig } from "./pretrain-config";
 import { isThere } from "./run-checkpoints";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
-import type { SamplePrompt } from "./sample-text";
-import { type RunEvent, type RunSummary, trainLanguageModel } from "./train-language-model";
+import type { SamplePrompt, SampleSource } from "./sample-text";
+import {
+  type RunEvent,
+  type RunSummary,
+  type StageOptions,
+  trainLanguageModel,
+} from "./train-language-model";
 import { type DataEvent, refuseIf, UnfitDataError } from "./unfit-data";
 
 export type PretrainSummary = RunSummary & {
@@ -29,7 +34,7 @@ export type PretrainSummary = RunSummary & {
 /** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, VocabularyTooLargeError, DivergedError */
 export async function runPretrain(
   config: PretrainConfig,
-  { onEvent, signal }: { onEvent: (event: RunEvent | DataEvent) => void; signal?: AbortSignal },
+  { onEvent, signal, onSaved, facts: given }: StageOptions<RunEvent | DataEvent>,
 ): Promise<PretrainSummary> {
   const { architecture, initializerRange, seed } = config;
   const rowLength = config.rowLength ?? Math.min(512, architecture.contextLength);
@@ -40,21 +45,23 @@ export async function runPretrain(
   }
 
   // 1. Documents, some of them held out whole; what is unfit is named by file and line.
-  const { documents, problems, sha256 } = await readDocuments(config.data);
+  const { documents, places, problems, sha256 } = await readDocuments(config.data);
   refuseIf(config.onBadLine === "refuse", problems);
   const heldOut = heldOutPlaces(seed, documents.length, config.validationShare);
   const heldOutTexts = documents.filter((_, at) => heldOut.has(at));
+  const heldOutSources = places.filter((_, at) => heldOut.has(at));
   const trainingTexts = documents.filter((_, at) => !heldOut.has(at));
   if (trainingTexts.length === 0) throw new UnfitDataError("There is no text to train on.");
 
   // 2. A tokenizer, and new weights; made once for the run's folder.
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
+  const datasetSha256 = given?.datasetSha256 ?? sha256;
   const tokenizerFrom = await findTokenizer(config);
   await claimRunFolder(config.output, {
     stage: "pretrain",
     settings,
-    datasetSha256: sha256,
+    datasetSha256,
     base: tokenizerFrom?.id ?? null,
   });
   const source = tokenizerFrom ?? (await tokenizerOfText(config, trainingTexts));
@@ -62,8 +69,8 @@ export async function runPretrain(
     name: config.name,
     stage: "pretrain",
     parent: null,
-    run: null,
-    datasetSha256: sha256,
+    run: given?.run ?? null,
+    datasetSha256,
     sourceRevision: null,
     threadCount: threads,
   } as const;
@@ -76,8 +83,11 @@ export async function runPretrain(
   onEvent({ type: "data", training: training.length, validation: validation.length, leftOut: problems });
 
   // 4. The run.
-  const samplePrompts = promptsOf(base.tokenizer, config.samplePrompts ?? beginnings(heldOutTexts));
-  const input = { base, training, validation, samplePrompts, onEvent, signal, facts };
+  const samplePrompts = promptsOf(
+    base.tokenizer,
+    config.samplePrompts?.map((text) => ({ text, source: null })) ?? beginnings(heldOutTexts, heldOutSources),
+  );
+  const input = { base, training, validation, samplePrompts, onEvent, onSaved, signal, facts };
   const summary = await trainLanguageModel(settings, input);
   const { validationLoss } = summary;
   return {
@@ -116,14 +126,15 @@ async function tokenizerOfText(
 }
 
 /** About the first forty characters of three documents, cut between words. */
-function beginnings(texts: readonly string[]): string[] {
-  return texts
-    .slice(0, 3)
-    .map((text) => /^.{0,40}(?=\s)/su.exec(text.trimStart())?.[0].trimEnd() || text.slice(0, 40));
+function beginnings(texts: readonly string[], sources: readonly (SampleSource | null)[]) {
+  return texts.slice(0, 3).map((text, i) => ({
+    text: /^.{0,40}(?=\s)/su.exec(text.trimStart())?.[0].trimEnd() || text.slice(0, 40),
+    source: sources[i] ?? null,
+  }));
 }
 
-function promptsOf(tokenizer: Tokenizer, texts: readonly string[]): SamplePrompt[] {
-  return texts.map((text) => ({ text, tokens: tokenizer.encode(text) }));
+function promptsOf(tokenizer: Tokenizer, prompts: readonly Omit<SamplePrompt, "tokens">[]): SamplePrompt[] {
+  return prompts.map((prompt) => ({ ...prompt, tokens: tokenizer.encode(prompt.text) }));
 }
 
 /**

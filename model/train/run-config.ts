@@ -137,7 +137,8 @@ function nearestSetting(name: string, known: readonly string[]): string {
   return known.toSorted((a, b) => distance(a) - distance(b))[0] ?? "";
 }
 
-function applyOverrides(json: unknown, overrides: readonly string[]): unknown {
+/** @param overrides as those of `parseConfig`. @throws ConfigError for one that is no key=value */
+export function applyOverrides(json: unknown, overrides: readonly string[]): Record<string, unknown> {
   const config: Record<string, unknown> = structuredClone(
     z.record(z.string(), z.unknown()).parse(json ?? {}),
   );

@@ -7,7 +7,14 @@ import { Scheduler } from "../runtime/scheduler";
 import { Sequence } from "../runtime/sequence";
 
 /** What people read, and what the model does. */
-export type SamplePrompt = { text: string; tokens: readonly number[] };
+export type SamplePrompt = {
+  text: string;
+  tokens: readonly number[];
+  /** The line of data it was taken from; null: it was given. */
+  source: SampleSource | null;
+};
+
+export type SampleSource = { file: string; line: number };
 
 export type SampleOptions = {
   /** Longest response. */

@@ -14,7 +14,12 @@ import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
 import type { SamplePrompt } from "./sample-text";
 import type { SftConfig } from "./sft-config";
-import { type RunEvent, type RunSummary, trainLanguageModel } from "./train-language-model";
+import {
+  type RunEvent,
+  type RunSummary,
+  type StageOptions,
+  trainLanguageModel,
+} from "./train-language-model";
 import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
 
 export type SftEvent = RunEvent | DataEvent;
@@ -23,7 +28,7 @@ export type SftSummary = RunSummary & { stage: "sft"; training: number; validati
 /** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, DivergedError */
 export async function runSft(
   config: SftConfig,
-  { onEvent, signal }: { onEvent: (event: SftEvent) => void; signal?: AbortSignal },
+  { onEvent, signal, onSaved, facts }: StageOptions<SftEvent>,
 ): Promise<SftSummary> {
   // 1. The base: its tokenizer, its chat template, its context.
   using base = await openBase(config.model);
@@ -53,7 +58,8 @@ export async function runSft(
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const lora = config.lora && { ...config.lora, targets: config.lora.targets ?? everyLayer(base.config) };
   const settings = { ...config, stage: "sft", rowLength, threads, lora } as const;
-  const datasetSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
+  const ownSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
+  const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
   await claimRunFolder(config.output, { stage: "sft", settings, datasetSha256, base: base.id });
   const summary = await trainLanguageModel(settings, {
     base,
@@ -66,11 +72,12 @@ export async function runSft(
     samplePrompts: samplePrompts(base, config, validation),
     onEvent,
     signal,
+    onSaved,
     facts: {
       name: config.name,
       stage: "sft",
       parent: base.id,
-      run: null,
+      run: facts?.run ?? null,
       datasetSha256,
       sourceRevision: null,
       threadCount: threads,
@@ -114,12 +121,16 @@ function samplePrompts(
   { samplePrompts: configured, sampleTokens }: SftConfig,
   validation: readonly Demonstration[],
 ): SamplePrompt[] {
-  const conversations: ConversationMessage[][] =
-    configured?.map((content) => [{ role: "user", content }]) ??
-    validation.slice(0, 3).map(({ messages }) => messages.slice(0, -1));
+  const conversations: (Pick<SamplePrompt, "source"> & { messages: ConversationMessage[] })[] =
+    configured?.map((content) => ({ messages: [{ role: "user", content }], source: null })) ??
+    validation.slice(0, 3).map(({ messages, file, line }) => ({
+      messages: messages.slice(0, -1),
+      source: { file, line },
+    }));
   const { contextLength } = config;
   const reserveTokens = Math.min(sampleTokens, Math.floor(contextLength / 2));
-  return conversations.map((messages) => ({
+  return conversations.map(({ messages, source }) => ({
+    source,
     text: messages.at(-1)?.content ?? "",
     tokens: renderConversation(tokenizer, chatTemplate, messages, { contextLength, reserveTokens }).tokens,
   }));

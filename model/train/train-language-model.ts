@@ -15,7 +15,7 @@ import { createLora } from "./lora";
 import { isSpike, withLoss } from "./loss-spikes";
 import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
 import { settingsWithoutPaths } from "./run-folder";
-import { type SamplePrompt, sampleText } from "./sample-text";
+import { type SamplePrompt, type SampleSource, sampleText } from "./sample-text";
 import { saveCheckpoint } from "./save-checkpoint";
 import { Speed } from "./speed";
 import { Trainer } from "./trainer";
@@ -72,7 +72,9 @@ export type RunEvent =
   | { type: "skipped"; step: number; loss: number; reason: SkipReason }
   | { type: "evaluated"; step: number; validationLoss: number }
   /** What the model says at this step. */
-  | { type: "sample"; step: number; prompt: string; response: string }
+  | { type: "sample"; step: number; prompt: string; response: string; source: SampleSource | null }
+  /** A part of the work besides the steps, and how long it took. */
+  | { type: "phase"; step: number; name: "evaluate" | "save" | "sample"; seconds: number }
   | { type: "saved"; step: number; folder: string; isBest: boolean };
 
 export type SkipReason = "nonFinite" | "spike";
@@ -113,7 +115,22 @@ function skipsInARow({ skippedSteps, step }: TrainingState): number {
   return skips % skipsBeforePause;
 }
 
-export type RunInput = {
+/** Whose run it is, where a server keeps count: every checkpoint's manifest says so. */
+export type RunFacts = { run: string; datasetSha256: string };
+
+export type StageOptions<Event> = {
+  onEvent: (event: Event) => void;
+  /** Aborting saves a checkpoint and ends; the same call goes on from there. */
+  signal?: AbortSignal | undefined;
+  /** Left out: no server's, and the data are told by the sha256 of their files. */
+  facts?: RunFacts | undefined;
+  /** Waited for after each save; until it resolves the folder stays. */
+  onSaved?: ((saved: SavedCheckpoint) => Promise<void>) | undefined;
+};
+
+export type SavedCheckpoint = { step: number; folder: string; isBest: boolean };
+
+export type RunInput = Omit<StageOptions<RunEvent>, "facts"> & {
   base: Checkpoint;
   training: readonly Example[];
   validation: readonly Example[];
@@ -121,9 +138,6 @@ export type RunInput = {
   mix?: { examples: readonly Example[]; share: number } | null;
   samplePrompts: readonly SamplePrompt[];
   facts: CheckpointFacts;
-  onEvent: (event: RunEvent) => void;
-  /** Aborting saves a checkpoint and ends; the same call goes on from there. */
-  signal?: AbortSignal | undefined;
 };
 
 /** Long, in numbered steps: this is the script of a run. */
@@ -182,13 +196,23 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   }
 
   const folderOf = (step: number) => checkpointFolder(checkpoints, step);
-  const save = async () => {
+  const timed = async (name: Extract<RunEvent, { type: "phase" }>["name"], work: () => Promise<void>) => {
+    const startedAt = performance.now();
+    await work();
+    onEvent({ type: "phase", step: state.step, name, seconds: (performance.now() - startedAt) / 1000 });
+  };
+  const writeState = async () => {
     const folder = folderOf(state.step);
     state.optimizerSteps = trainer.optimizer.stepCount;
     state.epoch = state.step < totalSteps ? order.place(state.step).epoch : settings.epochs;
     await saveCheckpoint(folder, { base, trainer, facts, state });
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
-    onEvent({ type: "saved", step: state.step, folder, isBest: state.best?.step === state.step });
+  };
+  const save = async () => {
+    await timed("save", writeState);
+    const saved = { step: state.step, folder: folderOf(state.step), isBest: state.best?.step === state.step };
+    onEvent({ type: "saved", ...saved });
+    await input.onSaved?.(saved);
   };
   const respond = (from: string) => {
     if (settings.sampleTokens === 0 || input.samplePrompts.length === 0) return Promise.resolve([]);
@@ -202,20 +226,25 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     responses.set(from, known);
     return known;
   };
-  const sample = async () => {
+  const askPrompts = async () => {
     // Before the first step the checkpoint says what the base says.
     const folder = state.step === 0 ? base.folder : folderOf(state.step);
-    for (const [i, response] of (await responsesOf(folder)).entries())
-      onEvent({ type: "sample", step: state.step, prompt: input.samplePrompts[i]?.text ?? "", response });
+    for (const [i, response] of (await responsesOf(folder)).entries()) {
+      const { text: prompt = "", source = null } = input.samplePrompts[i] ?? {};
+      onEvent({ type: "sample", step: state.step, prompt, response, source });
+    }
   };
-  const evaluate = async () => {
-    if (validation.length === 0) return;
+  const sample = () => timed("sample", askPrompts);
+  const measure = async () => {
     const validationLoss = await trainer.evaluate(validation);
     const isNumber = Number.isFinite(validationLoss);
     if (isNumber && validationLoss < (state.best?.validationLoss ?? Number.POSITIVE_INFINITY))
       state.best = { step: state.step, validationLoss };
     state.validationLoss = isNumber ? validationLoss : null;
     onEvent({ type: "evaluated", step: state.step, validationLoss });
+  };
+  const evaluate = async () => {
+    if (validation.length > 0) await timed("evaluate", measure);
   };
 
   // 3. Where it starts from, as a baseline; the first checkpoint is then already something to go back to.

@@ -8,6 +8,7 @@ import { AppError } from "../errors";
 import { listModels, removeModel } from "../models/model-library";
 import { roles } from "../permissions";
 import type { ChatServices } from "../process-state";
+import { runCommands, runHandlers } from "../runs/run-commands";
 import { verifyAudit } from "./audit";
 import { describeUse, pointChannel, writeChannel } from "./channels";
 import { markDeleted, registerCheckpoint } from "./checkpoints";
@@ -42,6 +43,7 @@ export const controlCommand = z.discriminatedUnion("command", [
     target: z.string().refine(path.isAbsolute, "must be absolute").nullable().default(null),
   }),
   z.object({ command: z.literal("status") }),
+  ...runCommands,
 ]);
 
 export type ControlCommand = z.infer<typeof controlCommand>;
@@ -98,6 +100,7 @@ const handlers: {
     });
     return { folder, sizeBytes };
   },
+  ...runHandlers,
   async status({ chat }) {
     return { engines: chat?.generation.status() ?? [], answers: chat?.answers.count ?? 0 };
   },

@@ -3,6 +3,7 @@ import fs from "node:fs/promises";
 import { sql } from "drizzle-orm";
 import { log } from "../log";
 import type { ProcessState } from "../process-state";
+import type { TrainerStatus } from "../runs/embedded-trainer";
 import { liveChannel } from "./channels";
 
 export type Health = {
@@ -11,6 +12,8 @@ export type Health = {
   database: "ok" | "failing";
   /** State of the live policy's engine. */
   engine: "ready" | "loading" | "restarting" | "failed" | "none";
+  /** The trainer of this machine; it starts when there is a run for it. */
+  trainer: TrainerStatus["state"] | "off";
   disk: { status: "ok" | "full"; freeMegabytes: number };
 };
 
@@ -27,6 +30,7 @@ export async function readHealth(state: ProcessState, dataFolder: string): Promi
     status: state.phase === "serving" ? (isFailing ? "failing" : "ok") : state.phase,
     database,
     engine,
+    trainer: state.trainer?.status().state ?? "off",
     disk: { status: disk, freeMegabytes: Math.floor(freeBytes / 1e6) },
   };
 }

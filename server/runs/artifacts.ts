@@ -83,6 +83,16 @@ export async function findLastState(db: Db, runId: string): Promise<string | nul
   return row?.id ?? null;
 }
 
+/** The checkpoint that the run would end with as things stand. */
+export async function findBest(db: Db, runId: string): Promise<string | null> {
+  const [row] = await db
+    .select({ id: checkpoints.id })
+    .from(checkpoints)
+    .where(and(eq(checkpoints.runId, runId), eq(checkpoints.isBest, true), isNull(checkpoints.deletedAt)))
+    .limit(1);
+  return row?.id ?? null;
+}
+
 export function toOffer({ id, name, step, files }: CheckpointPlace): CheckpointOffer {
   return { id, name, step, files };
 }

@@ -4,7 +4,7 @@ import { runs, workers } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { measureLines, readDataset } from "../domain/datasets";
 import { notify } from "../domain/notifications";
-import { findLastState, locateFiles, toOffer } from "./artifacts";
+import { findBest, findLastState, locateFiles, toOffer } from "./artifacts";
 import { leaseEnd, loseLease, type WorkerCall } from "./lease";
 import {
   type CheckpointOffer,
@@ -174,6 +174,7 @@ function pinThreads(config: unknown, threads: number): Record<string, unknown> {
 async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: RunRow): Promise<RunOffer> {
   const datasets = await describeDatasets(db, run.id);
   const stateId = await findLastState(db, run.id);
+  const bestId = stateId === null ? null : await findBest(db, run.id);
   const hasParent = isTrainable(run.stage) && stageSettings[run.stage].hasParent;
   return {
     id: run.id,
@@ -193,6 +194,7 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
     base: await describeCheckpoint(db, run.baseCheckpointId, dataFolder),
     datasets,
     resume: await describeCheckpoint(db, stateId, dataFolder),
+    best: await describeCheckpoint(db, bestId === stateId ? null : bestId, dataFolder),
   };
 }
 

@@ -32,7 +32,8 @@ export type NewRun = {
   clonedFromId?: string | undefined;
 };
 
-export type Act = { actorId: string; dataFolder: string };
+/** `actorId` null: from the command line. */
+export type Act = { actorId: string | null; dataFolder: string };
 
 /**
  * @returns the new run's id
@@ -115,7 +116,7 @@ async function checkDatasets(db: Db, run: NewRun): Promise<void> {
   }
 }
 
-type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string };
+type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string | null };
 
 async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
   const { name, stage, config, baseCheckpointId, priority, requirements, clonedFromId, actorId } = run;

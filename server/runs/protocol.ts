@@ -113,6 +113,8 @@ export const runOffer = z.object({
   datasets: z.array(datasetOffer),
   /** The last checkpoint with a training state; null: start at the beginning. */
   resume: checkpointOffer.nullable(),
+  /** The run's best checkpoint, where it is another one: what the run is for may lie behind. Its state is not needed. */
+  best: checkpointOffer.nullable().default(null),
 });
 export type RunOffer = z.infer<typeof runOffer>;
 

@@ -41,7 +41,7 @@ export async function* watchRun(
     let cursor = readCursor(lastEventId) ?? (await readRunSummary(db, runId)).cursor;
     do {
       for (;;) {
-        const { update, upTo } = await readUpdate(db, runId, cursor);
+        const { update, upTo } = await readRunUpdate(db, runId, cursor);
         cursor = upTo;
         yield tracked(String(cursor), update);
         if (!update.isCatchingUp || signal?.aborted) break;
@@ -58,7 +58,12 @@ function readCursor(lastEventId: string | null): number | null {
   return lastEventId !== null && /^\d{1,9}$/.test(lastEventId) ? Number(lastEventId) : null;
 }
 
-async function readUpdate(db: Db, runId: string, after: number) {
+/** What is new since the number `after`, and where that leads. @throws {AppError} NOT_FOUND */
+export async function readRunUpdate(
+  db: Db,
+  runId: string,
+  after: number,
+): Promise<{ update: RunUpdate; upTo: number }> {
   const run = await readRunSummary(db, runId);
   const upTo = Math.max(after, Math.min(run.cursor, after + numbersPerUpdate));
   const events = await db

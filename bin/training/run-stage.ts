@@ -1,0 +1,93 @@
+/** @file The process that computes: one stage, told over IPC. Knows no server; its worker does the talking, so that it may block. */
+import {
+  CorruptFileError,
+  DiskFullError,
+  isDiskFull,
+  NotAModelError,
+  UnsupportedModelError,
+} from "@/model/checkpoint/errors";
+import { DataFileError } from "@/model/data/read-lines";
+import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
+import { UnknownTargetError } from "@/model/train/lora";
+import { UnfitBaseError } from "@/model/train/open-base";
+import { runPretrain } from "@/model/train/pretrain";
+import { pretrainConfigSchema } from "@/model/train/pretrain-config";
+import { ConfigError, parseConfig } from "@/model/train/run-config";
+import { RunFolderError } from "@/model/train/run-folder";
+import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
+import { runSft } from "@/model/train/sft";
+import { sftConfigSchema } from "@/model/train/sft-config";
+import { DivergedError, type RunSummary, type StageOptions } from "@/model/train/train-language-model";
+import { UnfitDataError } from "@/model/train/unfit-data";
+import type { TrainableStage } from "@/server/runs/stage-settings";
+import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
+
+type Stage = (config: unknown, options: StageOptions<StageEvent>) => Promise<RunSummary>;
+
+const stages: Record<TrainableStage, Stage> = {
+  pretrain: (config, options) => runPretrain(parseConfig(pretrainConfigSchema, config), options),
+  sft: (config, options) => runSft(parseConfig(sftConfigSchema, config), options),
+};
+
+/** Facts about what was given, each with a message for people. */
+const unfitErrors = [
+  ConfigError,
+  CorruptFileError,
+  DataFileError,
+  NotAModelError,
+  RunFolderError,
+  UnfitBaseError,
+  UnfitDataError,
+  UnknownTargetError,
+  UnsupportedModelError,
+  VocabularyTooLargeError,
+];
+
+/** Runs what the parent process asks for, and ends with it. Call once, first thing, in a forked process. */
+export function runStageProcess(): void {
+  // Ctrl-C reaches the whole process group; the worker decides.
+  process.on("SIGINT", () => {}).on("SIGTERM", () => {});
+  process.on("disconnect", () => process.exit(1));
+  const stopping = new AbortController();
+  let taken = () => {};
+  process.on("message", (message: ToStage) => {
+    if (message.type === "stop") stopping.abort();
+    else if (message.type === "taken") taken();
+    else void run(message.task);
+  });
+
+  async function run({ stage, config, facts }: StageTask): Promise<void> {
+    const last = await stages[stage](config, {
+      facts,
+      signal: stopping.signal,
+      onEvent: (event) => send({ type: "event", event }),
+      async onSaved(saved) {
+        const isTaken = new Promise<void>((resolve) => {
+          taken = resolve;
+        });
+        send({ type: "saved", saved });
+        await isTaken;
+      },
+    }).then(
+      (summary): FromStage => ({ type: "ended", summary }),
+      (error: unknown): FromStage => ({ type: "failed", failure: toFailure(error) }),
+    );
+    // The last message must have left before the process does.
+    process.send?.(last, () => process.exit(0));
+  }
+}
+
+function send(message: FromStage): void {
+  if (process.connected) process.send?.(message);
+}
+
+function toFailure(error: unknown): StageFailure {
+  if (!(error instanceof Error)) return { kind: "code", message: String(error) };
+  const { message } = error;
+  if (error instanceof DivergedError) return { kind: "diverged", message };
+  if (error instanceof CheckpointNotSavedError || error instanceof DiskFullError || isDiskFull(error)) {
+    return { kind: "diskFull", message };
+  }
+  if (unfitErrors.some((known) => error instanceof known)) return { kind: "unfit", message };
+  return { kind: "code", message: error.stack ?? message };
+}

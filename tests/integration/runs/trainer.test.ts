@@ -1,0 +1,137 @@
+/** @file Runs by the real trainer process of a real server: pause, resume, cancel, data that do not fit, code that fails. */
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { tinyModelFolder } from "../../helpers/tiny-model";
+import { type TrainerServer, trainerServer } from "../../helpers/trainer-server";
+
+const rows = Array.from({ length: 40 }, (_, i) => ({
+  prompt: `What comes after ${i}?`,
+  response: `After ${i} comes ${i + 1}.`,
+}));
+
+/** Quick steps on the tiny model, and many of them. */
+const config = {
+  epochs: 40,
+  rowLength: 64,
+  rowsPerBatch: 2,
+  lora: { rank: 2 },
+  evaluateEverySteps: 20,
+  sampleTokens: 4,
+  threads: 1,
+};
+
+async function start(server: TrainerServer, change: Record<string, unknown> = {}): Promise<string> {
+  const baseCheckpointId = await server.register(tinyModelFolder);
+  const datasetId = await server.upload(rows);
+  const { runId } = await server.admin.call.runs.create.mutate({
+    name: "Counting",
+    stage: "sft",
+    config: { ...config, ...change },
+    baseCheckpointId,
+    datasets: [{ datasetId }],
+  });
+  return runId;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe("a run on the trainer of this machine", () => {
+  it("is started by the server, reports, saves, and is finished with its best checkpoint", async () => {
+    await using server = await trainerServer();
+    expect(server.trainerPid()).toBeNull();
+    const runId = await start(server, { epochs: 2 });
+    const run = await server.until(runId, ({ status }) => status === "finished" || status === "failed");
+    expect(run).toMatchObject({ status: "finished", step: run.totalSteps, attempts: 0 });
+    expect(run.checkpoints.filter(({ isBest }) => isBest)).toHaveLength(1);
+    const timeline = await server.timeline(runId);
+    const samples = timeline.filter(({ kind }) => kind === "sample");
+    expect(samples.length).toBeGreaterThan(0);
+    // Each prompt names the row it was taken from, so that it is erased with it.
+    expect(samples.every(({ payload }) => "source" in payload && payload.source !== null)).toBe(true);
+    expect(new Set(timeline.flatMap(({ payload }) => ("name" in payload ? [payload.name] : [])))).toEqual(
+      new Set(["load", "evaluate", "save", "sample", "upload"]),
+    );
+    const [metrics] = await server.admin.call.runs.metrics.query({ runIds: [runId] });
+    expect(metrics?.lastStep).toBe(run.totalSteps);
+  });
+
+  it("is paused with everything saved, goes on, and can be cancelled", async () => {
+    await using server = await trainerServer({ env: { ATTUNE_LEASE_SECONDS: "8" } });
+    const { runs } = server.admin.call;
+    const runId = await start(server);
+    await server.until(runId, ({ step }) => step > 25);
+    await runs.pause.mutate({ runId });
+    const paused = await server.until(runId, ({ status }) => status === "paused");
+    expect(paused.checkpoints[0]).toMatchObject({ step: paused.step, hasState: true });
+    await runs.resume.mutate({ runId });
+    const resumed = await server.until(runId, ({ step }) => step > paused.step + 5);
+    expect(resumed.attempts).toBe(0);
+    const texts = (await server.timeline(runId)).map(({ payload }) =>
+      "text" in payload ? payload.text : "",
+    );
+    expect(texts).toContain(`Going on after step ${paused.step}.`);
+    await runs.cancel.mutate({ runId });
+    const cancelled = await server.until(runId, ({ status }) => status === "cancelled");
+    expect(cancelled.step).toBeLessThan(cancelled.totalSteps ?? 0);
+    // A person's rows do not stay behind.
+    expect(await readdir(path.join(server.dataFolder, "trainer"))).toEqual(["files"]);
+  });
+
+  it("is saved and given back when the server is stopped, and goes on when it is started again", async () => {
+    await using server = await trainerServer();
+    const runId = await start(server);
+    const before = await server.until(runId, ({ step }) => step > 25);
+    await server.restart("SIGTERM");
+    const after = await server.until(
+      runId,
+      ({ status, step }) => status === "running" && step > before.step + 20,
+    );
+    const incidents = (await server.timeline(runId)).filter(({ kind }) => kind === "incident");
+    expect(incidents).toMatchObject([{ payload: { what: "workerStopped" } }]);
+    const saved = after.checkpoints.map(({ step }) => step);
+    expect(saved.some((step) => step >= before.step && step % config.evaluateEverySteps !== 0)).toBe(true);
+  });
+
+  it("ends by itself when its server is killed, and a new trainer goes on with the run", async () => {
+    await using server = await trainerServer();
+    const runId = await start(server);
+    const before = await server.until(runId, ({ step }) => step > 25);
+    const orphans = [server.trainerPid(), server.stagePid()];
+    expect(orphans).not.toContain(null);
+    await server.restart("SIGKILL");
+    await expect
+      .poll(() => orphans.filter((pid) => pid !== null && isAlive(pid)), { timeout: 10_000 })
+      .toEqual([]);
+    const after = await server.until(runId, ({ step }) => step > before.step + 5);
+    expect(after.attempts).toBe(0);
+    expect(await server.timeline(runId, ["incident"])).toMatchObject([
+      { payload: { what: "workerReplaced" } },
+    ]);
+  });
+
+  it("fails with the reason after three attempts at data that do not fit, or code that crashes", async () => {
+    await using server = await trainerServer();
+    const unfit = await start(server, { rowLength: 8, onLongExample: "refuse" });
+    const crashing = await start(server, { evaluateEverySteps: 100_000, saveEverySteps: 100_000 });
+    const isOver = ({ status }: { status: string }) => status === "failed";
+    const crash = setInterval(async () => {
+      const { status, step } = await server.read(crashing);
+      if (status === "running" && step > 0) server.kill("stage.js", "SIGSEGV");
+    }, 500);
+    const failed = await server.until(unfit, isOver, 110_000);
+    const crashed = await server.until(crashing, isOver, 110_000).finally(() => clearInterval(crash));
+    expect(failed.attempts).toBe(3);
+    expect(failed.reason).toMatch(/failed 3 times in a row.*jsonl:1 /s);
+    expect(crashed.attempts).toBe(3);
+    expect(crashed.reason).toMatch(/The training process was ended by SIGSEGV/);
+    // The checkpoint from before the first step is progress: the crash after it does not count.
+    expect(crashed.checkpoints.map(({ step }) => step)).toEqual([0]);
+  }, 240_000);
+});
