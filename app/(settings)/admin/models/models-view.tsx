@@ -1,22 +1,19 @@
 /** @file What answers here and what could: channels, the engines behind them, and all checkpoints on this machine. */
 "use client";
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { CopyButton } from "@/app/_components/copy-button";
 import { type Column, DataTable } from "@/app/_components/data-table";
-import { Dialog } from "@/app/_components/dialog";
-import { TextField } from "@/app/_components/field";
 import { type Meaning, MeaningBadge } from "@/app/_components/meaning-badge";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
-import { useToast } from "@/app/_components/toast";
 import type { Channel, Checkpoint, Engine } from "@/app/_lib/api-types";
-import { errorText } from "@/app/_lib/error-text";
 import { formatBytes, formatParameters, plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../_frame/section";
+import { MakeLiveDialog } from "./make-live-dialog";
 
 type ModelsViewProps = { channels: Channel[]; checkpoints: Checkpoint[]; engines: Engine[] };
 
@@ -194,49 +191,4 @@ function checkpointColumns(onMakeLive: (checkpoint: Checkpoint) => void): Column
         ),
     },
   ];
-}
-
-function MakeLiveDialog({ checkpoint, onClose }: { checkpoint: Checkpoint; onClose: () => void }) {
-  const trpc = useTRPC();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const [reason, setReason] = useState("");
-  const pointing = useMutation(
-    trpc.models.pointChannel.mutationOptions({
-      onSuccess: async () => {
-        await queries.invalidateQueries({ queryKey: trpc.models.pathKey() });
-        toast({ text: `${checkpoint.name} is live.` });
-        onClose();
-      },
-    }),
-  );
-  return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
-      title={`Make ${checkpoint.name} live`}
-      description="It is loaded beside the one that is live now, then takes over. Answers in the making are finished by the old one."
-    >
-      <form
-        className="space-y-4"
-        onSubmit={(event) => {
-          event.preventDefault();
-          pointing.mutate({ channel: "live", checkpointId: checkpoint.id, reason });
-        }}
-      >
-        <TextField
-          label="Reason"
-          hint="Kept in the audit log."
-          required
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
-        {pointing.error && <Notice tone="error">{errorText(pointing.error)}</Notice>}
-        <Button type="submit" look="primary" busy={pointing.isPending}>
-          {pointing.isPending ? "Loading it…" : "Make live"}
-        </Button>
-      </form>
-    </Dialog>
-  );
 }
