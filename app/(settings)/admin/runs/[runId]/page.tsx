@@ -3,8 +3,8 @@ import type { Metadata } from "next";
 import { notFound } from "next/navigation";
 import { isNotFound } from "@/app/_lib/not-found-error";
 import { requirePermission } from "@/app/_lib/server-caller";
+import { chartPoints } from "../_charts/curve-data";
 import { RunView } from "./run-view";
-import { chartPoints } from "./use-run-watch";
 
 type RunPageProps = { params: Promise<{ runId: string }> };
 

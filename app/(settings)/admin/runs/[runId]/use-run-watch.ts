@@ -7,10 +7,9 @@ import { useEffect, useRef, useState } from "react";
 import type { RunDetail, RunMetrics, RunSummary, RunUpdate, TimelineRow } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
 import { useIsPageVisible } from "@/app/_lib/use-is-page-visible";
-import type { Values } from "../_charts/curve-data";
+import { chartPoints, type Values } from "../_charts/curve-data";
 import { isUnderWay } from "../run-status";
 
-export const chartPoints = 500;
 /** Steps told since the curves were read; beyond it they are read anew, thinned out by the server. */
 const mostFresh = 1_000;
 const mostRows = 2_000;

@@ -1,6 +1,9 @@
 /** @file Curves as charts take them: what was read and what came since in one series, several series over one axis. Knows no chart. */
 import type { MetricSeries, RunMetrics } from "@/app/_lib/api-types";
 
+/** In each curve, at most: as many as a wide screen has room for. */
+export const chartPoints = 500;
+
 export type Values = Record<string, number | null>;
 /** One metric over steps, in order; the arrays have one length. */
 export type Curve = {
