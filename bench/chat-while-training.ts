@@ -2,6 +2,7 @@
  * @file Whether chat stays usable while its own model is fine-tuned beside it: time to first token with the trainer at work
  * over that of an idle machine. Blocks alternate; for the idle ones the process that computes is halted (SIGSTOP).
  */
+import { readFileSync } from "node:fs";
 import { apiVisitor, tokenOf } from "@/tests/helpers/api-visitor";
 import { attuneServer } from "@/tests/helpers/attune-server";
 import { childOf } from "@/tests/helpers/child-of";
@@ -25,8 +26,8 @@ export type ChatWhileTrainingBench = {
   ttftMedianMs: { idle: number; training: number };
   /** Median of one answer, tokens after the first one over their time. */
   tokensPerSecond: { idle: number; training: number };
-  /** What was trained meanwhile, chat included in its time. */
-  trainingTokensPerSecond: number | null;
+  /** Cores that the trainer had in its blocks: near 0, and nothing was measured but a machine busy with other things. */
+  trainerCores: number;
   trainerThreads: number;
   model: string;
 };
@@ -36,7 +37,9 @@ type Side = "idle" | "training";
 export default async function run({ quick }: { quick: boolean }): Promise<ChatWhileTrainingBench> {
   const blocks = quick ? 3 : 8;
   const model = defaultModelFolder();
-  await using server = await attuneServer({ env: { ATTUNE_MODEL: model } });
+  // With ATTUNE_TRAINER_THREADS other settings can be compared; empty: the default.
+  const threads = process.env.ATTUNE_TRAINER_THREADS ?? "";
+  await using server = await attuneServer({ env: { ATTUNE_MODEL: model, ATTUNE_TRAINER_THREADS: threads } });
   const visitor = await apiVisitor(server.url, tokenOf(server.setupUrl));
   const key = await visitor.newKey();
   await streamChat({ url: server.url, key, prompt, maxTokens: 8 });
@@ -46,10 +49,12 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
   const first: Record<Side, number[]> = { idle: [], training: [] };
   const rates: Record<Side, number[]> = { idle: [], training: [] };
   let name = "";
+  let [cpuSeconds, blockSeconds] = [0, 0];
   try {
     for (let block = 0; block < blocks * 2; block++) {
       const side: Side = block % 2 === 0 ? "training" : "idle";
       process.kill(pid, side === "training" ? "SIGCONT" : "SIGSTOP");
+      const [cpuBefore, blockStartedAt] = [readCpuSeconds(pid), performance.now()];
       for (let i = 0; i < perBlock; i++) {
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
         const startedAt = performance.now();
@@ -64,11 +69,14 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
         rates[side].push((times.tokens - 1) / seconds);
         name = times.model;
       }
+      if (side === "idle") continue;
+      cpuSeconds += readCpuSeconds(pid) - cpuBefore;
+      blockSeconds += (performance.now() - blockStartedAt) / 1000;
     }
   } finally {
     process.kill(pid, "SIGCONT");
   }
-  const { latest, config } = await visitor.call.runs.get.query({ runId });
+  const { config } = await visitor.call.runs.get.query({ runId });
   await visitor.call.runs.cancel.mutate({ runId });
   const p95 = { idle: percentile(first.idle, 0.95), training: percentile(first.training, 0.95) };
   return {
@@ -77,10 +85,17 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
     ttftP95Ms: p95,
     ttftMedianMs: { idle: median(first.idle), training: median(first.training) },
     tokensPerSecond: { idle: median(rates.idle), training: median(rates.training) },
-    trainingTokensPerSecond: latest?.values.tokensPerSecond ?? null,
+    trainerCores: Math.round((cpuSeconds / blockSeconds) * 100) / 100,
     trainerThreads: Number(config.threads),
     model: name,
   };
+}
+
+/** Of all threads of a process, from /proc; a tick is a hundredth of a second on Linux. */
+function readCpuSeconds(pid: number): number {
+  const [, fields = ""] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+  const [user, system] = fields.split(" ").slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
 }
 
 type Call = Awaited<ReturnType<typeof apiVisitor>>["call"];
