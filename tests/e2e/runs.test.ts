@@ -5,6 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunOffer } from "@/server/runs/protocol";
 import { type AttuneServer, attuneServer } from "../helpers/attune-server";
+import { seriousFindings } from "../helpers/axe";
 import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
 import { answers, ask, makeAccount, textOf, untilEnded } from "../helpers/chat-page";
 import { RemoteWorker } from "../helpers/remote-worker";
@@ -216,6 +217,29 @@ test("its checkpoint chats beside the live policy", async () => {
   for (const answer of await answers(page).all()) {
     await untilEnded(answer);
     expect(await textOf(answer)).not.toBe("");
+  }
+});
+
+test("the pages of a run are accessible in light and dark, and no wider than a phone", async () => {
+  await page.goto("/admin/datasets");
+  const dataset = await page.getByRole("link", { name: "answers" }).getAttribute("href");
+  await page.goto("/admin/runs");
+  const boxes = page.getByRole("checkbox", { name: /^Compare run/ });
+  await boxes.nth(1).waitFor();
+  for (const box of await boxes.all()) await box.check();
+  const comparison = await page.getByRole("link", { name: "Compare 2 runs" }).getAttribute("href");
+  await page.goto(runPath);
+  const beside = await page.getByRole("link", { name: "Chat with this" }).first().getAttribute("href");
+  for (const at of [runPath, "/admin/runs", comparison ?? "", dataset ?? "", "/admin/models", beside ?? ""]) {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(at);
+    await page.locator("h1").waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 700 });
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(overflow, `${at} is wider than the screen`).toBeLessThanOrEqual(0);
   }
 });
 
