@@ -42,7 +42,7 @@ function join(large: number, largeUnit: string, small: number, smallUnit: string
 export function formatMetric(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && size < 1e-3) return value.toExponential(2);
+  if (size !== 0 && size < 1e-3) return Number(value.toPrecision(3)).toExponential();
   if (size >= 1e4) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(4)));
 }

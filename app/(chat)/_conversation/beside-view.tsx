@@ -9,6 +9,7 @@ import { useShortcuts } from "@/app/_lib/use-shortcuts";
 import { Composer, type ComposerHandle } from "./composer";
 import { ChatHeader } from "./conversation-header";
 import { MessageThread } from "./message-thread";
+import { PolicyNotice } from "./policy-notice";
 import { type ChatSettings, SettingsDialog } from "./settings-dialog";
 import { TemporaryTurnView } from "./temporary-turn";
 import { useWarningBeforeLeaving } from "./temporary-view";
@@ -55,6 +56,7 @@ export function BesideView({ checkpoint, liveName }: BesideViewProps) {
         />
       </ChatHeader>
       <main className="flex min-h-0 grow flex-col border-t-2 border-dashed border-people">
+        <PolicyNotice />
         <div className="grid min-h-0 grow auto-rows-fr divide-line max-md:divide-y md:grid-cols-2 md:divide-x">
           {columns.map(({ meaning, label, text, chat }) => (
             <section key={meaning} aria-label={label} className="flex min-h-0 min-w-0 flex-col">

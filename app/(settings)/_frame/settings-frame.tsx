@@ -3,7 +3,7 @@
 
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { buttonClass } from "@/app/_components/button-class";
 import { classNames } from "@/app/_components/class-names";
 import { Icon } from "@/app/_components/icon";
@@ -14,6 +14,14 @@ import { UnreadCount } from "./unread-count";
 export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const path = usePathname();
   const pages = pagesFor(viewer.permissions);
+  const links = useRef<HTMLDivElement>(null);
+  // On a phone the links are one row, wider than the screen.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `path` decides which link is the current one
+  useEffect(() => {
+    const row = links.current;
+    const current = row?.querySelector<HTMLElement>("[aria-current]");
+    if (row && current) row.scrollLeft = current.offsetLeft - row.offsetLeft - 16;
+  }, [path]);
   return (
     <div className="mx-auto flex min-h-dvh w-full max-w-7xl flex-col px-4 py-4 md:flex-row md:gap-10 md:py-8">
       <nav aria-label="Pages" className="shrink-0 md:w-44">
@@ -22,7 +30,7 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
           Conversations
         </Link>
         {pages.length > 1 && (
-          <div className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
+          <div ref={links} className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
             {pages.map(({ href, title, icon }) => {
               const isHere = path === href || path.startsWith(`${href}/`);
               return (

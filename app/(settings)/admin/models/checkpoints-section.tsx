@@ -106,7 +106,7 @@ function columns(onAct: (act: Act) => void): Column<Row>[] {
       title: "Acts",
       isTitleHidden: true,
       cell: ({ checkpoint }) => (
-        <div className="flex justify-end gap-2">
+        <div className="flex min-w-max justify-end gap-2">
           {checkpoint.stage !== "reward" && !checkpoint.channels.includes("live") && (
             <>
               <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>

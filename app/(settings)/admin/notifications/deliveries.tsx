@@ -55,7 +55,7 @@ function describeState({ status, httpStatus, error, dueAt }: Delivery) {
   if (status === "failed") return `given up: ${error ?? "no answer"}`;
   return (
     <>
-      {error ?? "waits"}; next try <Moment at={dueAt} />
+      {error ?? "It waits."} Next try: <Moment at={dueAt} />
     </>
   );
 }

@@ -96,7 +96,8 @@ export function UploadForm({ kind: fixedKind, onDone }: UploadFormProps) {
           onChange={({ target }) => {
             const chosen = [...(target.files ?? [])];
             setFiles(chosen);
-            if (name === "") setName((chosen[0]?.name ?? "").replace(/\.[^.]*$/, ""));
+            // A name that came from files goes with them; one that was written stays.
+            if (name === "" || name === nameOf(files)) setName(nameOf(chosen));
           }}
         />
         <span className="block text-small text-muted">JSONL in UTF-8. {fixedKind && kindTexts[kind]}</span>
@@ -143,4 +144,8 @@ export function UploadForm({ kind: fixedKind, onDone }: UploadFormProps) {
       )}
     </section>
   );
+}
+
+function nameOf([first]: readonly File[]): string {
+  return (first?.name ?? "").replace(/\.[^.]*$/, "");
 }

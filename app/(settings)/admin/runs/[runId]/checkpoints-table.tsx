@@ -81,7 +81,7 @@ function columns(onAct: (act: Act) => void): Column<RunCheckpoint>[] {
       isTitleHidden: true,
       cell: (checkpoint) =>
         checkpoint.deletedAt === null && (
-          <div className="flex justify-end gap-2">
+          <div className="flex min-w-max justify-end gap-2">
             <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>
               Chat with this
             </Link>

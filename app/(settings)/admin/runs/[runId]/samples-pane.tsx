@@ -22,7 +22,12 @@ export function SamplesPane({ runId, newRows, step }: SamplesPaneProps) {
   const { rows, error, isPending } = useTimeline({ runId, kinds, newRows, limit: 500 });
   const { at, pairs, erased } = samplesAt(rows, step);
   return (
-    <section aria-label="Samples" className="min-w-0 xl:max-h-[44rem] xl:overflow-y-auto" tabIndex={-1}>
+    <section
+      aria-label="Samples"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1)
+      tabIndex={0}
+      className="min-w-0 xl:max-h-[44rem] xl:overflow-y-auto"
+    >
       <h3 className="font-medium">
         Samples
         {at !== null && <span className="font-normal text-muted"> at step {at.toLocaleString("en")}</span>}

@@ -35,7 +35,12 @@ export function TimelineList({ runId, kinds, newRows, exportContent, empty }: Ti
       {rows.length === 0 ? (
         <p className="text-muted">{empty}</p>
       ) : (
-        <ol className="max-h-[32rem] divide-y divide-line overflow-y-auto" tabIndex={-1}>
+        <ol
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1)
+          tabIndex={0}
+          aria-label="Rows, newest first"
+          className="max-h-[32rem] divide-y divide-line overflow-y-auto"
+        >
           {rows.map((row) => (
             <li
               key={row.number}

@@ -119,7 +119,8 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },
-      points: { size: 7 },
+      // No point on the edges of a band: the line inside it has one.
+      points: { size: (_plot, i) => (lines[i - 1]?.isBandEdge ? 0 : 7) },
     },
     axes: [
       {

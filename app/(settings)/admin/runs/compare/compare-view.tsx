@@ -65,7 +65,7 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
       <PageTitle>Compare runs</PageTitle>
       <ComparedRuns runs={initialRuns} />
       <Section title="Curves">
-        <div className="mb-4 max-w-44">
+        <div className="mb-4 max-w-60">
           <SelectField
             label="Laid over each other by"
             value={axis}

@@ -2,7 +2,7 @@
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { RunDetail } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
-import { compareConfigs, type ConfigRow } from "../config-diff";
+import { type ConfigRow, compareConfigs } from "../config-diff";
 
 export function ConfigDifferences({ runs }: { runs: RunDetail[] }) {
   const rows = compareConfigs(

@@ -18,7 +18,7 @@ type SettingFieldProps = {
 export function SettingField(props: SettingFieldProps) {
   const { field, path, value, faults, onChange } = props;
   const label = fieldLabel(field.name);
-  const hint = `${capital(field.description)}${describeDefault(field)}`;
+  const hint = `${describe(field)}${describeDefault(field)}`;
   const error = faults.get(path) ?? null;
   switch (field.kind) {
     case "number":
@@ -33,7 +33,7 @@ export function SettingField(props: SettingFieldProps) {
           {...(field.min !== null && { min: field.min })}
           {...(field.max !== null && { max: field.max })}
           required={!field.nullable}
-          placeholder={field.nullable ? "none" : ""}
+          placeholder={field.nullable ? "empty" : ""}
           value={typeof value === "number" && !Number.isNaN(value) ? value : ""}
           onChange={({ target }) => onChange(target.value === "" ? null : target.valueAsNumber)}
         />
@@ -67,7 +67,7 @@ export function SettingField(props: SettingFieldProps) {
         />
       );
     case "group":
-      return <SettingGroup {...props} field={field} label={label} hint={capital(field.description)} />;
+      return <SettingGroup {...props} field={field} label={label} hint={describe(field)} />;
   }
 }
 
@@ -132,13 +132,15 @@ function withoutEmpty(texts: unknown[]): unknown[] | null {
   return kept.length > 0 ? kept : null;
 }
 
-function capital(text: string): string {
-  if (text === "") return "";
+/** Descriptions speak of JSON's null; on this page a field is empty, and a group switched off. */
+function describe({ description, kind }: Field): string {
+  if (description === "") return "";
+  const text = description.replace(/\bnull:/g, kind === "group" ? "off:" : "empty:");
   const sentence = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 function describeDefault({ default: standard, kind }: Field): string {
   if (standard === undefined || kind === "group") return "";
-  return ` Default: ${describeValue(standard)}.`;
+  return ` Default: ${standard === null ? "empty" : describeValue(standard)}.`;
 }

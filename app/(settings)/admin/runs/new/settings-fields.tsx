@@ -1,8 +1,8 @@
 /** @file A stage's settings as form fields: the few that matter first, the rest folded, each explained by the stage itself. */
 "use client";
 
-import { SettingField } from "./setting-field";
 import { type Field, fieldLabel, groupFields } from "./read-settings";
+import { SettingField } from "./setting-field";
 
 type SettingsFieldsProps = {
   fields: readonly Field[];
