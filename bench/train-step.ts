@@ -100,7 +100,7 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
     shape,
     values: tensors.read(name),
   }));
-  const trainer = await Trainer.create({
+  const trainer = new Trainer({
     config,
     lora,
     trained: lora
@@ -108,7 +108,8 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
       : new Map(weights.map(({ name, ...parameter }) => [name, parameter])),
     frozen: lora ? new Map(weights.map(({ name, values }) => [name, values])) : new Map(),
     shape: { rows, length, targets: rows * length },
-    adamW: { ...defaultAdamW, threads },
+    adamW: defaultAdamW,
+    threads,
   });
   const example = (row: number) => {
     const tokens = Array.from({ length }, (_, i) => (i * 977 + row * 131 + 7) % (config.vocabularySize - 8));

@@ -3,10 +3,13 @@
 
 import { Tabs as Primitive } from "radix-ui";
 import type { ReactNode } from "react";
+import { useIsHydrated } from "./moment";
 
 type Tab = { id: string; title: string; content: ReactNode };
 
 export function Tabs({ label, tabs }: { label: string; tabs: [Tab, ...Tab[]] }) {
+  // On the server the library gives its panels inline styles, which the security policy refuses.
+  if (!useIsHydrated()) return null;
   return (
     <Primitive.Root defaultValue={tabs[0].id}>
       <Primitive.List aria-label={label} className="flex gap-4 border-b border-line">

@@ -8,6 +8,10 @@ const pages: PageLink[] = [
   { href: "/account", title: "Account", icon: "user", permission: "account.own" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
+  { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
+  { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },
+  { href: "/admin/workers", title: "Workers", icon: "server", permission: "runs.read" },
+  { href: "/admin/notifications", title: "Notifications", icon: "bell", permission: "runs.read" },
   { href: "/admin/settings", title: "Settings", icon: "sliders", permission: "settings.manage" },
   { href: "/admin/audit", title: "Audit log", icon: "list", permission: "audit.read" },
 ];

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { claimAnswer, type ClaimRequest } from "@/server/runs/protocol";
+import { type ClaimRequest, claimAnswer } from "@/server/runs/protocol";
 import { ProtocolClient } from "./protocol-client";
 import { trainRun } from "./train-run";
 import { WorkFolder } from "./work-folder";

@@ -15,14 +15,23 @@ const opsets = [
 /** Models above this go over protobuf's 2 GiB cap or near it: keep weights in a file beside the model instead. */
 export const maxInlineBytes = 1.5 * 2 ** 30;
 
+export type EncodeOptions = {
+  /**
+   * Has results computed in the order they were recorded. ONNX Runtime walks depth first back from the last node that
+   * nothing reads to the first, so a backward pass would go down to the first layer before it computed any gradient of a
+   * weight, with everything those are made of still in memory. Nodes written last to first are walked first to last.
+   */
+  resultsInOrder?: boolean;
+};
+
 /** The model file's bytes. Weights given as file ranges stay outside, relative to the model's folder. */
-export function encodeOnnx(graph: Graph): Uint8Array {
+export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Array {
   const inline = graph.initializers.reduce((sum, { source }) => sum + inlineBytes(source), 0);
   if (inline > maxInlineBytes) {
     throw new RangeError(`ONNX model: ${inline} bytes of weights in one file, at most ${maxInlineBytes}`);
   }
   const model = new ProtobufWriter().int(1, irVersion).string(2, "attune");
-  model.message(7, (out) => writeGraph(out, graph));
+  model.message(7, (out) => writeGraph(out, graph, options));
   for (const { domain, version } of opsets) {
     model.message(8, (out) => out.string(1, domain).int(2, version));
   }
@@ -33,9 +42,10 @@ function inlineBytes(source: Value["source"]): number {
   return source.kind === "initializer" && source.data.kind === "bytes" ? source.data.bytes.byteLength : 0;
 }
 
-function writeGraph(out: ProtobufWriter, graph: Graph): void {
+function writeGraph(out: ProtobufWriter, graph: Graph, { resultsInOrder = false }: EncodeOptions): void {
   const constants = new Int64Constants();
-  for (const node of graph.nodes) out.message(1, (message) => writeNode(message, node, constants));
+  for (const node of resultsInOrder ? graph.nodes.toReversed() : graph.nodes)
+    out.message(1, (message) => writeNode(message, node, constants));
   // A result gets its public name by Identity, which the runtime removes.
   for (const { name, value } of graph.outputs) {
     out.message(1, (message) => message.string(1, value.name).string(2, name).string(4, "Identity"));

@@ -1,12 +1,10 @@
 /** @file AdamW over named parameters: gradient accumulation, clipping by global norm, steps that are refused when not finite. */
-import { type AdamWSettings, BlockOps } from "./block-ops";
-import { groupParameters, type ParameterGroup } from "./parameter-group";
+import { type AdamWSettings, addTo, sumSquares, updateAdamW } from "./element-loops";
 
 export type AdamWOptions = AdamWSettings & {
   weightDecay: number;
   /** Longest allowed gradient, over all parameters together; null is no clipping. */
   maxGradientNorm: number | null;
-  threads: number;
 };
 
 export const defaultAdamW = {
@@ -15,7 +13,7 @@ export const defaultAdamW = {
   epsilon: 1e-8,
   weightDecay: 0,
   maxGradientNorm: 1,
-} as const satisfies Omit<AdamWOptions, "threads">;
+} as const satisfies AdamWOptions;
 
 /** First and second moment of one parameter. */
 export type Moments = { m: Float32Array; v: Float32Array };
@@ -30,84 +28,68 @@ export type StepOutcome = {
   applied: boolean;
 };
 
-export class AdamW implements AsyncDisposable {
+export class AdamW {
   /** By parameter name; read and written as the training state. */
   readonly moments: ReadonlyMap<string, Moments>;
   /** Steps applied so far. */
   stepCount = 0;
-  readonly #groups: readonly ParameterGroup[];
+  readonly #parameters: ReadonlyMap<string, TrainedParameter>;
   readonly #options: AdamWOptions;
-  readonly #ops: BlockOps;
+  readonly #gradients = new Map<string, Float32Array>();
 
-  private constructor(
-    parameters: ReadonlyMap<string, TrainedParameter>,
-    options: AdamWOptions,
-    ops: BlockOps,
-  ) {
-    this.#groups = groupParameters(parameters);
+  constructor(parameters: ReadonlyMap<string, TrainedParameter>, options: AdamWOptions) {
+    this.#parameters = parameters;
     this.#options = options;
-    this.#ops = ops;
-    const byName = new Map(this.#groups.flatMap((group) => [...group.momentsOf()]));
-    this.moments = new Map([...parameters.keys()].map((name) => [name, known(byName.get(name), name)]));
+    const zeros = ({ values: { length } }: TrainedParameter) => ({
+      m: new Float32Array(length),
+      v: new Float32Array(length),
+    });
+    this.moments = new Map([...parameters].map(([name, parameter]) => [name, zeros(parameter)]));
   }
 
-  static async create(
-    parameters: ReadonlyMap<string, TrainedParameter>,
-    options: AdamWOptions,
-  ): Promise<AdamW> {
-    return new AdamW(parameters, options, await BlockOps.create(options, options));
-  }
-
-  /** Adds one batch's gradients to the step's; the arrays are taken over. */
-  async accumulate(gradientOf: (name: string) => Float32Array): Promise<void> {
-    for (const group of this.#groups)
-      await group.accumulate(gradientOf, (target, addend) => this.#ops.addTo(target, addend));
+  /** Adds one batch's gradients to the step's. The first array of each name is kept, and added to by the next ones. */
+  accumulate(gradientOf: (name: string) => Float32Array): void {
+    for (const name of this.#parameters.keys()) {
+      const known = this.#gradients.get(name);
+      if (known === undefined) this.#gradients.set(name, gradientOf(name));
+      else addTo(known, gradientOf(name));
+    }
   }
 
   /** Applies what was accumulated and forgets it. */
-  async step(lr: number): Promise<StepOutcome> {
-    const gradientNorm = await this.#gradientNorm();
+  step(lr: number): StepOutcome {
+    const gradientNorm = this.#gradientNorm();
     const applied = Number.isFinite(gradientNorm);
-    if (applied) await this.#apply(lr, gradientNorm);
-    this.#forget();
+    if (applied) this.#apply(lr, gradientNorm);
+    this.#gradients.clear();
     return { gradientNorm, applied };
   }
 
   /** Forgets what was accumulated; nothing else changes. */
-  async discard(): Promise<StepOutcome> {
-    const gradientNorm = await this.#gradientNorm();
-    this.#forget();
+  discard(): StepOutcome {
+    const gradientNorm = this.#gradientNorm();
+    this.#gradients.clear();
     return { gradientNorm, applied: false };
   }
 
-  #forget(): void {
-    for (const group of this.#groups) group.forget();
-  }
-
-  async #gradientNorm(): Promise<number> {
+  #gradientNorm(): number {
     let squares = 0;
-    for (const group of this.#groups) squares += await this.#ops.sumSquares(known(group.gradient, "a step"));
+    for (const gradient of this.#gradients.values()) squares += sumSquares(gradient);
     return Math.sqrt(squares);
   }
 
-  async #apply(lr: number, gradientNorm: number): Promise<void> {
+  #apply(lr: number, gradientNorm: number): void {
     const { maxGradientNorm, weightDecay } = this.#options;
     // The 1e-6 is PyTorch's clip_grad_norm_.
     const gradientScale = maxGradientNorm === null ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
     this.stepCount++;
-    for (const group of this.#groups) {
-      const gradient = known(group.gradient, "a step");
-      const step = { step: this.stepCount, lr, weightDecay: group.decays ? weightDecay : 0, gradientScale };
-      await group.update((parameter) => this.#ops.adamW({ parameter, gradient, ...group.moments }, step));
+    for (const [name, { values, shape }] of this.#parameters) {
+      const [gradient, moments] = [this.#gradients.get(name), this.moments.get(name)];
+      if (gradient === undefined || moments === undefined)
+        throw new Error(`No gradient was accumulated for ${name}`);
+      const decay = shape.length > 1 ? weightDecay : 0;
+      const step = { step: this.stepCount, lr, weightDecay: decay, gradientScale };
+      updateAdamW({ parameter: values, gradient, ...moments }, step, this.#options);
     }
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#ops[Symbol.asyncDispose]();
-  }
-}
-
-function known<T>(value: T | null | undefined, of: string): T {
-  if (value === undefined || value === null) throw new Error(`Nothing was accumulated for ${of}`);
-  return value;
 }

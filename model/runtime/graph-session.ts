@@ -28,17 +28,15 @@ const runtimeTypes = {
 export class GraphSession implements AsyncDisposable {
   readonly #session: InferenceSession;
   readonly #inputs: readonly Value[];
-  readonly #outputs: Graph["outputs"];
 
-  private constructor(session: InferenceSession, { inputs, outputs }: Graph) {
+  private constructor(session: InferenceSession, inputs: readonly Value[]) {
     this.#session = session;
-    this.#inputs = [...inputs];
-    this.#outputs = [...outputs];
+    this.#inputs = inputs;
   }
 
   /** @param threads that one run may use */
   static async create(graph: Graph, { threads }: { threads: number }): Promise<GraphSession> {
-    const session = await InferenceSession.create(encodeOnnx(graph), {
+    const session = await InferenceSession.create(encodeOnnx(graph, { resultsInOrder: true }), {
       executionProviders: ["cpu"],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
@@ -49,26 +47,7 @@ export class GraphSession implements AsyncDisposable {
       // 3: errors only. Warnings name tidying that the runtime did by itself.
       logSeverityLevel: 3,
     });
-    return new GraphSession(session, graph);
-  }
-
-  /**
-   * Runs the graph and writes each of its outputs into the given array, which may be one of the feeds as long as no
-   * other output is computed from that feed afterwards: element-wise graphs.
-   */
-  async runInto(
-    feeds: Readonly<Record<string, TensorData>>,
-    targets: Readonly<Record<string, TensorData>>,
-  ): Promise<void> {
-    const given = this.#tensors(feeds);
-    const fetches = Object.fromEntries(
-      this.#outputs.map(({ name, value: { dtype, shape } }) => {
-        const data = targets[name];
-        if (data === undefined) throw new TypeError(`The graph's output ${name} has no array to go to`);
-        return [name, toTensor(dtype, shape, data)];
-      }),
-    );
-    await this.#session.run(given, fetches);
+    return new GraphSession(session, [...graph.inputs]);
   }
 
   /**
@@ -79,30 +58,21 @@ export class GraphSession implements AsyncDisposable {
     feeds: Readonly<Record<string, TensorData>>,
     wanted?: readonly string[],
   ): Promise<Record<string, TensorData>> {
-    const tensors = this.#tensors(feeds);
+    const tensors: Record<string, Tensor> = {};
+    for (const { name, dtype, shape } of this.#inputs) {
+      const data = feeds[name];
+      if (data === undefined) throw new TypeError(`The graph's input ${name} was not given`);
+      tensors[name] = new Tensor(runtimeTypes[dtype], data as Float32Array, resolveShape(shape, data.length));
+    }
     const results = wanted
       ? await this.#session.run(tensors, wanted as string[])
       : await this.#session.run(tensors);
     return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data as TensorData]));
   }
 
-  #tensors(feeds: Readonly<Record<string, TensorData>>): Record<string, Tensor> {
-    const tensors: Record<string, Tensor> = {};
-    for (const { name, dtype, shape } of this.#inputs) {
-      const data = feeds[name];
-      if (data === undefined) throw new TypeError(`The graph's input ${name} was not given`);
-      tensors[name] = toTensor(dtype, shape, data);
-    }
-    return tensors;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.release();
   }
-}
-
-function toTensor(dtype: DType, shape: Shape, data: TensorData): Tensor {
-  return new Tensor(runtimeTypes[dtype], data as Float32Array, resolveShape(shape, data.length));
 }
 
 function resolveShape(shape: Shape, length: number): number[] {

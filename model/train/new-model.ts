@@ -60,7 +60,14 @@ function toConfigJson(architecture: Architecture, from: TokenizerSource): Record
   };
   if (architecture.family === "gpt2") {
     const sizes = { n_embd: hiddenSize, n_inner: intermediateSize, n_layer: layerCount, n_head: headCount };
-    const rest = { n_positions: contextLength, activation_function: "gelu_new", layer_norm_epsilon: 1e-5 };
+    // Left out, transformers would take its own dropout of 0.1 where someone trains the model further.
+    const dropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
+    const rest = {
+      n_positions: contextLength,
+      activation_function: "gelu_new",
+      layer_norm_epsilon: 1e-5,
+      ...dropout,
+    };
     return { architectures: ["GPT2LMHeadModel"], model_type: "gpt2", ...common, ...sizes, ...rest };
   }
   return {

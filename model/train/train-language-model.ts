@@ -163,13 +163,14 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     .digest("hex");
   const resumable = await lastState(checkpoints, configSha256);
   const { trained, frozen } = loadWeights(base, settings, resumable?.folder ?? null);
-  await using trainer = await Trainer.create({
+  await using trainer = new Trainer({
     config: base.config,
     trained,
     frozen,
     lora,
     shape: { rows: rowsPerBatch, length: rowLength, targets: mostTargets },
     adamW: settings,
+    threads,
     recompute: settings.recompute,
     dropout: { rate: settings.dropout, seed },
   });

@@ -17,6 +17,8 @@ export type TrainerOptions = {
   /** Of the longest batches; others have as many rows, shorter ones, and no more targets. */
   shape: BatchShape;
   adamW: AdamWOptions;
+  /** That one run of a graph may use. */
+  threads: number;
   /** Keeps only what enters each layer for the backward pass, and computes the layer again there. */
   recompute?: boolean;
   /** Share of elements zeroed while training, and the seed of which. */
@@ -37,20 +39,16 @@ export class Trainer implements AsyncDisposable {
   readonly #training: BatchSessions;
   readonly #evaluation: BatchSessions;
 
-  private constructor(options: TrainerOptions, optimizer: AdamW) {
-    const { config, lora, shape, adamW, recompute = false, dropout } = options;
-    const common = { config, lora, shape, threads: adamW.threads };
+  constructor(options: TrainerOptions) {
+    const { config, lora, shape, threads, recompute = false, dropout } = options;
+    const common = { config, lora, shape, threads };
     this.options = options;
-    this.optimizer = optimizer;
+    this.optimizer = new AdamW(options.trained, options.adamW);
     this.#training = new BatchSessions({
       ...common,
       build: { backward: true, recompute, dropout: dropout?.rate ?? 0 },
     });
     this.#evaluation = new BatchSessions({ ...common, build: { backward: false } });
-  }
-
-  static async create(options: TrainerOptions): Promise<Trainer> {
-    return new Trainer(options, await AdamW.create(options.trained, options.adamW));
   }
 
   /** One step on the mean loss over all counted tokens of its batches. */
@@ -72,13 +70,13 @@ export class Trainer implements AsyncDisposable {
         ...this.#weights(),
       });
       loss += Number(outputs.loss?.[0]);
-      await this.optimizer.accumulate((name) => {
+      this.optimizer.accumulate((name) => {
         const gradient = outputs[model.gradientName(name)];
         if (gradient instanceof Float32Array) return gradient;
         throw new Error(`The graph returned no gradient of ${name}`);
       });
     }
-    return { loss, ...(accepts(loss) ? await this.optimizer.step(lr) : await this.optimizer.discard()) };
+    return { loss, ...(accepts(loss) ? this.optimizer.step(lr) : this.optimizer.discard()) };
   }
 
   /** Mean loss over the counted tokens, in nats; nothing changes. */
@@ -102,7 +100,6 @@ export class Trainer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#training[Symbol.asyncDispose]();
     await this.#evaluation[Symbol.asyncDispose]();
-    await this.optimizer[Symbol.asyncDispose]();
   }
 }
 

@@ -47,6 +47,8 @@ export type RunSummary = {
   endedAt: Date | null;
   /** Metrics of the newest step that has any. */
   latest: { step: number; values: Record<string, number | null> } | null;
+  /** Of the checkpoint it holds to be its best; null: none is evaluated yet. */
+  best: { step: number; validationLoss: number } | null;
   /** Where its timeline and metrics stand: `watch` goes on from here. */
   cursor: number;
 };
@@ -56,6 +58,8 @@ export type RunCheckpoint = {
   name: string;
   step: number;
   isBest: boolean;
+  /** As the run evaluated it at its step; null: it did not. */
+  validationLoss: number | null;
   /** The run can go on from it. */
   hasState: boolean;
   sizeBytes: number;
@@ -111,7 +115,7 @@ function selectRuns(db: Db) {
     .leftJoin(changers, eq(changers.id, runs.changedBy));
 }
 
-type BareRun = Omit<RunSummary, "datasets" | "latest">;
+type BareRun = Omit<RunSummary, "datasets" | "latest" | "best">;
 
 async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
   if (found.length === 0) return [];
@@ -131,14 +135,36 @@ async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
     .from(runMetrics)
     .where(inArray(runMetrics.runId, ids))
     .orderBy(runMetrics.runId, desc(runMetrics.step));
+  const best = await readBest(db, ids);
   return found.map((run) => {
     const latest = newest.find(({ runId }) => runId === run.id);
     return {
       ...run,
       datasets: data.filter(({ runId }) => runId === run.id).map(({ runId: _, ...dataset }) => dataset),
       latest: latest ? { step: latest.step, values: latest.values as Record<string, number | null> } : null,
+      best: best.get(run.id) ?? null,
     };
   });
+}
+
+const validationLoss = sql<number | null>`(${runMetrics.values} ->> 'validationLoss')::float8`;
+
+/** Through the checkpoints, of which there are few, and not over all steps, of which there are many. */
+async function readBest(db: Db, runIds: string[]): Promise<Map<string, NonNullable<RunSummary["best"]>>> {
+  const rows = await db
+    .select({ runId: runMetrics.runId, step: runMetrics.step, validationLoss })
+    .from(checkpoints)
+    .innerJoin(
+      runMetrics,
+      and(eq(runMetrics.runId, checkpoints.runId), eq(runMetrics.step, checkpoints.step)),
+    )
+    .where(and(inArray(checkpoints.runId, runIds), eq(checkpoints.isBest, true)));
+  const best = new Map<string, NonNullable<RunSummary["best"]>>();
+  for (const { runId, step, validationLoss: loss } of rows) {
+    const known = best.get(runId)?.validationLoss ?? Number.POSITIVE_INFINITY;
+    if (loss !== null && loss < known) best.set(runId, { step, validationLoss: loss });
+  }
+  return best;
 }
 
 export type RunQuery = {
@@ -202,21 +228,23 @@ export async function readRun(
 
 async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[]> {
   const rows = await db
-    .select()
+    .select({
+      id: checkpoints.id,
+      name: checkpoints.name,
+      step: checkpoints.step,
+      isBest: checkpoints.isBest,
+      validationLoss,
+      hasState: checkpoints.hasState,
+      sizeBytes: checkpoints.sizeBytes,
+      keepReason: checkpoints.keepReason,
+      createdAt: checkpoints.createdAt,
+      deletedAt: checkpoints.deletedAt,
+    })
     .from(checkpoints)
+    .leftJoin(runMetrics, and(eq(runMetrics.runId, checkpoints.runId), eq(runMetrics.step, checkpoints.step)))
     .where(eq(checkpoints.runId, runId))
     .orderBy(desc(checkpoints.step));
-  return rows.map(({ id, name, step, isBest, hasState, sizeBytes, keepReason, createdAt, deletedAt }) => ({
-    id,
-    name,
-    step: step ?? 0,
-    isBest,
-    hasState,
-    sizeBytes,
-    keepReason,
-    createdAt,
-    deletedAt,
-  }));
+  return rows.map((row) => ({ ...row, step: row.step ?? 0 }));
 }
 
 /** Newest first; rows before `before` (null: from the newest). */

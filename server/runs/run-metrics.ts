@@ -9,6 +9,8 @@ export type MetricSeries = {
   name: string;
   /** Last step of each point. */
   steps: number[];
+  /** From the run's start to the last step of each point, pauses included. */
+  seconds: number[];
   /** Over the steps of a point; null: none of them was finite. */
   means: (number | null)[];
   mins: (number | null)[];
@@ -46,7 +48,7 @@ export async function readMetrics(db: Db, { runIds, names, points }: MetricsQuer
   for (const { id, number, startedAt } of found) {
     const lastStep = await readLastStep(db, id);
     const stepsPerPoint = Math.max(1, Math.ceil((lastStep + 1) / points));
-    const series = await readSeries(db, { runId: id, names, lastStep, stepsPerPoint });
+    const series = await readSeries(db, { runId: id, startedAt, names, lastStep, stepsPerPoint });
     read.push({ runId: id, number, startedAt, lastStep, stepsPerPoint, series });
   }
   return read;
@@ -60,7 +62,14 @@ async function readLastStep(db: Db, runId: string): Promise<number> {
   return row?.last ?? 0;
 }
 
-type Bucket = { name: string; step: number; mean: number | null; min: number | null; max: number | null };
+type Bucket = {
+  name: string;
+  step: number;
+  seconds: number;
+  mean: number | null;
+  min: number | null;
+  max: number | null;
+};
 
 /** The embedded database computes in this very thread: a long run is read in pieces of about 0.1 s, and others in between. */
 const stepsPerQuery = 5000;
@@ -69,26 +78,35 @@ async function readSeries(
   db: Db,
   {
     runId,
+    startedAt,
     names,
     lastStep,
     stepsPerPoint,
-  }: { runId: string; names: readonly string[] | null; lastStep: number; stepsPerPoint: number },
+  }: {
+    runId: string;
+    startedAt: Date | null;
+    names: readonly string[] | null;
+    lastStep: number;
+    stepsPerPoint: number;
+  },
 ): Promise<MetricSeries[]> {
   const series = new Map<string, MetricSeries>();
   // No point is cut in two.
   const span = Math.ceil(stepsPerQuery / stepsPerPoint) * stepsPerPoint;
   for (let from = 0; from <= lastStep; from += span) {
     const { rows } = await db.execute<Bucket>(sql`
-      select m.key as name, max(r.step) as step, avg(m.value::float8) as mean,
+      select m.key as name, max(r.step) as step,
+        extract(epoch from max(r.at) - ${(startedAt ?? new Date(0)).toISOString()}::timestamptz)::float8 as seconds, avg(m.value::float8) as mean,
         min(m.value::float8) as min, max(m.value::float8) as max
       from ${runMetrics} r, jsonb_each_text(r.values) m
       where r.run_id = ${runId} and r.step >= ${from} and r.step < ${from + span}
         ${names === null ? sql`` : sql`and m.key in ${names}`}
       group by m.key, r.step / ${sql.raw(String(stepsPerPoint))}
       order by m.key, step`);
-    for (const { name, step, mean, min, max } of rows) {
-      const one = series.get(name) ?? { name, steps: [], means: [], mins: [], maxs: [] };
+    for (const { name, step, seconds, mean, min, max } of rows) {
+      const one = series.get(name) ?? { name, steps: [], seconds: [], means: [], mins: [], maxs: [] };
       one.steps.push(step);
+      one.seconds.push(seconds);
       one.means.push(mean);
       one.mins.push(min);
       one.maxs.push(max);

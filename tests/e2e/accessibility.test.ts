@@ -40,6 +40,11 @@ const signedIn = [
   "/account",
   "/admin/people",
   "/admin/models",
+  "/admin/runs",
+  "/admin/runs/new",
+  "/admin/datasets",
+  "/admin/workers",
+  "/admin/notifications",
   "/admin/settings",
   "/admin/audit",
 ];

@@ -53,7 +53,19 @@ test("an invite makes one account with the role it names", async () => {
 });
 
 test("a user has no way into the admin's pages", async () => {
-  for (const path of ["/admin/people", "/admin/models", "/admin/settings", "/admin/audit"]) {
+  const admins = [
+    "people",
+    "models",
+    "runs",
+    "runs/new",
+    "datasets",
+    "workers",
+    "notifications",
+    "settings",
+    "audit",
+  ];
+  const checkpoint = `/temporary?checkpoint=${"a".repeat(64)}`;
+  for (const path of [...admins.map((name) => `/admin/${name}`), checkpoint]) {
     await guest.page.goto(path);
     expect(await guest.page.getByRole("heading", { name: /nothing here|may not/i }).count()).toBe(1);
   }

@@ -10,10 +10,17 @@ type MessageThreadProps = {
   pendingQuestion?: string | null;
   /** False where another place is to be shown first. */
   startAtEnd?: boolean;
+  /** Where there are several on a page. */
+  label?: string;
   children: ReactNode;
 };
 
-export function MessageThread({ pendingQuestion = null, startAtEnd = true, children }: MessageThreadProps) {
+export function MessageThread({
+  pendingQuestion = null,
+  startAtEnd = true,
+  label = "Conversation",
+  children,
+}: MessageThreadProps) {
   const container = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const { isAway, jumpToEnd } = useFollowEnd({ container, content, startAtEnd });
@@ -30,7 +37,7 @@ export function MessageThread({ pendingQuestion = null, startAtEnd = true, child
         tabIndex={0}
         role="log"
         aria-live="off"
-        aria-label="Conversation"
+        aria-label={label}
         className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px]"
       >
         <div ref={content} className="mx-auto w-full max-w-[38rem] space-y-4 px-4 py-6">

@@ -3,19 +3,15 @@
 
 import { useEffect, useRef, useState } from "react";
 import { IconButton } from "@/app/_components/button";
-import { CopyButton } from "@/app/_components/copy-button";
 import { Icon } from "@/app/_components/icon";
-import { Markdown } from "@/app/_components/markdown";
 import { useShortcuts } from "@/app/_lib/use-shortcuts";
-import { AnswerState } from "./answer-state";
 import { Composer, type ComposerHandle } from "./composer";
 import { ChatHeader } from "./conversation-header";
 import { EmptyState } from "./empty-state";
 import { MessageThread } from "./message-thread";
 import { PolicyNotice } from "./policy-notice";
-import { Question } from "./question";
 import { type ChatSettings, SettingsDialog } from "./settings-dialog";
-import { StreamAnnouncer } from "./stream-announcer";
+import { TemporaryTurnView } from "./temporary-turn";
 import { useTemporaryChat } from "./use-temporary-chat";
 
 export function TemporaryView() {
@@ -54,49 +50,9 @@ export function TemporaryView() {
           />
         ) : (
           <MessageThread pendingQuestion={last?.id}>
-            {turns.map((turn) => {
-              const inMaking = turn.status === "queued" || turn.status === "streaming";
-              const isLast = turn === last;
-              return (
-                <div key={turn.id} className="space-y-6">
-                  <Question text={turn.question} />
-                  <article aria-label="Answer" aria-busy={inMaking}>
-                    <h2 className="text-small font-semibold text-muted">
-                      Attune
-                      {turn.checkpointName && <span className="font-normal"> · {turn.checkpointName}</span>}
-                    </h2>
-                    <div className="mt-1">
-                      {turn.answer && <Markdown text={turn.answer} isStreaming={inMaking} />}
-                    </div>
-                    {isLast && <StreamAnnouncer text={turn.answer} isStreaming={inMaking} />}
-                    <AnswerState
-                      status={turn.status}
-                      hasText={turn.answer !== ""}
-                      position={turn.position}
-                      error={turn.error}
-                      droppedTurns={turn.droppedTurns}
-                      cutCharacters={turn.cutCharacters}
-                      isConnected
-                      onContinue={isLast ? () => void chat.continueAnswer() : undefined}
-                      onRetry={isLast ? () => void chat.again() : undefined}
-                    />
-                    {!inMaking && (
-                      <div className="-ml-2 flex">
-                        {turn.answer && <CopyButton text={turn.answer} label="Copy the answer" />}
-                        {isLast && (
-                          <IconButton
-                            icon="refresh"
-                            label="Another answer"
-                            size={16}
-                            onClick={() => void chat.again()}
-                          />
-                        )}
-                      </div>
-                    )}
-                  </article>
-                </div>
-              );
-            })}
+            {turns.map((turn) => (
+              <TemporaryTurnView key={turn.id} turn={turn} chat={chat} />
+            ))}
           </MessageThread>
         )}
         <Composer
@@ -127,7 +83,7 @@ export function TemporaryView() {
 }
 
 /** Leaving cannot be undone here, so the browser asks. */
-function useWarningBeforeLeaving(hasSomethingToLose: boolean): void {
+export function useWarningBeforeLeaving(hasSomethingToLose: boolean): void {
   useEffect(() => {
     if (!hasSomethingToLose) return;
     const warn = (event: BeforeUnloadEvent) => event.preventDefault();

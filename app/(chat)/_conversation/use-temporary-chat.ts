@@ -20,7 +20,12 @@ export type TemporaryTurn = {
   checkpointName: string | null;
 };
 
-type Settings = { systemPrompt: string; sampling: SamplingOverrides };
+type Settings = {
+  systemPrompt: string;
+  sampling: SamplingOverrides;
+  /** Null or left out: the live policy. */
+  checkpointId?: string | null;
+};
 
 export function useTemporaryChat(settings: Settings) {
   const client = useTRPCClient();

@@ -3,39 +3,52 @@
 
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { buttonClass } from "@/app/_components/button-class";
 import { classNames } from "@/app/_components/class-names";
 import { Icon } from "@/app/_components/icon";
 import { pagesFor } from "@/app/_lib/pages";
 import type { Viewer } from "@/app/_lib/viewer";
+import { UnreadCount } from "./unread-count";
 
 export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const path = usePathname();
   const pages = pagesFor(viewer.permissions);
+  const links = useRef<HTMLDivElement>(null);
+  // On a phone the links are one row, wider than the screen.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `path` decides which link is the current one
+  useEffect(() => {
+    const row = links.current;
+    const current = row?.querySelector<HTMLElement>("[aria-current]");
+    if (row && current) row.scrollLeft = current.offsetLeft - row.offsetLeft - 16;
+  }, [path]);
   return (
-    <div className="mx-auto flex min-h-dvh w-full max-w-5xl flex-col px-4 py-4 md:flex-row md:gap-10 md:py-8">
+    <div className="mx-auto flex min-h-dvh w-full max-w-7xl flex-col px-4 py-4 md:flex-row md:gap-10 md:py-8">
       <nav aria-label="Pages" className="shrink-0 md:w-44">
         <Link href="/" className={classNames(buttonClass("quiet", true), "-ml-2.5 text-muted")}>
           <Icon name="chevronLeft" size={16} />
           Conversations
         </Link>
         {pages.length > 1 && (
-          <div className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
-            {pages.map(({ href, title, icon }) => (
-              <Link
-                key={href}
-                href={href}
-                aria-current={path === href ? "page" : undefined}
-                className={classNames(
-                  "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",
-                  path === href ? "bg-selected font-medium" : "hover:bg-hover",
-                )}
-              >
-                <Icon name={icon} size={16} />
-                {title}
-              </Link>
-            ))}
+          <div ref={links} className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
+            {pages.map(({ href, title, icon }) => {
+              const isHere = path === href || path.startsWith(`${href}/`);
+              return (
+                <Link
+                  key={href}
+                  href={href}
+                  aria-current={path === href ? "page" : isHere ? "true" : undefined}
+                  className={classNames(
+                    "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",
+                    isHere ? "bg-selected font-medium" : "hover:bg-hover",
+                  )}
+                >
+                  <Icon name={icon} size={16} />
+                  {title}
+                  {href === "/admin/notifications" && <UnreadCount />}
+                </Link>
+              );
+            })}
           </div>
         )}
       </nav>

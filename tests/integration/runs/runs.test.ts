@@ -243,10 +243,39 @@ describe("a page", () => {
     expect(loss?.steps.length).toBeLessThanOrEqual(50);
     expect(Math.max(...(loss?.maxs ?? []).map(Number))).toBe(99);
     expect(loss?.means[0]).toBe(1);
+    // Told at once, so all within the minute in which the run began.
+    expect(loss?.seconds).toHaveLength(loss?.steps.length ?? 0);
+    for (const seconds of loss?.seconds ?? []) expect(Math.abs(seconds)).toBeLessThan(60);
     const validation = first?.series.find(({ name }) => name === "validationLoss");
     expect(new Set(validation?.means)).toEqual(new Set([null]));
     const [only] = await server.asAdmin.runs.metrics({ runIds: [run.id], names: ["loss"], points: 10 });
     expect(only?.series.map(({ name }) => name)).toEqual(["loss"]);
+  });
+
+  it("shows of each run its best validation loss, and of each checkpoint its own", async () => {
+    await using server = await runsServer();
+    const runId = await server.newRun();
+    const worker = await server.newWorker();
+    const run = await worker.claim();
+    const losses = [3, 2, 2.5];
+    await worker.events(
+      run,
+      losses.map((validationLoss, i) => metrics(i + 1, i + 1, { validationLoss })),
+    );
+    expect((await server.asAdmin.runs.get({ runId })).best).toBeNull();
+    for (const [i, loss] of losses.entries()) {
+      await worker.upload(run, { step: i + 1, isBest: loss < 2.5 || i === 0, weights: `weights ${i}` });
+    }
+    await worker.upload(run, { step: 9, weights: "never evaluated" });
+    const { best, checkpoints } = await server.asAdmin.runs.get({ runId });
+    expect(best).toEqual({ step: 2, validationLoss: 2 });
+    expect(checkpoints.map(({ step, validationLoss }) => [step, validationLoss])).toEqual([
+      [9, null],
+      [3, 2.5],
+      [2, 2],
+      [1, 3],
+    ]);
+    expect((await server.asAdmin.runs.list({})).runs[0]?.best).toEqual(best);
   });
 
   it("gets every point of a long run once, though it is read in pieces", async () => {

@@ -83,11 +83,18 @@ test("at most half as many tokens more than the longest batch has are held, the 
 test("a step that is not accepted changes nothing, and leaves no gradient behind for the next", async () => {
   const [once, twice] = [weightsOf(config), weightsOf(config)];
   const create = (trained: typeof once) => {
-    const adamW = { ...defaultAdamW, threads: 1 };
-    return Trainer.create({ config, trained, frozen: new Map(), lora: null, shape, adamW });
+    return new Trainer({
+      config,
+      trained,
+      frozen: new Map(),
+      lora: null,
+      shape,
+      adamW: defaultAdamW,
+      threads: 1,
+    });
   };
-  await using plain = await create(once);
-  await using refusing = await create(twice);
+  await using plain = create(once);
+  await using refusing = create(twice);
   const good = [layOutBatch(rows, 16)];
   const bad = [layOutBatch([[example(60, 9)], [example(60, 4)]], 64)];
   const refused = await refusing.step(bad, { step: 0, lr: 0.1, accepts: () => false });

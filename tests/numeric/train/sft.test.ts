@@ -212,8 +212,9 @@ test("sampled text tells how it learns, is compared at the end, and changes noth
 });
 
 test("the checkpoint with the lowest validation loss is kept, and is what the summary tells of", async () => {
-  // A learning rate that spoils the model, after steps that improve it.
-  const more = { epochs: 6, lora: null, lr: 2e-2, schedule: "constant", spikeFactor: null } as const;
+  // A learning rate that rises: it improves the model first, and spoils it in the end.
+  const rising = { lr: 0.3, warmupSteps: 100, schedule: "constant" } as const;
+  const more = { ...rising, epochs: 6, lora: null, spikeFactor: null };
   const config = configFor("spoiled", { ...more, evaluateEverySteps: 2, saveEverySteps: 1000 });
   const { events, summary } = await run(config);
   const losses = new Map(
@@ -222,6 +223,7 @@ test("the checkpoint with the lowest validation loss is kept, and is what the su
     ),
   );
   const [best] = [...losses].toSorted(([, a], [, b]) => a - b);
+  expect(best?.[0]).toBeGreaterThan(0);
   expect(best?.[0]).toBeLessThan(summary.totalSteps);
   expect(summary.validationLoss).toBe(best?.[1]);
   expect(summary.validationLossBefore).toBe(losses.get(0));

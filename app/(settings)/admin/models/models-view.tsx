@@ -1,22 +1,16 @@
 /** @file What answers here and what could: channels, the engines behind them, and all checkpoints on this machine. */
 "use client";
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { Button } from "@/app/_components/button";
-import { CopyButton } from "@/app/_components/copy-button";
+import { useQuery } from "@tanstack/react-query";
 import { type Column, DataTable } from "@/app/_components/data-table";
-import { Dialog } from "@/app/_components/dialog";
-import { TextField } from "@/app/_components/field";
-import { type Meaning, MeaningBadge } from "@/app/_components/meaning-badge";
+import { MeaningBadge } from "@/app/_components/meaning-badge";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
-import { useToast } from "@/app/_components/toast";
 import type { Channel, Checkpoint, Engine } from "@/app/_lib/api-types";
-import { errorText } from "@/app/_lib/error-text";
 import { formatBytes, formatParameters, plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../_frame/section";
+import { CheckpointsSection } from "./checkpoints-section";
 
 type ModelsViewProps = { channels: Channel[]; checkpoints: Checkpoint[]; engines: Engine[] };
 
@@ -32,7 +26,6 @@ export function ModelsView(initial: ModelsViewProps) {
   const engines = useQuery(
     trpc.models.engines.queryOptions(undefined, { initialData: initial.engines, refetchInterval }),
   ).data;
-  const [chosen, setChosen] = useState<Checkpoint | null>(null);
 
   return (
     <>
@@ -75,19 +68,13 @@ export function ModelsView(initial: ModelsViewProps) {
         title="Checkpoints"
         text={
           <>
-            What this machine holds. Fetch another with{" "}
+            What this machine holds, each under the one it was trained from. Fetch another with{" "}
             <code className="font-mono">npx attune models pull &lt;hub id, folder or GGUF file&gt;</code>.
           </>
         }
       >
-        <DataTable
-          caption="Checkpoints"
-          columns={checkpointColumns(setChosen)}
-          rows={checkpoints}
-          rowKey={(checkpoint) => checkpoint.id}
-        />
+        <CheckpointsSection checkpoints={checkpoints} />
       </Section>
-      {chosen && <MakeLiveDialog checkpoint={chosen} onClose={() => setChosen(null)} />}
     </>
   );
 }
@@ -142,101 +129,3 @@ const engineColumns: Column<Engine>[] = [
   { title: "Restarts", isNumber: true, cell: ({ restarts }) => restarts },
   { title: "Memory", isNumber: true, cell: ({ rssBytes }) => (rssBytes ? formatBytes(rssBytes) : "–") },
 ];
-
-const stages: Record<Checkpoint["stage"], { meaning: Meaning; name: string }> = {
-  base: { meaning: "reference", name: "base" },
-  pretrain: { meaning: "reference", name: "pretrain" },
-  sft: { meaning: "reference", name: "SFT" },
-  reward: { meaning: "people", name: "reward" },
-  ppo: { meaning: "candidate", name: "PPO" },
-};
-
-function checkpointColumns(onMakeLive: (checkpoint: Checkpoint) => void): Column<Checkpoint>[] {
-  return [
-    {
-      title: "Name",
-      cell: ({ name, isToy, channels }) => (
-        <>
-          <span className="font-medium">{name}</span>
-          {isToy && <span className="text-muted"> (toy)</span>}
-          {channels.map((channel) => (
-            <span key={channel} className="ml-3">
-              <MeaningBadge meaning={channel === "live" ? "live" : "candidate"}>{channel}</MeaningBadge>
-            </span>
-          ))}
-        </>
-      ),
-    },
-    {
-      title: "Stage",
-      cell: ({ stage }) => <MeaningBadge meaning={stages[stage].meaning}>{stages[stage].name}</MeaningBadge>,
-    },
-    {
-      title: "Id",
-      cell: ({ id }) => (
-        <span className="-my-1.5 inline-flex items-center">
-          <code className="font-mono text-small">{id.slice(0, 12)}</code>
-          <CopyButton text={id} label="Copy the whole id" />
-        </span>
-      ),
-    },
-    { title: "Size", isNumber: true, cell: ({ sizeBytes }) => formatBytes(sizeBytes) },
-    { title: "Here since", cell: ({ createdAt }) => <Moment at={createdAt} withTime={false} /> },
-    {
-      title: "Action",
-      isTitleHidden: true,
-      cell: (checkpoint) =>
-        checkpoint.stage !== "reward" &&
-        !checkpoint.channels.includes("live") && (
-          <Button small onClick={() => onMakeLive(checkpoint)}>
-            Make live
-          </Button>
-        ),
-    },
-  ];
-}
-
-function MakeLiveDialog({ checkpoint, onClose }: { checkpoint: Checkpoint; onClose: () => void }) {
-  const trpc = useTRPC();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const [reason, setReason] = useState("");
-  const pointing = useMutation(
-    trpc.models.pointChannel.mutationOptions({
-      onSuccess: async () => {
-        await queries.invalidateQueries({ queryKey: trpc.models.pathKey() });
-        toast({ text: `${checkpoint.name} is live.` });
-        onClose();
-      },
-    }),
-  );
-  return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
-      title={`Make ${checkpoint.name} live`}
-      description="It is loaded beside the one that is live now, then takes over. Answers in the making are finished by the old one."
-    >
-      <form
-        className="space-y-4"
-        onSubmit={(event) => {
-          event.preventDefault();
-          pointing.mutate({ channel: "live", checkpointId: checkpoint.id, reason });
-        }}
-      >
-        <TextField
-          label="Reason"
-          hint="Kept in the audit log."
-          required
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
-        {pointing.error && <Notice tone="error">{errorText(pointing.error)}</Notice>}
-        <Button type="submit" look="primary" busy={pointing.isPending}>
-          {pointing.isPending ? "Loading it…" : "Make live"}
-        </Button>
-      </form>
-    </Dialog>
-  );
-}

@@ -1,0 +1,11 @@
+/** @file Kinds of datasets in words. */
+import type { Dataset } from "@/app/_lib/api-types";
+
+type Kind = Dataset["kind"];
+
+export const kindNames: Record<Kind, string> = { demonstrations: "Demonstrations", documents: "Documents" };
+
+export const kindTexts: Record<Kind, string> = {
+  demonstrations: 'A line holds "prompt" and "response", or "messages": for SFT.',
+  documents: 'A line holds "text": for pretraining, or to mix into SFT.',
+};

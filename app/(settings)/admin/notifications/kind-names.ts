@@ -1,0 +1,14 @@
+/** @file Kinds of notifications in words. */
+import type { Webhook } from "@/app/_lib/api-types";
+
+export type Kind = Webhook["events"][number];
+
+export const kindNames: Record<Kind, string> = {
+  runFinished: "Run finished",
+  runFailed: "Run failed",
+  runPaused: "Run paused",
+  workerLost: "Worker lost",
+  diskLow: "Disk low",
+};
+
+export const allKinds = Object.keys(kindNames) as Kind[];

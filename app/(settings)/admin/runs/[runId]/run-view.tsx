@@ -1,0 +1,110 @@
+/** @file One run whole: state, what it is made of, live curves with samples beside them, checkpoints, timeline, logs. */
+"use client";
+
+import { useRouter } from "next/navigation";
+import { Notice } from "@/app/_components/notice";
+import { PageKeys } from "@/app/_components/page-keys";
+import { Pulse } from "@/app/_components/pulse";
+import { Tabs } from "@/app/_components/tabs";
+import type { RunDetail, RunMetrics, StageDescription } from "@/app/_lib/api-types";
+import { Section } from "../../../_frame/section";
+import { RunProgress } from "../run-progress";
+import { CheckpointsTable } from "./checkpoints-table";
+import { ConfigTable } from "./config-table";
+import { RunCurves } from "./run-curves";
+import { RunFacts } from "./run-facts";
+import { RunHeader } from "./run-header";
+import { TimelineList } from "./timeline-list";
+import { useRunWatch } from "./use-run-watch";
+import { useSteer } from "./use-steer";
+
+type RunViewProps = {
+  initialRun: RunDetail;
+  initialMetrics: RunMetrics[];
+  settings: StageDescription["settings"] | null;
+};
+
+export function RunView({ initialRun, initialMetrics, settings }: RunViewProps) {
+  const router = useRouter();
+  const watched = useRunWatch(initialRun, initialMetrics);
+  const { run, newRows } = watched;
+  const steer = useSteer(run);
+
+  return (
+    <>
+      <RunHeader run={run} steer={steer} />
+      {run.reason && (
+        <Notice tone={run.status === "failed" ? "error" : "warning"} className="mt-3 max-w-[46rem]">
+          {run.reason}
+        </Notice>
+      )}
+      {run.obstacles.map(({ text }) => (
+        <Notice key={text} tone="warning" className="mt-2 max-w-[46rem]">
+          {text}
+        </Notice>
+      ))}
+      <div className="mt-4 max-w-[46rem]">
+        <RunProgress run={run} wide />
+      </div>
+      <div className="min-h-5">
+        {!watched.isConnected && (
+          <p role="status" className="text-small text-people">
+            The connection is lost. What is shown is renewed every ten seconds, and catches up when it is
+            back.
+          </p>
+        )}
+        {watched.isCatchingUp && <Pulse>Catching up with what happened meanwhile…</Pulse>}
+      </div>
+      <RunFacts run={run} />
+      <RunCurves watched={watched} />
+      <Section title="Checkpoints" text="What can be gone on from, chatted with and promoted.">
+        <CheckpointsTable run={run} />
+      </Section>
+      <div className="mt-10">
+        <Tabs
+          label="Records of this run"
+          tabs={[
+            {
+              id: "timeline",
+              title: "Timeline",
+              content: (
+                <TimelineList
+                  runId={run.id}
+                  kinds={["state", "incident", "checkpoint", "phase"]}
+                  newRows={newRows}
+                  exportContent="timeline"
+                  empty="Nothing has happened yet. Changes of state, incidents and checkpoints will stand here."
+                />
+              ),
+            },
+            {
+              id: "logs",
+              title: "Log",
+              content: (
+                <TimelineList
+                  runId={run.id}
+                  kinds={["log"]}
+                  newRows={newRows}
+                  exportContent="logs"
+                  empty="Its worker has logged nothing yet."
+                />
+              ),
+            },
+            {
+              id: "settings",
+              title: "Settings",
+              content: <ConfigTable config={run.config} settings={settings} />,
+            },
+          ]}
+        />
+      </div>
+      <PageKeys
+        keys={[
+          { key: "p", does: "Pause or resume", act: () => steer.toggle() },
+          { key: "d", does: "Clone", act: () => router.push(`/admin/runs/new?clone=${run.id}`) },
+          { key: "escape", label: "Esc", does: "Back to all runs", act: () => router.push("/admin/runs") },
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,151 @@
+/** @file The form that starts a run: stage, base, data, settings, and what it will take. */
+"use client";
+
+import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
+import { Button } from "@/app/_components/button";
+import { SelectField, TextField } from "@/app/_components/field";
+import { Notice } from "@/app/_components/notice";
+import { Switch } from "@/app/_components/switch";
+import type { Dataset, RunSummary } from "@/app/_lib/api-types";
+import { useTRPC } from "@/app/_lib/trpc";
+import { PageTitle, Section } from "../../../_frame/section";
+import { stageNames, stageTexts } from "../stage-names";
+import { DataPicker } from "./data-picker";
+import { EstimateNote } from "./estimate-note";
+import { SettingsFields } from "./settings-fields";
+import { type NewRunStart, useNewRun } from "./use-new-run";
+
+type NewRunViewProps = NewRunStart & { initialDatasets: Dataset[]; earlierRuns: RunSummary[] };
+
+export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunViewProps) {
+  const trpc = useTRPC();
+  const datasets = useQuery(
+    trpc.datasets.list.queryOptions(undefined, { initialData: initialDatasets }),
+  ).data;
+  const form = useNewRun(start);
+  const { description, stage } = form;
+  const chosenData = form.datasets.flatMap(
+    ({ datasetId }) => datasets.find(({ id }) => id === datasetId) ?? [],
+  );
+  const erased = chosenData.filter(({ erasedRows }) => erasedRows > 0);
+  const base = form.takesBase ? (form.bases.find(({ id }) => id === form.baseCheckpointId) ?? null) : null;
+
+  return (
+    <form
+      className="max-w-3xl"
+      onSubmit={(event) => {
+        event.preventDefault();
+        form.submit();
+      }}
+    >
+      <nav aria-label="Way back">
+        <Link href="/admin/runs" className="text-small text-muted underline-offset-2 hover:underline">
+          Runs
+        </Link>
+      </nav>
+      <PageTitle>{start.cloned ? `Clone of run ${start.cloned.number}` : "New run"}</PageTitle>
+      <div className="mt-5 grid gap-x-6 gap-y-4 md:grid-cols-2">
+        <SelectField
+          label="Stage"
+          hint={stageTexts[stage]}
+          value={stage}
+          onChange={({ target }) => {
+            const next = start.stages.find((one) => one.stage === target.value);
+            if (next) form.chooseStage(next.stage);
+          }}
+        >
+          {start.stages.map((one) => (
+            <option key={one.stage} value={one.stage}>
+              {stageNames[one.stage]}
+            </option>
+          ))}
+        </SelectField>
+        <TextField
+          label="Name"
+          hint="Its checkpoints bear it too."
+          placeholder={stageNames[stage]}
+          maxLength={100}
+          value={form.name}
+          onChange={({ target }) => form.setName(target.value)}
+        />
+        {form.takesBase && (
+          <SelectField
+            label={stage === "pretrain" ? "Tokenizer of" : "Base"}
+            hint={
+              stage === "pretrain"
+                ? "The new model reads text as this one does."
+                : "The checkpoint whose weights it starts from."
+            }
+            value={form.baseCheckpointId ?? ""}
+            onChange={({ target }) => form.setBase(target.value === "" ? null : target.value)}
+          >
+            <option value="">choose one</option>
+            {form.bases.map(({ id, name, stage: made, run, isToy }) => (
+              <option key={id} value={id}>
+                {name} (
+                {[made, run && `run ${run.number}, step ${run.step}`, isToy && "toy", id.slice(0, 8)]
+                  .filter(Boolean)
+                  .join(", ")}
+                )
+              </option>
+            ))}
+          </SelectField>
+        )}
+      </div>
+      <Section title="Data">
+        <DataPicker
+          kinds={description?.data ?? { data: "demonstrations", pretrainMix: null }}
+          datasets={datasets}
+          chosen={form.datasets}
+          onChange={form.setDatasets}
+        />
+        {erased.length > 0 && (
+          <div className="mt-3">
+            <Switch
+              label="Learn from what is left"
+              hint={`Rows were erased in ${erased.map(({ name }) => `“${name}”`).join(", ")}. Off: the run is refused.`}
+              checked={form.acceptErased}
+              onChange={form.setAcceptErased}
+            />
+          </div>
+        )}
+      </Section>
+      <Section
+        title="Settings"
+        text="What is left as it is has the stage's defaults, and the run keeps all of them."
+      >
+        <SettingsFields
+          fields={form.fields}
+          values={form.values}
+          faults={form.faults}
+          onChange={form.change}
+        />
+      </Section>
+      <EstimateNote
+        stage={stage}
+        base={base}
+        datasets={chosenData}
+        values={form.values}
+        earlierRuns={earlierRuns}
+      />
+      <div className="mt-6 space-y-3">
+        {form.hasError && (
+          <Notice tone="error">
+            <p className="whitespace-pre-wrap">
+              {form.problems.length > 0
+                ? form.problems.join("\n")
+                : "Settings above do not fit; each says why."}
+            </p>
+          </Notice>
+        )}
+        <Button type="submit" look="primary" busy={form.isBusy} disabled={form.datasets.length === 0}>
+          Put it into the queue
+        </Button>
+        {form.datasets.length === 0 && (
+          <p className="text-small text-muted">Choose or upload a dataset first.</p>
+        )}
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,34 @@
+/** @file Starting a run; `?clone=` begins with another run's settings, `?dataset=` and `?base=` with those chosen. */
+import type { Metadata } from "next";
+import { requirePermission } from "@/app/_lib/server-caller";
+import { NewRunView } from "./new-run-view";
+
+export const metadata: Metadata = { title: "New run" };
+
+type NewRunPageProps = { searchParams: Promise<Record<string, string | string[] | undefined>> };
+
+export default async function NewRunPage({ searchParams }: NewRunPageProps) {
+  const { clone, dataset, base } = await searchParams;
+  const caller = await requirePermission("runs.manage");
+  const [stages, checkpoints, datasets, page, cloned] = await Promise.all([
+    caller.runs.stages(),
+    caller.models.checkpoints(),
+    caller.datasets.list(),
+    // Speeds for the estimate.
+    caller.runs.list({ statuses: ["finished", "running", "paused", "pausing"], limit: 100 }),
+    typeof clone === "string" ? caller.runs.get({ runId: clone }).catch(() => null) : null,
+  ]);
+  return (
+    <NewRunView
+      stages={stages}
+      checkpoints={checkpoints}
+      initialDatasets={datasets}
+      earlierRuns={page.runs}
+      cloned={cloned}
+      chosen={{
+        datasetId: typeof dataset === "string" ? dataset : null,
+        baseCheckpointId: typeof base === "string" ? base : null,
+      }}
+    />
+  );
+}
