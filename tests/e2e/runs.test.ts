@@ -26,7 +26,8 @@ let files: Awaited<ReturnType<typeof temporaryFolder>>;
 
 beforeAll(async () => {
   files = await temporaryFolder();
-  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModelFolder } });
+  // The worker of this test is to get the run, not the server's own trainer.
+  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModelFolder, ATTUNE_TRAINER: "off" } });
   browser = await launchBrowser();
   person = await visitor(browser, { baseURL: server.url });
   page = person.page;

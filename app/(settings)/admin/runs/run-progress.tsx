@@ -1,6 +1,7 @@
 /** @file How far a run is: a bar, the steps, and the time left as its worker last told. */
 import type { RunSummary } from "@/app/_lib/api-types";
 import { formatDuration } from "@/app/_lib/format";
+import { estimateSecondsLeft } from "./seconds-left";
 
 type RunProgressProps = {
   run: Pick<RunSummary, "step" | "totalSteps" | "status" | "latest">;
@@ -12,9 +13,9 @@ export function RunProgress({ run, wide }: RunProgressProps) {
   const { step, totalSteps, status, latest } = run;
   if (totalSteps === null)
     return <span className="text-muted">{status === "queued" ? "not begun" : "–"}</span>;
-  const left = status === "running" ? latest?.values.secondsLeft : null;
+  const left = status === "running" && latest ? estimateSecondsLeft(latest, totalSteps) : null;
   const text = `${step.toLocaleString("en")} of ${totalSteps.toLocaleString("en")} steps${
-    typeof left === "number" ? `, about ${formatDuration(left)} left` : ""
+    left !== null ? `, about ${formatDuration(left)} left` : ""
   }`;
   return (
     <div className={wide ? "space-y-1" : "min-w-32 space-y-0.5"}>

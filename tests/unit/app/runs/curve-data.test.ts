@@ -10,6 +10,7 @@ import {
   valueAt,
 } from "@/app/(settings)/admin/runs/_charts/curve-data";
 import { describeCharts, drawChart } from "@/app/(settings)/admin/runs/[runId]/describe-charts";
+import { estimateSecondsLeft } from "@/app/(settings)/admin/runs/seconds-left";
 import { overlay } from "@/app/(settings)/admin/runs/compare/overlay";
 
 const series = (name: string, values: Record<number, number | null>) => ({
@@ -117,6 +118,16 @@ it("draws lowest and highest as a band where points were thinned out", () => {
   expect(lines.map(({ isBandEdge }) => isBandEdge ?? false)).toEqual([false, true, true, false]);
   expect(bands).toEqual([[1, 2]]);
   expect(columns[1]).toEqual([8, 1.2]);
+});
+
+it("draws memory in megabytes, and tells the time left by tokens and speed", () => {
+  const { curves } = mergeCurves(read(1, series("memoryBytes", { 1: 812e6 })), new Map());
+  const [chart] = describeCharts(curves);
+  expect(chart && drawChart(chart, curves).columns).toEqual([[812]]);
+  const values = { tokensSeen: 1000, tokensPerSecond: 50 };
+  // 30 steps to come of 100 tokens each.
+  expect(estimateSecondsLeft({ step: 10, values }, 40)).toBe(60);
+  expect(estimateSecondsLeft({ step: 10, values: { tokensPerSecond: 50 } }, 40)).toBeNull();
 });
 
 it("lays runs over each other, and leaves out charts that none has", () => {

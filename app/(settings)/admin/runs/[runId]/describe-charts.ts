@@ -2,14 +2,21 @@
 import { alignLines, type Curves } from "../_charts/curve-data";
 import type { Line } from "../_charts/uplot-chart";
 
-export type ChartDescription = { title: string; unit?: string; names: string[]; height: number };
+export type ChartDescription = {
+  title: string;
+  unit?: string;
+  names: string[];
+  height: number;
+  /** What is drawn of one of the metric; left out: as it is. */
+  scale?: number;
+};
 
 const known: ChartDescription[] = [
   { title: "Loss", unit: "nats per token", names: ["loss", "validationLoss"], height: 220 },
   { title: "Learning rate", names: ["lr"], height: 100 },
   { title: "Gradient norm", unit: "before clipping", names: ["gradientNorm"], height: 100 },
   { title: "Speed", unit: "tokens per second", names: ["tokensPerSecond"], height: 100 },
-  { title: "Memory", unit: "MiB", names: ["memoryMb"], height: 124 },
+  { title: "Memory", unit: "MB", names: ["memoryBytes"], height: 124, scale: 1e-6 },
 ];
 /** Told for progress, not for curves. */
 const notDrawn = ["secondsLeft", "tokensSeen", "epoch"];
@@ -20,7 +27,7 @@ const titles: Record<string, string> = {
   lr: "Learning rate",
   gradientNorm: "Gradient norm",
   tokensPerSecond: "Tokens per second",
-  memoryMb: "Memory (MiB)",
+  memoryBytes: "Memory (bytes)",
 };
 export const chartTitle = (name: string): string => titles[name] ?? name;
 
@@ -38,7 +45,7 @@ export function describeCharts(curves: Curves): ChartDescription[] {
 const sparse = ["validationLoss"];
 
 /** Columns and lines; where points were thinned out, lowest and highest are drawn as a band, so that no spike is lost. */
-export function drawChart({ names }: ChartDescription, curves: Curves) {
+export function drawChart({ names, scale = 1 }: ChartDescription, curves: Curves) {
   const parts = names.flatMap((name, i) => {
     const curve = curves.get(name);
     if (!curve) return [];
@@ -62,7 +69,11 @@ export function drawChart({ names }: ChartDescription, curves: Curves) {
         : []),
     ];
   });
-  const { xs, columns } = alignLines(parts);
+  const scaled = parts.map(({ xs: steps, ys }) => ({
+    xs: steps,
+    ys: ys.map((y) => (y === null ? null : y * scale)),
+  }));
+  const { xs, columns } = alignLines(scaled);
   const lines = parts.map(({ line }) => line);
   const bands = lines.flatMap((line, i): [number, number][] =>
     line.isBandEdge && lines[i + 1]?.isBandEdge && !lines[i - 1]?.isBandEdge ? [[i, i + 1]] : [],
