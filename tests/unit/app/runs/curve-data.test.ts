@@ -10,8 +10,8 @@ import {
   valueAt,
 } from "@/app/(settings)/admin/runs/_charts/curve-data";
 import { describeCharts, drawChart } from "@/app/(settings)/admin/runs/[runId]/describe-charts";
-import { estimateSecondsLeft } from "@/app/(settings)/admin/runs/seconds-left";
 import { overlay } from "@/app/(settings)/admin/runs/compare/overlay";
+import { estimateSecondsLeft } from "@/app/(settings)/admin/runs/seconds-left";
 
 const series = (name: string, values: Record<number, number | null>) => ({
   name,
