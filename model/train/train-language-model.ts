@@ -208,8 +208,10 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     await saveCheckpoint(folder, { base, trainer, facts, state });
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
   };
+  let savedStep = resumable?.state.step ?? null;
   const save = async () => {
     await timed("save", writeState);
+    savedStep = state.step;
     const saved = { step: state.step, folder: folderOf(state.step), isBest: state.best?.step === state.step };
     onEvent({ type: "saved", ...saved });
     await input.onSaved?.(saved);
@@ -307,7 +309,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
       isSampleDue = true;
     }
     // The best so far is always saved: it is what the run will have been for.
-    if (isLast || state.best?.step === state.step || state.step % saveEvery === 0 || isAborted()) {
+    if (isLast || state.best?.step === state.step || state.step % saveEvery === 0) {
       await save();
       // Text comes from a checkpoint, so it waits for the next one.
       if (isSampleDue && !isAborted()) await sample();
@@ -316,6 +318,9 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     // Lets signals and timers in: a run of the graph blocks this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
+
+  // The signal may have come at any await; the steps since the last save are kept in any case.
+  if (savedStep !== state.step) await save();
 
   const best = state.best?.step ?? state.step;
   const kept = (await isThere(folderOf(best))) ? best : state.step;

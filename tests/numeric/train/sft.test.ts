@@ -264,3 +264,17 @@ test("pretraining text is mixed in, and the loss it is judged by stays that of t
   const again = await run(configFor("mixed-again", { epochs: 1, pretrainMix: mix }));
   expect(again.losses).toEqual(mixed.losses);
 });
+
+test("stopped between two steps, it is saved after the last one that was taken", async () => {
+  const controller = new AbortController();
+  const saved: number[] = [];
+  const onEvent = (event: SftEvent) => {
+    // Comes when the step is over and its loop lets signals in, not while it computes.
+    if (event.type === "step" && event.step === 2) setImmediate(() => controller.abort());
+    if (event.type === "saved") saved.push(event.step);
+  };
+  const config = configFor("between", { saveEverySteps: 100, evaluateEverySteps: 100 });
+  const summary = await runSft(config, { onEvent, signal: controller.signal });
+  expect(summary).toMatchObject({ finished: false, steps: 3 });
+  expect(saved).toEqual([0, 3]);
+});
