@@ -87,7 +87,7 @@ it("counts steps done, writes what is no number as null, and names the row of a 
       step: 7,
     },
   ]);
-  const source = { file: "/work/data/5f0c.jsonl", line: 4 };
+  const source = { file: "/srv/data/5f0c.jsonl", line: 4 };
   expect(toProtocolEvents({ type: "sample", step: 6, prompt: "p", response: "r", source })).toEqual([
     { type: "sample", step: 6, prompt: "p", response: "r", source: { datasetId: "5f0c", position: 3 } },
   ]);
