@@ -79,7 +79,7 @@ test("a change of role signs the person out everywhere", async () => {
   await dialog.getByLabel("Role").selectOption("labeler");
   await dialog.getByRole("button", { name: "Save rights" }).click();
   await dialog.waitFor({ state: "detached" });
-  await guest.page.goto("/");
+  // The open page goes there by itself: its stream ended, and asking again was refused.
   await guest.page.waitForURL(/\/sign-in/);
   await signIn(guest.page, email);
   await composer(guest.page).waitFor();
