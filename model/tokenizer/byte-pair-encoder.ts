@@ -3,6 +3,7 @@
  * merge_all). Attune's own because @huggingface/tokenizers 0.2 leaves pairs unmerged in long words: 6 of the 1,000
  * strings of the parity fixture came out different.
  */
+import { BinaryHeap } from "./binary-heap";
 import type { TokenizerDefinition } from "./tokenizer-definition";
 
 type Merge = { rank: number; id: number };
@@ -81,7 +82,7 @@ export class BytePairEncoder {
   #mergeAll(ids: number[]): number[] {
     const next = ids.map((_, at) => (at + 1 < ids.length ? at + 1 : -1));
     const previous = ids.map((_, at) => at - 1);
-    const queue = new MinHeap();
+    const queue = new BinaryHeap<number>((a, b) => a < b);
     const mergeAt = (at: number): Merge | undefined => {
       const right = ids[next[at] ?? -1];
       return right === undefined ? undefined : this.#merges.get((ids[at] ?? -1) * half + right);
@@ -113,42 +114,4 @@ export class BytePairEncoder {
 function splitAtSpace(merge: string): [string, string] {
   const space = merge.indexOf(" ");
   return [merge.slice(0, space), merge.slice(space + 1)];
-}
-
-/** A binary heap of numbers, smallest first. */
-class MinHeap {
-  readonly #items: number[] = [];
-
-  push(item: number): void {
-    const items = this.#items;
-    let at = items.length;
-    items.push(item);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = items[parent] ?? 0;
-      if (above <= item) break;
-      items[at] = above;
-      at = parent;
-    }
-    items[at] = item;
-  }
-
-  pop(): number | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (items.length === 0 || last === undefined) return top;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= items.length) break;
-      if ((items[child + 1] ?? Number.POSITIVE_INFINITY) < (items[child] ?? 0)) child++;
-      const below = items[child] ?? 0;
-      if (below >= last) break;
-      items[at] = below;
-      at = child;
-    }
-    items[at] = last;
-    return top;
-  }
 }

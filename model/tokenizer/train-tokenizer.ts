@@ -3,6 +3,7 @@
  * (0.23, tokenizers/src/models/bpe/trainer.rs) with the byte alphabet, its defaults, and the same pre-tokenizer.
  */
 import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { BinaryHeap } from "./binary-heap";
 import { faithfulSteps } from "./faithful-steps";
 import { byteAlphabet } from "./token-bytes";
 import { parseTokenizerDefinition } from "./tokenizer-definition";
@@ -116,7 +117,7 @@ function learnMerges(
     if (places === undefined) changed.set(pair, [word]);
     else if (places.at(-1) !== word) places.push(word);
   };
-  const queue = new CandidateQueue();
+  const queue = new BinaryHeap<Candidate>(isBefore);
   const offerChanged = () => {
     for (const [pair, places] of changed) {
       const count = pairCounts.get(pair) ?? 0;
@@ -182,44 +183,6 @@ function mergeInWord(
   word.length = kept;
 }
 
-/** A binary heap: the highest count first, then the lowest pair. */
-class CandidateQueue {
-  readonly #items: Candidate[] = [];
-
-  push(item: Candidate): void {
-    const items = this.#items;
-    let at = items.length;
-    items.push(item);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = items[parent];
-      if (above === undefined || !isBefore(item, above)) break;
-      items[at] = above;
-      at = parent;
-    }
-    items[at] = item;
-  }
-
-  pop(): Candidate | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (items.length === 0 || last === undefined) return top;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      const [first, second] = [items[child], items[child + 1]];
-      if (first === undefined) break;
-      if (second !== undefined && isBefore(second, first)) child++;
-      const below = items[child];
-      if (below === undefined || !isBefore(below, last)) break;
-      items[at] = below;
-      at = child;
-    }
-    items[at] = last;
-    return top;
-  }
-}
-
+/** The highest count first, then the lowest pair. */
 const isBefore = (a: Candidate, b: Candidate) =>
   a.count > b.count || (a.count === b.count && a.pair < b.pair);
