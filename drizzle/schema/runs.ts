@@ -25,7 +25,7 @@ export const datasets = pgTable(
   {
     id: id(),
     name: text().notNull(),
-    kind: text({ enum: ["demonstrations", "documents"] }).notNull(),
+    kind: text({ enum: ["demonstrations", "documents", "rankings"] }).notNull(),
     /** sha256 of the manifest: the row hashes in order, each followed by a line end. Null while rows are added. */
     sha256: text(),
     rowCount: integer().notNull().default(0),
@@ -46,7 +46,7 @@ export const datasets = pgTable(
   },
   (t) => [
     index("datasets_by_sha256").on(t.sha256),
-    check("datasets_kind", sql`${t.kind} in ('demonstrations', 'documents')`),
+    check("datasets_kind", sql`${t.kind} in ('demonstrations', 'documents', 'rankings')`),
     check("datasets_source", sql`${t.source} in ('upload', 'product')`),
     check("datasets_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
     check("datasets_sealed", sql`(${t.sealedAt} is null) = (${t.sha256} is null)`),

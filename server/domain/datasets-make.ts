@@ -21,6 +21,8 @@ const draftLifetimeMs = 7 * 24 * 60 * 60 * 1000;
 const readers: Record<DatasetKind, (line: string) => { reason: string } | object> = {
   demonstrations: readDemonstrationLine,
   documents: readDocumentLine,
+  // Never uploaded: the product makes them of its own rows.
+  rankings: () => ({}),
 };
 
 export type NewDataset = { name: string; kind: DatasetKind; description: string; actorId: string | null };

@@ -82,7 +82,7 @@ export type CheckpointOffer = z.infer<typeof checkpointOffer>;
 const datasetOffer = z.object({
   id: z.uuid(),
   name: z.string(),
-  kind: z.enum(["demonstrations", "documents"]),
+  kind: z.enum(["demonstrations", "documents", "rankings"]),
   role: z.enum(["data", "pretrainMix"]),
   /** Of its manifest (GET …/hashes); erasing rows does not change it. */
   sha256,

@@ -3,9 +3,14 @@ import type { Dataset } from "@/app/_lib/api-types";
 
 type Kind = Dataset["kind"];
 
-export const kindNames: Record<Kind, string> = { demonstrations: "Demonstrations", documents: "Documents" };
+export const kindNames: Record<Kind, string> = {
+  demonstrations: "Demonstrations",
+  documents: "Documents",
+  rankings: "Rankings",
+};
 
 export const kindTexts: Record<Kind, string> = {
   demonstrations: 'A line holds "prompt" and "response", or "messages": for SFT.',
   documents: 'A line holds "text": for pretraining, or to mix into SFT.',
+  rankings: "A line holds a prompt, its responses and one ranking: for reward models.",
 };

@@ -6,7 +6,9 @@ import type { useTRPCClient } from "@/app/_lib/trpc";
 import { cutLines, renumberLines } from "./cut-lines";
 
 type Client = ReturnType<typeof useTRPCClient>;
-export type UploadKind = Dataset["kind"];
+/** Rankings come in by an import, and their datasets are made from the product's tables. */
+export const uploadKinds = ["demonstrations", "documents"] as const satisfies readonly Dataset["kind"][];
+export type UploadKind = (typeof uploadKinds)[number];
 export type Upload = {
   name: string;
   kind: UploadKind;

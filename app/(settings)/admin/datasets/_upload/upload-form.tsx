@@ -18,6 +18,7 @@ import {
   type UploadKind,
   type UploadProgress,
   uploadFiles,
+  uploadKinds,
 } from "./upload-files";
 
 type UploadFormProps = {
@@ -79,9 +80,9 @@ export function UploadForm({ kind: fixedKind, onDone }: UploadFormProps) {
             setChosenKind(target.value === "documents" ? "documents" : "demonstrations")
           }
         >
-          {Object.entries(kindNames).map(([value, title]) => (
+          {uploadKinds.map((value) => (
             <option key={value} value={value}>
-              {title}
+              {kindNames[value]}
             </option>
           ))}
         </SelectField>

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import type { Dataset, StageDescription } from "@/app/_lib/api-types";
 import { formatBytes, plural } from "@/app/_lib/format";
-import type { SkippedLine } from "../../datasets/_upload/upload-files";
+import type { SkippedLine, UploadKind } from "../../datasets/_upload/upload-files";
 import { UploadForm } from "../../datasets/_upload/upload-form";
 import { kindNames } from "../../datasets/kind-names";
 import { SkippedNotice } from "../../datasets/skipped-notice";
@@ -42,7 +42,7 @@ export function DataPicker({ kinds, datasets, chosen, onChange }: DataPickerProp
 
 type RolePickerProps = Omit<DataPickerProps, "kinds"> & {
   of: Role;
-  kind: Dataset["kind"];
+  kind: UploadKind;
   title: string;
   text?: string;
 };
