@@ -42,13 +42,12 @@ export function DataPicker({ kinds, datasets, chosen, onChange }: DataPickerProp
 
 type RolePickerProps = Omit<DataPickerProps, "kinds"> & {
   of: Role;
-  kind: UploadKind;
+  kind: Dataset["kind"];
   title: string;
   text?: string;
 };
 
 function RolePicker({ of: role, kind, title, text, datasets, chosen, onChange }: RolePickerProps) {
-  const [isUploading, setIsUploading] = useState(false);
   const [skipped, setSkipped] = useState<{ lines: number; named: SkippedLine[] }>({ lines: 0, named: [] });
   const fitting = datasets.filter(
     (one) => one.kind === kind && one.sealedAt !== null && one.deletedAt === null,
@@ -82,22 +81,39 @@ function RolePicker({ of: role, kind, title, text, datasets, chosen, onChange }:
         ))}
       </div>
       <SkippedNotice skippedLines={skipped.lines} skipped={skipped.named} />
-      {isUploading ? (
-        <div className="border-l-2 border-line pl-4">
-          <UploadForm
-            kind={kind}
-            onDone={(dataset, named) => {
-              setIsUploading(false);
-              setSkipped({ lines: dataset.skippedLines, named });
-              set(dataset.id, true);
-            }}
-          />
-        </div>
-      ) : (
-        <Button small onClick={() => setIsUploading(true)}>
-          Upload {kindNames[kind].toLowerCase()}
-        </Button>
+      {kind !== "rankings" && (
+        <UploadHere
+          kind={kind}
+          onDone={(dataset, named) => {
+            setSkipped({ lines: dataset.skippedLines, named });
+            set(dataset.id, true);
+          }}
+        />
       )}
     </fieldset>
+  );
+}
+
+type UploadHereProps = { kind: UploadKind; onDone: (dataset: Dataset, skipped: SkippedLine[]) => void };
+
+function UploadHere({ kind, onDone }: UploadHereProps) {
+  const [isOpen, setIsOpen] = useState(false);
+  if (!isOpen) {
+    return (
+      <Button small onClick={() => setIsOpen(true)}>
+        Upload {kindNames[kind].toLowerCase()}
+      </Button>
+    );
+  }
+  return (
+    <div className="border-l-2 border-line pl-4">
+      <UploadForm
+        kind={kind}
+        onDone={(dataset, skipped) => {
+          setIsOpen(false);
+          onDone(dataset, skipped);
+        }}
+      />
+    </div>
   );
 }
