@@ -37,6 +37,10 @@ export const permissions = {
   "runs.read": fromRole("admin"),
   /** Start and steer runs, make datasets, let workers in. */
   "runs.manage": fromRole("admin"),
+  /** Rank, demonstrate, write prompts; see one's own work. */
+  "labeling.work": fromRole("labeler"),
+  /** Batches, prompts, guidelines, labelers and their figures, imports and exports of rankings. */
+  "labeling.lead": fromRoleOrGrant("admin", "labelingLead"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),
 } as const satisfies Record<string, Rule>;
 

@@ -47,6 +47,8 @@ const expected: Record<Permission, string> = {
   "models.manage": "no no no no no yes",
   "runs.read": "no no no no no yes",
   "runs.manage": "no no no no no yes",
+  "labeling.work": "no no yes yes no yes",
+  "labeling.lead": "no no no yes no yes",
   "audit.read": "no no no no yes yes",
 };
 
