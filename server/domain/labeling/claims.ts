@@ -155,18 +155,24 @@ async function lockNextTask(tx: Tx, labeler: Labeler, purpose: "work" | "practic
   return null;
 }
 
-/** Rows that another labeler is taking this moment are passed over; the condition is checked again once the row is locked. */
+/**
+ * Rows that another labeler is taking this moment are passed over. Where only such rows are left they are waited for, since
+ * they may have a place yet; a row's condition is checked again once it is locked, so the last try may come too late.
+ */
 async function lockFirst(tx: Tx, where: SQL | undefined, order: SQL): Promise<string | null> {
-  const [task] = await tx
-    .select({ id: rankingTasks.id })
-    .from(rankingTasks)
-    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
-    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
-    .where(and(eq(rankingTasks.status, "open"), gt(rankingTasks.openPlaces, 0), where, isUsablePrompt))
-    .orderBy(order)
-    .limit(1)
-    .for("update", { of: rankingTasks, skipLocked: true });
-  return task?.id ?? null;
+  for (const locking of [{ skipLocked: true } as const, {}, {}]) {
+    const [task] = await tx
+      .select({ id: rankingTasks.id })
+      .from(rankingTasks)
+      .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+      .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+      .where(and(eq(rankingTasks.status, "open"), gt(rankingTasks.openPlaces, 0), where, isUsablePrompt))
+      .orderBy(order)
+      .limit(1)
+      .for("update", { of: rankingTasks, ...locking });
+    if (task) return task.id;
+  }
+  return null;
 }
 
 const isUntouchedBy = (labelerId: string): SQL => sql`(
