@@ -26,7 +26,8 @@ const battleSchema = z.object({
   judge: z.string().optional(),
   conversation_a: z.array(messageSchema).min(2),
   conversation_b: z.array(messageSchema).min(2),
-  tstamp: z.number().optional(),
+  /** Seconds since 1970; as many as a Date holds. */
+  tstamp: z.number().min(0).max(8.64e12).optional(),
   instruction_version: z.string().optional(),
 });
 
@@ -53,12 +54,17 @@ export const arenaBattles: Layout = {
         conversation_a: conversation(first.text),
         conversation_b: conversation(second.text),
         turn: record.prompt.filter(({ role }) => role === "user").length,
-        tstamp: ranking.at === undefined ? undefined : Date.parse(ranking.at) / 1000,
+        tstamp: secondsAt(ranking.at),
         instruction_version: ranking.instructionVersion,
       });
     }
   },
 };
+
+function secondsAt(at: string | undefined): number | undefined {
+  const milliseconds = at === undefined ? Number.NaN : Date.parse(at);
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
+}
 
 function readBattle(item: JsonItem): RankedPrompt | ItemFault {
   const battle = parseItem(battleSchema, item, shape);
@@ -86,7 +92,8 @@ function readBattle(item: JsonItem): RankedPrompt | ItemFault {
         labeler: battle.judge,
         instructionVersion: battle.instruction_version,
         noneAcceptable: isBothBad ? true : undefined,
-        at: battle.tstamp === undefined ? undefined : new Date(battle.tstamp * 1000).toISOString(),
+        at:
+          battle.tstamp === undefined ? undefined : new Date(Math.round(battle.tstamp * 1000)).toISOString(),
       }),
     ],
     meta: restOf(item, [...Object.keys(battleSchema.shape), "turn"]),

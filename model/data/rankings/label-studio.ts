@@ -149,11 +149,11 @@ function tiersOf(ranker: z.infer<typeof rankerSchema>): string[][] | null {
   if (Array.isArray(ranker)) return ranker.map((id) => [id]);
   const buckets = Object.entries(ranker).filter(([name]) => name !== "_");
   const numbered = buckets.map(([name, bucket]) => ({ rank: Number(/(\d+)$/.exec(name)?.[1]), bucket }));
-  if (buckets.length > 0 && numbered.every(({ rank }) => !Number.isNaN(rank))) {
+  if (numbered.every(({ rank }) => !Number.isNaN(rank))) {
     return numbered.toSorted((a, b) => a.rank - b.rank).map(({ bucket }) => bucket);
   }
-  const [only] = Object.values(ranker);
-  return only && Object.keys(ranker).length === 1 ? only.map((id) => [id]) : null;
+  const [only, ...others] = buckets;
+  return only && others.length === 0 && !("_" in ranker) ? only[1].map((id) => [id]) : null;
 }
 
 function writeTask(record: RankedPrompt): JsonItem {

@@ -19,7 +19,7 @@ const nodeSchema = z.looseObject({
   replies: z.array(z.unknown()).default([]),
 });
 type Node = z.infer<typeof nodeSchema>;
-type Place = { node: Node; path: readonly PromptTurn[]; field: string };
+type Place = { node: Node; parent: Place | null; field: string };
 
 export const oasstTrees: Layout = {
   label: "Open-Assistant trees",
@@ -29,24 +29,25 @@ export const oasstTrees: Layout = {
     "Who ranked: each response carries one rank, the consensus (ranked pairs) where several people ranked; responses that nobody ranked.",
   matches: (item) => "message_tree_id" in item && "prompt" in item,
   *read(item) {
-    const { prompt, system } = item;
-    const start: PromptTurn[] = typeof system === "string" ? [{ role: "system", content: system }] : [];
-    const root = readNode(prompt, "prompt");
+    const root = readNode(item.prompt, "prompt");
     if (root instanceof ItemFault) {
       yield root;
       return;
     }
-    const open: Place[] = [{ node: root, path: start, field: "prompt" }];
+    const open: Place[] = [{ node: root, parent: null, field: "prompt" }];
     for (let place = open.pop(); place; place = open.pop()) {
-      const turns = [...place.path, turnOf(place.node)];
       const replies: Place[] = [];
       for (const [index, raw] of place.node.replies.entries()) {
         const field = `${place.field}.replies.${index}`;
         const node = readNode(raw, field);
         if (node instanceof ItemFault) yield node;
-        else if (!node.deleted) replies.push({ node, path: turns, field });
+        else if (!node.deleted) replies.push({ node, parent: place, field });
       }
-      const record = rankedReplies(place.node, turns, { replies: replies.map(({ node }) => node), item });
+      const record = rankedReplies(
+        place,
+        replies.map(({ node }) => node),
+        item,
+      );
       if (record) yield record;
       open.push(...replies.toReversed());
     }
@@ -66,17 +67,22 @@ function turnOf({ role, text }: Node): PromptTurn {
   return { role: role === "prompter" ? "user" : "assistant", content: text };
 }
 
-function rankedReplies(
-  prompter: Node,
-  prompt: PromptTurn[],
-  { replies, item }: { replies: readonly Node[]; item: JsonItem },
-): RankedPrompt | null {
+/** The turns from the root on; only for a place that has a record, as a tree may be deep. */
+function turnsTo(place: Place, { system }: JsonItem): PromptTurn[] {
+  const turns: PromptTurn[] = [];
+  for (let at: Place | null = place; at; at = at.parent) turns.push(turnOf(at.node));
+  if (typeof system === "string") turns.push({ role: "system", content: system });
+  return turns.toReversed();
+}
+
+function rankedReplies(place: Place, replies: readonly Node[], item: JsonItem): RankedPrompt | null {
+  const prompter = place.node;
   if (prompter.role !== "prompter") return null;
   const ranked = replies.filter(({ role, rank }) => role === "assistant" && typeof rank === "number");
   if (ranked.length < 2) return null;
   return defined({
     id: prompter.message_id,
-    prompt,
+    prompt: turnsTo(place, item),
     responses: ranked.map(({ text, model_name, message_id }) =>
       defined({
         text,

@@ -1,4 +1,4 @@
-/** @file Records as one Parquet file, a row each, with prompt, responses and rankings as nested columns. */
+/** @file Records as one Parquet file, a row each, with prompt, responses and rankings as nested columns; `meta` is text that holds JSON. */
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { RankedPrompt } from "./ranked-prompt";
 
@@ -9,12 +9,6 @@ const text = (name: string): SchemaElement => ({
   name,
   type: "BYTE_ARRAY",
   converted_type: "UTF8",
-  ...optional,
-});
-const jsonText = (name: string): SchemaElement => ({
-  name,
-  type: "BYTE_ARRAY",
-  converted_type: "JSON",
   ...optional,
 });
 /** Three levels, as the format's LogicalTypes.md asks. */
@@ -31,7 +25,7 @@ const struct = (fields: SchemaElement[][]): SchemaElement[] => [
 const columns = {
   id: [text("id")],
   prompt: list("prompt", struct([[text("role")], [text("content")]])),
-  responses: list("responses", struct([[text("text")], [text("model")], [jsonText("meta")]])),
+  responses: list("responses", struct([[text("text")], [text("model")], [text("meta")]])),
   rankings: list(
     "rankings",
     struct([
@@ -40,10 +34,10 @@ const columns = {
       [text("instructionVersion")],
       [{ name: "noneAcceptable", type: "BOOLEAN", ...optional }],
       [text("at")],
-      [jsonText("meta")],
+      [text("meta")],
     ]),
   ),
-  meta: [jsonText("meta")],
+  meta: [text("meta")],
 } as const satisfies Record<keyof RankedPrompt, SchemaElement[]>;
 
 const schema: SchemaElement[] = [
@@ -82,12 +76,20 @@ function writeGroup(parquet: ParquetWriter, group: readonly RankedPrompt[]): voi
     columnData: [
       { name: "id", data: group.map(({ id }) => id) },
       { name: "prompt", data: group.map(({ prompt }) => prompt) },
-      { name: "responses", data: group.map(({ responses }) => responses) },
-      { name: "rankings", data: group.map(({ rankings }) => rankings) },
-      { name: "meta", data: group.map(({ meta }) => meta) },
+      { name: "responses", data: group.map(({ responses }) => responses.map(withJsonMeta)) },
+      { name: "rankings", data: group.map(({ rankings }) => rankings.map(withJsonMeta)) },
+      { name: "meta", data: group.map((record) => withJsonMeta(record).meta) },
     ],
     rowGroupSize: group.length,
   });
+}
+
+/** As text: a column of type JSON goes through a copy of hyparquet-writer's that loses keys such as __proto__. */
+function withJsonMeta<T extends { meta?: object | undefined }>(
+  value: T,
+): Omit<T, "meta"> & { meta?: string } {
+  const { meta, ...rest } = value;
+  return meta === undefined ? rest : { ...rest, meta: JSON.stringify(meta) };
 }
 
 /** Offsets in the file go on counting: only the buffer is emptied. */
