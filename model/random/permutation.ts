@@ -2,7 +2,14 @@
 import { uniform } from "./philox";
 
 /** Counter streams, so that draws for different purposes never meet. The numbers are part of the file formats. */
-export const randomStreams = { sampling: 0, dataOrder: 1, initialisation: 2, dropout: 3, text: 4 } as const;
+export const randomStreams = {
+  sampling: 0,
+  dataOrder: 1,
+  initialisation: 2,
+  dropout: 3,
+  text: 4,
+  bootstrap: 5,
+} as const;
 
 /**
  * For i from n - 1 down to 1, swaps places i and floor(u * (i + 1)), where u = uniform(seed, [dataOrder, epoch, i, 0]).
