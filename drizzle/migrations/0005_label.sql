@@ -119,6 +119,7 @@ CREATE TABLE "prompts" (
 	"conversation_id" uuid,
 	"message_id" uuid,
 	"import_id" uuid,
+	"imported" jsonb,
 	"split" text NOT NULL,
 	"status" text DEFAULT 'ready' NOT NULL,
 	"removed_by" text,
@@ -205,6 +206,7 @@ CREATE TABLE "rankings" (
 	"response_order" uuid[] NOT NULL,
 	"guidelines_version" integer,
 	"imported_instructions" text,
+	"imported" jsonb,
 	"group_id" uuid,
 	"started_at" timestamp with time zone,
 	"active_ms" integer DEFAULT 0 NOT NULL,
@@ -222,6 +224,7 @@ CREATE TABLE "responses" (
 	"text" text NOT NULL,
 	"checkpoint_id" text,
 	"author" text,
+	"imported" jsonb,
 	"message_id" uuid,
 	"sampling" jsonb,
 	"seed" integer,
@@ -230,7 +233,7 @@ CREATE TABLE "responses" (
 	"is_finished" boolean DEFAULT true NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "responses_source" CHECK ("responses"."source" in ('sampled', 'conversation', 'imported')),
-	CONSTRAINT "responses_author" CHECK ("responses"."source" = 'imported' or "responses"."checkpoint_id" is not null)
+	CONSTRAINT "responses_checkpoint" CHECK ("responses"."source" = 'imported' or "responses"."checkpoint_id" is not null)
 );
 --> statement-breakpoint
 CREATE TABLE "snapshot_demonstrations" (

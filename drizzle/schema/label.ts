@@ -72,6 +72,8 @@ export const prompts = pgTable(
     /** The turn it ends with. */
     messageId: uuid().references(() => messages.id, { onDelete: "set null" }),
     importId: uuid().references(() => imports.id),
+    /** What its file said of it beside its words: {id, meta}. */
+    imported: jsonb(),
     /** By owner: all prompts of one person fall into one split. */
     split: text({ enum: ["train", "validation", "test"] }).notNull(),
     /**
@@ -119,8 +121,9 @@ export const responses = pgTable(
     source: text({ enum: ["sampled", "conversation", "imported"] }).notNull(),
     text: text().notNull(),
     checkpointId: text().references(() => checkpoints.id),
-    /** Of imported ones: the name of who or what wrote it. */
+    /** Of imported ones: the name of who or what wrote it, and what its file said beside. */
     author: text(),
+    imported: jsonb(),
     messageId: uuid().references(() => messages.id, { onDelete: "set null" }),
     sampling: jsonb(),
     seed: integer(),
@@ -133,7 +136,7 @@ export const responses = pgTable(
   (t) => [
     index("responses_prompt").on(t.promptId),
     check("responses_source", sql`${t.source} in ('sampled', 'conversation', 'imported')`),
-    check("responses_author", sql`${t.source} = 'imported' or ${t.checkpointId} is not null`),
+    check("responses_checkpoint", sql`${t.source} = 'imported' or ${t.checkpointId} is not null`),
   ],
 );
 
@@ -387,8 +390,9 @@ export const rankings = pgTable(
     noneAcceptable: boolean().notNull().default(false),
     responseOrder: uuid().array().notNull(),
     guidelinesVersion: integer().references(() => guidelines.version),
-    /** As an imported file named its instructions. */
+    /** Of imported ones: the instructions as the file named them, and what it said beside. */
     importedInstructions: text(),
+    imported: jsonb(),
     groupId: uuid().references(() => labelerGroups.id),
     startedAt: moment(),
     activeMs: integer().notNull().default(0),
