@@ -10,6 +10,7 @@ import { instanceRouter } from "./instance";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
+import { promptsRouter } from "./prompts";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
 import { workersRouter } from "./workers";
@@ -25,6 +26,7 @@ export const appRouter = router({
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,
+  prompts: promptsRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,
