@@ -7,6 +7,7 @@ import {
   datasetRows,
   feedback,
   messages,
+  prompts,
   sessions,
 } from "@/drizzle/schema";
 import type { Db } from "../db/db";
@@ -50,6 +51,7 @@ export async function* exportAccount(db: Db, userId: string): AsyncGenerator<str
       .where(eq(feedback.userId, userId))
       .orderBy(asc(feedback.createdAt)),
     datasetRows: await readDatasetRows(db, userId),
+    prompts: await readPrompts(db, userId),
   };
   yield JSON.stringify(about, null, 1).replace(/\n\}$/, ',\n "conversations": [');
   let isFirst = true;
@@ -90,6 +92,23 @@ function readDatasetRows(db: Db, userId: string) {
     .from(datasetRows)
     .where(eq(datasetRows.ownerId, userId))
     .orderBy(asc(datasetRows.datasetId), asc(datasetRows.position));
+}
+
+/** Made of their conversations, and written by them as labelers. */
+function readPrompts(db: Db, userId: string) {
+  return db
+    .select({
+      source: prompts.source,
+      conversationId: prompts.conversationId,
+      messageId: prompts.messageId,
+      messages: prompts.messages,
+      split: prompts.split,
+      status: prompts.status,
+      createdAt: prompts.createdAt,
+    })
+    .from(prompts)
+    .where(eq(prompts.ownerId, userId))
+    .orderBy(asc(prompts.createdAt), asc(prompts.id));
 }
 
 function readKeys(db: Db, userId: string) {

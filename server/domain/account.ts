@@ -10,6 +10,7 @@ import { confirmPassword, hasPassword } from "./account-password";
 import { appendAudit } from "./audit";
 import { erasePersonRows } from "./datasets-erase";
 import { lockAdmins, requireAdmin, withdrawLinks } from "./people";
+import { erasePersonPrompts } from "./prompts/erase-prompts";
 
 export type Profile = {
   id: string;
@@ -133,8 +134,8 @@ export async function revokeOtherSessions(
 }
 
 /**
- * Deletes the account and everything that hangs on it: conversations, feedback, keys, sessions, consent, and its rows in
- * datasets. What the audit log holds of it is an id.
+ * Deletes the account and everything that hangs on it: conversations, feedback, keys, sessions, consent, its rows in
+ * datasets, and the prompts that hold its words. What the audit log holds of it is an id.
  * @throws {AppError} FORBIDDEN for a wrong password, CONFLICT for the last admin
  */
 export async function deleteAccount(
@@ -146,6 +147,7 @@ export async function deleteAccount(
     await lockAdmins(tx);
     await withdrawLinks(tx, userId);
     const erased = await erasePersonRows(tx, userId);
+    await erasePersonPrompts(tx, userId);
     const deleted = await tx.delete(users).where(eq(users.id, userId)).returning({ role: users.role });
     if (deleted.length === 0) throw new AppError("NOT_FOUND", "The account is gone already.");
     if (deleted[0]?.role === "admin") await requireAdmin(tx);

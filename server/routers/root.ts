@@ -11,6 +11,7 @@ import { labelingRouter } from "./labeling";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
+import { promptsRouter } from "./prompts";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
 import { workersRouter } from "./workers";
@@ -27,6 +28,7 @@ export const appRouter = router({
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,
+  prompts: promptsRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,
