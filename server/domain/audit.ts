@@ -41,6 +41,7 @@ export const auditActions = [
   "person.grantsChanged",
   "person.resetLinkIssued",
   "person.roleChanged",
+  "prompt.reported",
   "ranking.adjudicated",
   "ranking.returned",
   "run.cancelled",

@@ -3,15 +3,15 @@ import { type SQL, sql } from "drizzle-orm";
 import { conversations, prompts } from "@/drizzle/schema";
 import { isUsableConversation } from "../usable-conversations";
 
+// Selected from one table, Drizzle writes the columns of a fragment without their table; those of a nested one it leaves alone.
+const nested = (inner: SQL) => sql<boolean>`${inner}`;
+
 /**
- * True for a prompt that may be used now: no rule and no person pulled it, and, where it was taken from a conversation,
- * that conversation may be used now. Evaluated at reading time, so a withdrawn consent holds at once.
- *
- * Correlates with `prompts` of the query it is put into; joins nothing. The query must not name `conversations` under that
- * name and mean another row by it.
+ * True for a prompt whose words may be read by others now: where it was taken from a conversation, that conversation may be
+ * used now. Says nothing of rules that removed it.
  */
-export const isUsablePrompt: SQL<boolean> = sql<boolean>`(
-  ${prompts.status} = 'ready'
+export const isConsentedPrompt: SQL<boolean> = nested(sql`(
+  ${prompts.status} <> 'erased'
   and (
     ${prompts.source} <> 'conversation'
     or exists (
@@ -19,4 +19,14 @@ export const isUsablePrompt: SQL<boolean> = sql<boolean>`(
       where ${conversations.id} = ${prompts.conversationId} and ${isUsableConversation}
     )
   )
-)`;
+)`);
+
+/**
+ * True for a prompt that may be used now: no rule and no person pulled it, and its owner agrees. Evaluated at reading time,
+ * so a withdrawn consent holds at once.
+ *
+ * Correlates with `prompts` of the query it is put into; joins nothing.
+ */
+export const isUsablePrompt: SQL<boolean> = nested(
+  sql`(${prompts.status} = 'ready' and ${isConsentedPrompt})`,
+);
