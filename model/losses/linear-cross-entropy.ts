@@ -84,8 +84,8 @@ function logSumExp(g: Graph, columns: readonly Value[]): Value {
   return g.add(largest, g.apply("Log", [sum], {}));
 }
 
-/** 64 MiB in single precision. */
-const defaultMostLogits = 2 ** 24;
+/** 16 MiB in single precision: a piece is still in the processor's cache when the next product reads it. */
+const defaultMostLogits = 2 ** 22;
 
 /**
  * Pieces of equal width. Rows a whole number of pages apart would share a few sets of the processor's cache: products

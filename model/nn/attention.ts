@@ -27,19 +27,38 @@ export function maskRows({ headCount, keyValueHeadCount }: HeadLayout, time: Dim
 }
 
 /**
- * softmax(q kᵀ / sqrt(D) + mask) v, within the tokens given: the form that is trained.
+ * softmax(q kᵀ / sqrt(D) + mask) v, within the tokens given: the form that is trained. Queries are taken in blocks, and a
+ * block is multiplied only with the keys up to its end: later ones must be hidden by the mask, as `packedMask` does.
  *
  * @param q (B, H, T, D)
  * @param mask (B or 1, 1, H / Hkv * T, T): the T rows of a sequence once for each shared head
  * @returns (B, H, T, D)
  */
 export function attention(g: Graph, { q, keys, values }: { q: Value } & KeysValues, mask: Value): Value {
-  const [batch, headCount, time, headSize] = q.shape as [Dim, number, Dim, number];
+  const [batch, headCount, time, headSize] = q.shape as [number, number, number, number];
   const keyValueHeadCount = Number(dimAt("attention", keys, 1));
-  const rows = maskRows({ headCount, keyValueHeadCount, headSize }, time);
+  const shared = headCount / keyValueHeadCount;
   const scaled = g.scale(q, 1 / Math.sqrt(headSize));
-  const queries = g.reshape(scaled, [batch, keyValueHeadCount, rows, headSize]);
-  const scores = g.matMul(queries, g.transposeLast(keys)); // (B, Hkv, rows, T)
-  const mixed = g.matMul(g.softmax(g.add(scores, mask)), values);
-  return g.reshape(mixed, [batch, headCount, time, headSize]);
+  const queries = g.reshape(scaled, [batch, keyValueHeadCount, shared, time, headSize]);
+  const masks = g.reshape(mask, [Number(mask.shape[0]), 1, shared, time, time]);
+  const turned = g.transposeLast(keys);
+  const blocks = queryBlocks(time).map(([from, to]) => {
+    const rows = shared * (to - from);
+    const part = (x: Value, axis: number, start: number, end: number) =>
+      start === 0 && end === time ? x : g.slice(x, axis, start, end);
+    const ofBlock = g.reshape(part(queries, 3, from, to), [batch, keyValueHeadCount, rows, headSize]);
+    const visible = g.reshape(part(part(masks, 3, from, to), 4, 0, to), [masks.shape[0] ?? 1, 1, rows, to]);
+    const scores = g.matMul(ofBlock, part(turned, 3, 0, to)); // (B, Hkv, rows, to)
+    const mixed = g.matMul(g.softmax(g.add(scores, visible)), part(values, 2, 0, to));
+    return g.reshape(mixed, [batch, keyValueHeadCount, shared, to - from, headSize]);
+  });
+  const [only] = blocks;
+  const joined = only && blocks.length === 1 ? only : g.concat(blocks, 3);
+  return g.reshape(joined, [batch, headCount, time, headSize]);
+}
+
+/** At most four, of 64 queries or more. */
+function queryBlocks(time: number): [from: number, to: number][] {
+  const size = Math.max(64, Math.ceil(time / 4));
+  return Array.from({ length: Math.ceil(time / size) }, (_, i) => [i * size, Math.min(time, (i + 1) * size)]);
 }
