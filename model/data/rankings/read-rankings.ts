@@ -37,6 +37,7 @@ export type ReadRankingsOptions = {
   maxItemBytes?: number;
 };
 
+const chunkBytes = 256 * 1024;
 /** Items that the layout is looked for in. */
 const itemsToDetect = 20;
 
@@ -47,7 +48,7 @@ export async function openRankings(file: string): Promise<RankingSource> {
     throw new DataFileError(`Data file ${file}: ${fact}.`, { cause });
   });
   if (!found.isFile()) throw new DataFileError(`Data file ${file}: it is no file.`);
-  return { name: file, sizeBytes: found.size, chunks: createReadStream(file, { highWaterMark: 1 << 18 }) };
+  return { name: file, sizeBytes: found.size, chunks: createReadStream(file, { highWaterMark: chunkBytes }) };
 }
 
 /**
@@ -170,7 +171,7 @@ async function* gunzipIfNeeded(
     return;
   }
   const source = Readable.from(all, { objectMode: false });
-  const gunzip = createGunzip();
+  const gunzip = createGunzip({ chunkSize: chunkBytes });
   source.on("error", (cause) => gunzip.destroy(cause));
   try {
     yield* source.pipe(gunzip) as AsyncIterable<Uint8Array>;

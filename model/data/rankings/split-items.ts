@@ -26,6 +26,7 @@ export async function* splitItems(
   let isFirst = true;
   for await (let chunk of chunks) {
     if (isFirst && chunk[0] === 0xef && chunk[1] === 0xbb && chunk[2] === 0xbf) chunk = chunk.subarray(3);
+    if (chunk.length === 0) continue;
     isFirst = false;
     if (splitter === null) {
       const first = chunk.find((byte) => !isSpace(byte));
@@ -102,7 +103,9 @@ class ArraySplitter {
     let start = 0;
     // By index: an iterator makes an object for each of a billion bytes.
     for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] ?? 0;
+      if (this.inString) at = this.endOfString(chunk, at);
+      const byte = chunk[at];
+      if (byte === undefined) break;
       if (byte === newline) this.line++;
       if (this.state === "inside") {
         if (!this.isEndOfItem(byte)) continue;
@@ -138,17 +141,33 @@ class ArraySplitter {
     return true;
   }
 
+  /**
+   * Text is most of a file, so it is passed over by the native search for a quote.
+   * @returns the place of the quote that ends the string, or the chunk's length, with what to know of the next one kept
+   */
+  private endOfString(chunk: Uint8Array, from: number): number {
+    let start = from + Number(this.escaped);
+    for (;;) {
+      const found = chunk.indexOf(quote, start);
+      const end = found < 0 ? chunk.length : found;
+      let backslashes = 0;
+      while (end - 1 - backslashes >= start && chunk[end - 1 - backslashes] === backslash) backslashes++;
+      // An even number of them escapes itself.
+      const isEscaped = backslashes % 2 === 1;
+      this.escaped = found < 0 && isEscaped;
+      if (found < 0 || !isEscaped) return end;
+      start = found + 1;
+    }
+  }
+
   /** Keeps account of strings and brackets; a comma or bracket outside of all ends the item, also after one too many. */
   private isEndOfItem(byte: number): boolean {
-    if (this.inString) {
-      if (this.escaped) this.escaped = false;
-      else if (byte === backslash) this.escaped = true;
-      else if (byte === quote) this.inString = false;
+    if (byte === quote) {
+      this.inString = !this.inString;
       return false;
     }
     if (this.depth <= 0 && (byte === comma || byte === closeBracket)) return true;
-    if (byte === quote) this.inString = true;
-    else if (byte === openBracket || byte === openBrace) this.depth++;
+    if (byte === openBracket || byte === openBrace) this.depth++;
     else if (byte === closeBracket || byte === closeBrace) this.depth--;
     return false;
   }
