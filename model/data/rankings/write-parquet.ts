@@ -61,18 +61,18 @@ export async function* writeParquet(
     group.push(record);
     characters += sizeOf(record);
     if (group.length < groupRows && characters < groupCharacters) continue;
-    writeGroup(parquet, group);
+    await writeGroup(parquet, group);
     yield takeBytes(writer);
     [group, characters] = [[], 0];
   }
-  writeGroup(parquet, group);
-  parquet.finish();
+  await writeGroup(parquet, group);
+  await parquet.finish();
   yield takeBytes(writer);
 }
 
-function writeGroup(parquet: ParquetWriter, group: readonly RankedPrompt[]): void {
+async function writeGroup(parquet: ParquetWriter, group: readonly RankedPrompt[]): Promise<void> {
   if (group.length === 0) return;
-  parquet.write({
+  await parquet.write({
     columnData: [
       { name: "id", data: group.map(({ id }) => id) },
       { name: "prompt", data: group.map(({ prompt }) => prompt) },
