@@ -1,6 +1,8 @@
 /** @file Making dataset snapshots: rows added in parts, then sealed under the sha256 of their hashes. */
 import { and, eq, isNull, lt } from "drizzle-orm";
 import { datasetRows, datasets } from "@/drizzle/schema";
+import { layouts } from "@/model/data/rankings/layouts";
+import { faultOf, ItemFault } from "@/model/data/rankings/ranked-prompt";
 import { readDemonstrationLine } from "@/model/data/read-demonstrations";
 import { readDocumentLine } from "@/model/data/read-documents";
 import type { Db, Tx } from "../db/db";
@@ -21,9 +23,17 @@ const draftLifetimeMs = 7 * 24 * 60 * 60 * 1000;
 const readers: Record<DatasetKind, (line: string) => { reason: string } | object> = {
   demonstrations: readDemonstrationLine,
   documents: readDocumentLine,
-  // Never uploaded: the product makes them of its own rows.
-  rankings: () => ({}),
+  rankings: readRankingLine,
 };
+
+/** A row of the product's own making: K-way, one line a prompt (docs/formats.md). */
+function readRankingLine(line: string): { reason: string } | object {
+  for (const read of layouts.kWay.read(JSON.parse(line))) {
+    const fault = read instanceof ItemFault ? read : faultOf(read);
+    if (fault) return { reason: String(fault) };
+  }
+  return {};
+}
 
 export type NewDataset = { name: string; kind: DatasetKind; description: string; actorId: string | null };
 
@@ -197,7 +207,15 @@ async function seal(tx: Tx, id: string, actorId: string | null): Promise<void> {
  */
 export async function createSnapshot(
   db: Db,
-  { rows, ...values }: NewDataset & { rows: readonly NewRow[] },
+  {
+    rows,
+    onSealed,
+    ...values
+  }: NewDataset & {
+    rows: readonly NewRow[];
+    /** Within the same transaction: what the snapshot has taken is marked with it, or not at all. */
+    onSealed?: (tx: Tx, datasetId: string) => Promise<void>;
+  },
 ): Promise<Dataset> {
   const id = await db.transaction(async (tx) => {
     for (const [position, { content }] of rows.entries()) {
@@ -210,6 +228,7 @@ export async function createSnapshot(
       .update(datasets)
       .set({ rowCount: rows.length, sizeBytes: sizeOf(rows.map(({ content }) => content)) })
       .where(eq(datasets.id, made));
+    await onSealed?.(tx, made);
     await seal(tx, made, values.actorId);
     return made;
   });

@@ -1,0 +1,123 @@
+/** @file Dataset snapshots of the product's rankings and demonstrations: what reward models and SFT learn from. */
+import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
+import {
+  demonstrations,
+  labelerGroups,
+  labelers,
+  prompts,
+  snapshotDemonstrations,
+  snapshotRankings,
+} from "@/drizzle/schema";
+import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
+import { agreementOf, meetingsBetween } from "@/model/eval/agreement";
+import { createRanking } from "@/model/eval/ranking";
+import type { Db } from "../../db/db";
+import { AppError } from "../../errors";
+import type { Dataset } from "../datasets";
+import { createSnapshot } from "../datasets-make";
+import { isUsablePrompt } from "../prompts/usable-prompts";
+import { type RankingFilter, readRankedPrompts } from "./read-ranked-prompts";
+
+type Named = { name: string; description: string; actorId: string | null };
+
+/**
+ * Rankings as they are now, one row a prompt. The held-out group's work is never among them.
+ * @param agreementFloor tasks whose labelers agree on a smaller share of their pairs are left out; null: none is. Tasks
+ * that one labeler ranked have no agreement and stay.
+ * @throws {AppError} BAD_REQUEST when nothing fits
+ */
+export async function snapshotRankingsOf(
+  db: Db,
+  { filter, agreementFloor, ...named }: Named & { filter: RankingFilter; agreementFloor: number | null },
+): Promise<Dataset> {
+  const rows: { content: string; ownerId: string | null }[] = [];
+  const taken: string[] = [];
+  for await (const { record, ownerId, rankingIds } of readRankedPrompts(db, {
+    ...filter,
+    withHeldOut: false,
+  })) {
+    const agreement = agreementFloor === null ? null : agreementWithin(record);
+    if (agreementFloor !== null && agreement !== null && agreement < agreementFloor) continue;
+    rows.push({ content: JSON.stringify({ formatVersion: 1, ...record }), ownerId });
+    taken.push(...rankingIds);
+  }
+  if (rows.length === 0) throw nothingFits("ranking");
+  return createSnapshot(db, {
+    ...named,
+    kind: "rankings",
+    rows,
+    onSealed: async (tx, datasetId) => {
+      for (let start = 0; start < taken.length; start += linksPerInsert) {
+        await tx
+          .insert(snapshotRankings)
+          .values(taken.slice(start, start + linksPerInsert).map((rankingId) => ({ datasetId, rankingId })));
+      }
+    },
+  });
+}
+
+const linksPerInsert = 5_000;
+
+/** Share of the pairs on which every two rankings of the task agree, ties left out; null where none can be compared. */
+function agreementWithin({ responses, rankings }: RankedPrompt): number | null {
+  const ids = responses.map((_, place) => String(place));
+  const made = rankings.map(({ ranks }, place) => ({
+    task: "",
+    labeler: String(place),
+    ranking: createRanking(ids, ranks),
+    at: place,
+  }));
+  return agreementOf(meetingsBetween(made), { seed: 0, resamples: 1 }).share;
+}
+
+const nothingFits = (what: string) =>
+  new AppError("BAD_REQUEST", `No ${what} fits this filter, so there is nothing to make a dataset of.`);
+
+/**
+ * Current demonstrations as conversations that end with the demonstration, for SFT.
+ * @param minRating of the reviewer, 1-7; null takes those nobody has reviewed too. Returned ones are never taken
+ * @throws {AppError} BAD_REQUEST when nothing fits
+ */
+export async function snapshotDemonstrationsOf(
+  db: Db,
+  { minRating, ...named }: Named & { minRating: number | null },
+): Promise<Dataset> {
+  const fitting = await db
+    .select({
+      id: demonstrations.id,
+      text: demonstrations.text,
+      messages: prompts.messages,
+      ownerId: prompts.ownerId,
+    })
+    .from(demonstrations)
+    .innerJoin(prompts, eq(prompts.id, demonstrations.promptId))
+    .leftJoin(labelers, eq(labelers.userId, demonstrations.labelerId))
+    .leftJoin(labelerGroups, eq(labelerGroups.id, demonstrations.groupId))
+    .where(
+      and(
+        eq(demonstrations.isCurrent, true),
+        sql`${demonstrations.status} <> 'returned'`,
+        sql`${demonstrations.text} <> ''`,
+        minRating === null ? undefined : sql`${demonstrations.rating} >= ${minRating}`,
+        eq(prompts.split, "train"),
+        isNull(labelers.setAsideAt),
+        or(isNull(labelerGroups.id), eq(labelerGroups.isHeldOut, false)),
+        isUsablePrompt,
+      ),
+    )
+    .orderBy(asc(demonstrations.createdAt), asc(demonstrations.id));
+  if (fitting.length === 0) throw nothingFits("demonstration");
+  return createSnapshot(db, {
+    ...named,
+    kind: "demonstrations",
+    rows: fitting.map(({ messages, text, ownerId }) => ({
+      content: JSON.stringify({ messages: [...messages, { role: "assistant", content: text }] }),
+      ownerId,
+    })),
+    onSealed: async (tx, datasetId) => {
+      await tx
+        .insert(snapshotDemonstrations)
+        .values(fitting.map(({ id }) => ({ datasetId, demonstrationId: id })));
+    },
+  });
+}
