@@ -15,16 +15,36 @@ export const maxBodyBytes = 8 * 1024 * 1024;
  */
 export function checkMutation(request: Request, env: Pick<Env, "ATTUNE_URL" | "HOST">): void {
   if (readingMethods.has(request.method)) return;
-  if (!isOwnOrigin(request.headers, env)) {
-    throw new AppError(
-      "FORBIDDEN",
-      "This request comes from another site than Attune's own. If you reach Attune through a proxy or another name, " +
-        "set ATTUNE_URL to the address in your browser.",
-    );
-  }
+  checkOrigin(request.headers, env);
   if (request.body !== null && !isJson(request.headers.get("content-type"))) {
     throw new AppError("BAD_REQUEST", "The body must be JSON (content-type: application/json).");
   }
+}
+
+/**
+ * For routes that take a piece of a file. A content type that a foreign form cannot send makes the browser ask first.
+ * @returns the request with its body in memory
+ * @throws {AppError} FORBIDDEN, BAD_REQUEST, TOO_LARGE
+ */
+export async function checkUpload(
+  request: Request,
+  env: Pick<Env, "ATTUNE_URL" | "HOST">,
+  limitBytes: number,
+): Promise<Request> {
+  checkOrigin(request.headers, env);
+  if (request.headers.get("content-type") !== "application/octet-stream") {
+    throw new AppError("BAD_REQUEST", "The body must be bytes (content-type: application/octet-stream).");
+  }
+  return withBoundedBody(request, limitBytes);
+}
+
+function checkOrigin(headers: Headers, env: Pick<Env, "ATTUNE_URL" | "HOST">): void {
+  if (isOwnOrigin(headers, env)) return;
+  throw new AppError(
+    "FORBIDDEN",
+    "This request comes from another site than Attune's own. If you reach Attune through a proxy or another name, " +
+      "set ATTUNE_URL to the address in your browser.",
+  );
 }
 
 /** Browsers name the origin with every request that changes something; a request that names none is refused. */

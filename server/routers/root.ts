@@ -5,6 +5,7 @@ import { auditRouter } from "./audit";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
+import { exchangeRouter } from "./exchange";
 import { feedbackRouter } from "./feedback";
 import { instanceRouter } from "./instance";
 import { labelingRouter } from "./labeling";
@@ -22,6 +23,7 @@ export const appRouter = router({
   chat: chatRouter,
   conversations: conversationsRouter,
   datasets: datasetsRouter,
+  exchange: exchangeRouter,
   feedback: feedbackRouter,
   instance: instanceRouter,
   labeling: labelingRouter,
