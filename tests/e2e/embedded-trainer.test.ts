@@ -53,10 +53,7 @@ const untilSteps = (least: number) =>
   expect.poll(shownSteps, { timeout: trainingLimitMs, interval: 100 }).toBeGreaterThan(least);
 
 const untilState = (name: string) =>
-  page
-    .getByRole("status")
-    .getByText(name, { exact: true })
-    .waitFor({ timeout: trainingLimitMs });
+  page.getByRole("status").getByText(name, { exact: true }).waitFor({ timeout: trainingLimitMs });
 
 test("demonstrations are uploaded and a run of the live model is started from the form", async () => {
   const demonstrations = words
@@ -115,7 +112,10 @@ test("its trainer is killed: the timeline says so, another one goes on, and the 
     .getByText(/^Worker lost: The trainer of this machine was killed \(SIGKILL\) after step \d+/)
     .waitFor();
   await untilState("finished");
-  await page.getByText(/^([\d,]+) of \1 steps/).first().waitFor();
+  await page
+    .getByText(/^([\d,]+) of \1 steps/)
+    .first()
+    .waitFor();
   await page.getByText(/\d+ incidents?, told in the timeline/).waitFor();
 });
 
