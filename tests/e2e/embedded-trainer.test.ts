@@ -67,7 +67,7 @@ test("demonstrations are uploaded and a run of the live model is started from th
   await page.getByRole("button", { name: "Upload the file" }).click();
   await expect.poll(() => page.getByRole("checkbox", { name: /shout/ }).isChecked()).toBe(true);
   await page.getByLabel("Name", { exact: true }).fill("Shouting");
-  await page.getByLabel("Epochs").fill("120");
+  await page.getByLabel("Epochs").fill("80");
   await page.getByLabel("Learning rate").fill("0.001");
   await page.getByLabel("Row length").fill("32");
   await page.getByLabel("Rows per batch").fill("2");
@@ -124,12 +124,9 @@ test("its checkpoint says what it was taught, beside the live policy that does n
   await page.getByRole("heading", { name: "Shouting beside the live policy" }).waitFor();
   await ask(page, "Repeat: dog");
   await expect.poll(() => answers(page).count()).toBe(2);
-  const texts: string[] = [];
-  for (const answer of await answers(page).all()) {
-    await untilEnded(answer);
-    texts.push(await textOf(answer));
-  }
-  expect(texts.toSorted()).toEqual(["DOG!", "dog"]);
+  for (const answer of await answers(page).all()) await untilEnded(answer);
+  const texts = async () => (await Promise.all((await answers(page).all()).map(textOf))).toSorted();
+  await expect.poll(texts).toEqual(["DOG!", "dog"]);
 });
 
 test("no page had an error in the console or a policy violation", () => {
