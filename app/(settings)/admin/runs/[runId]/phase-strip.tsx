@@ -26,11 +26,14 @@ export function PhaseStrip({ bars, isCut, ...shared }: PhaseStripProps) {
     <figure>
       <figcaption className="flex flex-wrap items-baseline gap-x-4 text-small">
         <span className="font-medium">
-          Time by phase{" "}
-          <span className="font-normal text-muted">
-            ({at === null ? "seconds a step; in all" : `seconds a step, ${nameSteps(bars, at)}`}
-            {isCut && "; of those between steps the newest"})
-          </span>
+          Time by phase <span className="font-normal text-muted">(seconds a step)</span>
+        </span>
+        <span className="text-muted">
+          {at !== null
+            ? `${nameSteps(bars, at)}:`
+            : isCut
+              ? "in all, rows before the newest 5,000 left out:"
+              : "in all:"}
         </span>
         {phases.map(({ name, colorClass, secondsPerStep, totalSeconds }) => (
           <span key={name} className="inline-flex items-center gap-1.5">

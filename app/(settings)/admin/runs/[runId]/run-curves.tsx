@@ -22,6 +22,8 @@ import { useWholeTimeline } from "./use-whole-timeline";
 
 const incidentKinds = ["incident"] as const;
 const phaseKinds = ["phase"] as const;
+/** The axis shows at least these, so that it counts whole steps. */
+const leastSteps = 10;
 
 export function RunCurves({ watched }: { watched: WatchedRun }) {
   const { run, metrics, fresh, newRows, rereadMetrics } = watched;
@@ -45,7 +47,7 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
     return [...new Set(places)].flatMap((x) => (x === null ? [] : [{ x, colorClass: "text-danger" }]));
   }, [incidents, curves, run.startedAt]);
   const phases = useWholeTimeline({ runId: run.id, kinds: phaseKinds, newRows });
-  const range = useMemo(() => zoom ?? { min: 0, max: lastStep }, [zoom, lastStep]);
+  const range = useMemo(() => zoom ?? { min: 0, max: Math.max(leastSteps, lastStep) }, [zoom, lastStep]);
   const stepsPerPoint = Math.max(1, metrics?.stepsPerPoint ?? 1);
   const bars = useMemo(
     () =>
