@@ -11,6 +11,8 @@ const tier = (name: string, timeoutSeconds: number, globalSetup: string[] = []) 
     include: [`tests/${name}/**/*.test.{ts,tsx}`],
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,
+    // The default of one second is too short for a page on a busy machine.
+    expect: { poll: { timeout: timeoutSeconds * 100 } },
     pool: "forks" as const,
     env: { LOG_LEVEL: process.env.LOG_LEVEL ?? "silent" },
   },

@@ -11,9 +11,10 @@ import { median, percentile } from "./harness/statistics";
 import { streamChat } from "./harness/stream-chat";
 
 const prompt = "Name three things that a lighthouse keeper does in the evening.";
-const perBlock = 5;
+/** Short blocks, so that what else the machine does falls on both sides alike. */
+const perBlock = 4;
 /** Between two questions: people read. */
-const pauseMs = 1_000;
+const pauseMs = 700;
 const maxTokens = 24;
 const startLimitMs = 240_000;
 
@@ -26,8 +27,12 @@ export type ChatWhileTrainingBench = {
   ttftMedianMs: { idle: number; training: number };
   /** Median of one answer, tokens after the first one over their time. */
   tokensPerSecond: { idle: number; training: number };
+  /** The same of the medians, which other work on the machine moves less. */
+  ttftMedianRatio: number;
   /** Cores that the trainer had in its blocks: near 0, and nothing was measured but a machine busy with other things. */
   trainerCores: number;
+  /** Cores that processes had which are not part of this: above a few tenths, and the p95 is as much theirs. */
+  otherCores: number;
   trainerThreads: number;
   model: string;
 };
@@ -35,7 +40,7 @@ export type ChatWhileTrainingBench = {
 type Side = "idle" | "training";
 
 export default async function run({ quick }: { quick: boolean }): Promise<ChatWhileTrainingBench> {
-  const blocks = quick ? 3 : 8;
+  const blocks = quick ? 4 : 16;
   const model = defaultModelFolder();
   // With ATTUNE_TRAINER_THREADS other settings can be compared; empty: the default.
   const threads = process.env.ATTUNE_TRAINER_THREADS ?? "";
@@ -50,6 +55,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
   const rates: Record<Side, number[]> = { idle: [], training: [] };
   let name = "";
   let [cpuSeconds, blockSeconds] = [0, 0];
+  const others = watchOthers(server.pid);
   try {
     for (let block = 0; block < blocks * 2; block++) {
       const side: Side = block % 2 === 0 ? "training" : "idle";
@@ -76,6 +82,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
   } finally {
     process.kill(pid, "SIGCONT");
   }
+  const otherCores = others();
   const { config } = await visitor.call.runs.get.query({ runId });
   await visitor.call.runs.cancel.mutate({ runId });
   const p95 = { idle: percentile(first.idle, 0.95), training: percentile(first.training, 0.95) };
@@ -83,11 +90,33 @@ export default async function run({ quick }: { quick: boolean }): Promise<ChatWh
     n: first.training.length,
     ttftP95Ratio: p95.training / p95.idle,
     ttftP95Ms: p95,
+    ttftMedianRatio: median(first.training) / median(first.idle),
     ttftMedianMs: { idle: median(first.idle), training: median(first.training) },
     tokensPerSecond: { idle: median(rates.idle), training: median(rates.training) },
     trainerCores: Math.round((cpuSeconds / blockSeconds) * 100) / 100,
+    otherCores,
     trainerThreads: Number(config.threads),
     model: name,
+  };
+}
+
+/** From now until it is called: the cores that others than the server, its processes and this one had. */
+function watchOthers(serverPid: number): () => number {
+  const read = () => {
+    const [, user, nice, system] = readFileSync("/proc/stat", "utf8").split(/\s+/, 5).map(Number);
+    const busy = (Number(user) + Number(nice) + Number(system)) / 100;
+    const engine = childOf(serverPid, "engine.js");
+    const trainer = childOf(serverPid, "trainer.js");
+    const stage = trainer && childOf(trainer, "stage.js");
+    const own = [serverPid, process.pid, engine, trainer, stage].map((pid) =>
+      pid ? readCpuSeconds(pid) : 0,
+    );
+    return { busy: busy - own.reduce((sum, each) => sum + each), at: performance.now() };
+  };
+  const before = read();
+  return () => {
+    const after = read();
+    return Math.round(((after.busy - before.busy) / (after.at - before.at)) * 1e5) / 100;
   };
 }
 

@@ -1,15 +1,14 @@
 /** @file The trainer: the worker that the web process starts as its child. It talks; a stage process of its own computes. */
-import os from "node:os";
 import { fileURLToPath } from "node:url";
 import type { FromTrainer, ToTrainer } from "@/server/runs/trainer-messages";
+import { lowerPriority } from "./training/lower-priority";
 import { runWorker } from "./training/run-worker";
 import { attuneVersions } from "./training/versions";
 
 /** Starting again costs a second; staying costs memory. */
 const idleSeconds = 30;
 
-// The last of all, after the web process (0) and its engines (5); the stage process takes it over.
-os.setPriority(os.constants.priority.PRIORITY_LOW);
+lowerPriority();
 
 const stopping = new AbortController();
 // Ctrl-C reaches the whole process group: the web process decides when to stop.

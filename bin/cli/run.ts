@@ -143,6 +143,10 @@ async function show(number: number, { json }: Flags): Promise<void> {
 async function start(flags: StartFlags): Promise<void> {
   const { stage, priority, json } = flags;
   const config = await readSettings(flags.config, flags.set);
+  // Said before anything is uploaded: data of a refused run would stay behind.
+  if (stage === "sft" && flags.model === undefined) {
+    throw new CommandFailure("A run of sft needs a checkpoint to start from: name it with --model.", 2);
+  }
   const model = flags.model === undefined ? null : await findModel(flags.model);
   const mixes = flags.mix.map((file) => ({ file, role: "pretrainMix" as const }));
   const datasets = [];

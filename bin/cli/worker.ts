@@ -1,9 +1,9 @@
 /** @file `attune worker`: this machine trains for an Attune elsewhere. */
-import os from "node:os";
 import path from "node:path";
 import type { Command } from "commander";
 import { defaultTrainerThreads, loadEnv } from "@/server/env";
 import { projectRoot } from "@/server/project-root";
+import { lowerPriority } from "../training/lower-priority";
 import { Refused } from "../training/protocol-client";
 import { runWorker } from "../training/run-worker";
 import { attuneVersions } from "../training/versions";
@@ -31,8 +31,7 @@ async function work({ url, token = process.env.ATTUNE_WORKER_TOKEN, threads, fol
   if (!URL.canParse(url))
     throw new CommandFailure(`--url ${url} is no address. Write it as https://host.`, 2);
   if (!Number.isInteger(threads) || threads < 1) throw new CommandFailure("--threads must be 1 or more.", 2);
-  // Whatever else this machine does goes first; the stage process takes it over.
-  os.setPriority(os.constants.priority.PRIORITY_LOW);
+  lowerPriority();
   using stop = interruptible();
   console.log(`Asking ${url} for runs. Ctrl-C saves and gives the run back.`);
   try {

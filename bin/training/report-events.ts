@@ -19,9 +19,10 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
     case "resumed":
       return [{ type: "log", level: "info", text: `Going on after step ${event.step}.`, step: event.step }];
     case "step": {
-      const { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryMb } = event;
+      const { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryMb, seconds } = event;
       const memoryBytes = Math.round(memoryMb * 2 ** 20);
-      const values = { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryBytes };
+      const phases = { gradientSeconds: seconds.gradient, updateSeconds: seconds.update };
+      const values = { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryBytes, ...phases };
       return [{ type: "metrics", step: event.step + 1, values: finite(values) }];
     }
     case "skipped": {

@@ -67,6 +67,8 @@ export type RunEvent =
       tokensSeen: number;
       /** Resident memory of this process, in MiB. */
       memoryMb: number;
+      /** Where the step's time went: passes forward and backward, optimizer. */
+      seconds: { gradient: number; update: number };
     }
   /** Not applied: loss or gradient was not finite, or the loss is far above those before. */
   | { type: "skipped"; step: number; loss: number; reason: SkipReason }
@@ -273,7 +275,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     if (batches.length > 0 && !state.skippedSteps.includes(step)) {
       const accepts = (loss: number) =>
         Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
-      const { loss, gradientNorm, applied } = await trainer.step(batches, { step, lr, accepts });
+      const { loss, gradientNorm, applied, seconds } = await trainer.step(batches, { step, lr, accepts });
       if (applied) {
         const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
         state.tokensSeen += tokens;
@@ -290,6 +292,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
           epoch: order.place(step).epoch,
           tokensSeen: state.tokensSeen,
           memoryMb: process.memoryUsage.rss() / 2 ** 20,
+          seconds,
         });
       } else {
         const reason = [loss, gradientNorm].every(Number.isFinite) ? "spike" : "nonFinite";

@@ -33,6 +33,12 @@ export type TrainingStep = {
   accepts?: (loss: number) => boolean;
 };
 
+export type TrainingStepOutcome = StepOutcome & {
+  loss: number;
+  /** Of the passes forward and backward, and of the optimizer. */
+  seconds: { gradient: number; update: number };
+};
+
 export class Trainer implements AsyncDisposable {
   readonly options: TrainerOptions;
   readonly optimizer: AdamW;
@@ -55,8 +61,9 @@ export class Trainer implements AsyncDisposable {
   async step(
     batches: readonly PackedBatch[],
     { step, lr, accepts = Number.isFinite }: TrainingStep,
-  ): Promise<StepOutcome & { loss: number }> {
+  ): Promise<TrainingStepOutcome> {
     const { config, dropout } = this.options;
+    const startedAt = performance.now();
     const counted = sum(batches, ({ countedTokens }) => countedTokens);
     let loss = 0;
     for (const [at, batch] of batches.entries()) {
@@ -76,7 +83,13 @@ export class Trainer implements AsyncDisposable {
         throw new Error(`The graph returned no gradient of ${name}`);
       });
     }
-    return { loss, ...(accepts(loss) ? this.optimizer.step(lr) : this.optimizer.discard()) };
+    const differentiatedAt = performance.now();
+    const outcome = accepts(loss) ? this.optimizer.step(lr) : this.optimizer.discard();
+    const seconds = {
+      gradient: (differentiatedAt - startedAt) / 1000,
+      update: (performance.now() - differentiatedAt) / 1000,
+    };
+    return { loss, seconds, ...outcome };
   }
 
   /** Mean loss over the counted tokens, in nats; nothing changes. */

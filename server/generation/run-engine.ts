@@ -5,7 +5,7 @@ import { type EngineError, type FromEngine, heartbeatMs, type LoadMessage, type 
 
 export type LoadGenerator = (folder: string, options: LoadMessage["options"]) => Promise<Generator>;
 
-/** Below the web process (0): generation must never starve pages. Above a trainer (19). */
+/** Below the web process (0): generation must never starve pages. Above a trainer (10). */
 const niceness = 5;
 
 /** Serves the parent process until it goes away. Call once, first thing, in a forked process. */

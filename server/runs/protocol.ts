@@ -162,7 +162,7 @@ export const samplePayload = z.object({
   source: z.object({ datasetId: z.uuid(), position: z.int().nonnegative() }).nullable().default(null),
 });
 export const incidentPayload = z.object({ what: z.enum(incidentKinds), text: text(4000) });
-/** A part of the work that took this long: "load", "evaluate", "save", "upload". */
+/** A part of the work between steps that took this long: "load", "evaluate", "save", "upload". */
 export const phasePayload = z.object({ name: text(60).min(1), seconds: z.number().nonnegative() });
 
 const numbered = { sequence: z.int().positive(), step: step.optional() };
@@ -171,7 +171,7 @@ export const workerEvent = z.discriminatedUnion("type", [
     ...numbered,
     type: z.literal("metrics"),
     step,
-    /** loss, lr, gradientNorm, tokensPerSecond, memoryBytes, validationLoss, …; null = not finite. */
+    /** loss, lr, gradientNorm, tokensPerSecond, memoryBytes, validationLoss, gradientSeconds, …; null = not finite. */
     values: z
       .record(z.string().regex(/^[a-z][a-zA-Z0-9]{0,59}$/), z.number().nullable())
       .refine((values) => Object.keys(values).length <= 64, "at most 64 values a step"),

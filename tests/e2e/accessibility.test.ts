@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AttuneServer, attuneServer } from "../helpers/attune-server";
 import { seriousFindings } from "../helpers/axe";
-import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
+import { launchBrowser, overflow, type Visitor, visitor } from "../helpers/browser";
 import { answers, ask, makeAccount, untilBegun, untilEnded } from "../helpers/chat-page";
 
 let server: AttuneServer;
@@ -82,10 +82,9 @@ test("at 360 pixels no page scrolls sideways, and one can chat", async () => {
   for (const path of [...signedIn, conversation]) {
     await phone.page.goto(path);
     await phone.page.locator("main").first().waitFor();
-    const overflow = await phone.page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(overflow, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
+    await expect
+      .poll(() => overflow(phone.page), { message: `${path} is wider than the screen` })
+      .toBeLessThanOrEqual(0);
   }
   await phone.page.goto("/");
   const answer = await ask(phone.page, "Say hello.");

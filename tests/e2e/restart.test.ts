@@ -42,7 +42,7 @@ test("a killed server's partial answer is kept, marked, and can be continued aft
   await page.reload();
   const kept = answers(page).last();
   await page.getByText("The server was stopped while this was being written.").waitFor();
-  expect((await textOf(kept)).startsWith(seen.slice(0, 30))).toBe(true);
+  await expect.poll(async () => (await textOf(kept)).startsWith(seen.slice(0, 30))).toBe(true);
   const keptText = await textOf(kept);
   await page.getByRole("button", { name: "Continue" }).click();
   await expect

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunOffer } from "@/server/runs/protocol";
 import { type AttuneServer, attuneServer } from "../helpers/attune-server";
 import { seriousFindings } from "../helpers/axe";
-import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
+import { launchBrowser, overflow, type Visitor, visitor } from "../helpers/browser";
 import { answers, ask, makeAccount, textOf, untilEnded } from "../helpers/chat-page";
 import { RemoteWorker } from "../helpers/remote-worker";
 import { temporaryFolder } from "../helpers/temporary-folder";
@@ -82,7 +82,7 @@ test("a setting that does not fit is refused in place, and a good run waits in t
   await page.locator("form").evaluate((form: HTMLFormElement) => form.setAttribute("novalidate", ""));
   await page.getByRole("button", { name: "Put it into the queue" }).click();
   await page.getByText("Too small: expected number to be >0").waitFor();
-  expect(await rate.getAttribute("aria-invalid")).toBe("true");
+  await expect.poll(() => rate.getAttribute("aria-invalid")).toBe("true");
   await rate.fill("0.0003");
   await page.getByRole("button", { name: "Put it into the queue" }).click();
   await page.getByRole("heading", { name: /First try/ }).waitFor();
@@ -182,7 +182,7 @@ test("a clone begins with the other's settings, and the two are compared", async
   await page.goto(runPath);
   await page.getByRole("link", { name: "Clone" }).click();
   await page.getByRole("heading", { name: /Clone of run/ }).waitFor();
-  expect(await page.getByLabel("Learning rate").inputValue()).toBe("0.0003");
+  await expect.poll(() => page.getByLabel("Learning rate").inputValue()).toBe("0.0003");
   await page.getByLabel("Epochs").fill("3");
   await page.getByText("the median of 1 earlier run from this base").waitFor();
   await page.getByRole("button", { name: "Put it into the queue" }).click();
@@ -203,7 +203,7 @@ test("cancelling asks for the name, and is for good", async () => {
   await page.getByRole("menuitem", { name: "Cancel for good…" }).click();
   const dialog = page.getByRole("dialog");
   const button = dialog.getByRole("button", { name: "Cancel the run" });
-  expect(await button.isDisabled()).toBe(true);
+  await expect.poll(() => button.isDisabled()).toBe(true);
   await dialog.getByLabel(/type its name/).fill("First try (clone)");
   await button.click();
   await page.getByText("cancelled").first().waitFor();
@@ -217,7 +217,7 @@ test("its checkpoint chats beside the live policy", async () => {
   await expect.poll(() => answers(page).count()).toBe(2);
   for (const answer of await answers(page).all()) {
     await untilEnded(answer);
-    expect(await textOf(answer)).not.toBe("");
+    await expect.poll(() => textOf(answer)).not.toBe("");
   }
 });
 
@@ -237,10 +237,9 @@ test("the pages of a run are accessible in light and dark, and no wider than a p
     await page.locator("h1").waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     await page.setViewportSize({ width: 360, height: 700 });
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(overflow, `${at} is wider than the screen`).toBeLessThanOrEqual(0);
+    await expect
+      .poll(() => overflow(page), { message: `${at} is wider than the screen` })
+      .toBeLessThanOrEqual(0);
   }
 });
 

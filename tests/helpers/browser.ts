@@ -75,3 +75,7 @@ export async function visitor(
     [Symbol.asyncDispose]: () => context.close(),
   };
 }
+
+/** Pixels by which a page is wider than its window. */
+export const overflow = (page: Page): Promise<number> =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -31,6 +31,11 @@ it("starts, follows, copies and cancels runs, and says which checkpoints may go"
   const data = await writeData(folder.path, `${lines.join("\n")}\n`);
   const start = ["run", "start", "--stage", "sft", "--data", data, "--model", tinyModelFolder, ...set];
 
+  const baseless = await runAttune(["run", "start", "--stage", "sft", "--data", data]);
+  expect([baseless.code, baseless.errors]).toEqual([2, expect.stringContaining("name it with --model")]);
+  // Nothing was uploaded for a run that could not be.
+  expect(await server.admin.call.datasets.list.query()).toEqual([]);
+
   const misspelt = await runAttune([...start, "--set", "epocs=3"]);
   expect(misspelt.code).toBe(1);
   expect(misspelt.errors).toContain("epocs is no setting. Did you mean epochs?");

@@ -9,10 +9,15 @@ type RunProgressProps = {
   wide?: boolean;
 };
 
+/** The number of steps comes with the first of them: base and data are fetched, and the base is measured, before it. */
+const withoutSteps: Partial<Record<RunSummary["status"], string>> = {
+  queued: "not begun",
+  running: "getting ready for the first step",
+};
+
 export function RunProgress({ run, wide }: RunProgressProps) {
   const { step, totalSteps, status, latest } = run;
-  if (totalSteps === null)
-    return <span className="text-muted">{status === "queued" ? "not begun" : "–"}</span>;
+  if (totalSteps === null) return <span className="text-muted">{withoutSteps[status] ?? "–"}</span>;
   const left = status === "running" && latest ? estimateSecondsLeft(latest, totalSteps) : null;
   const text = `${step.toLocaleString("en")} of ${totalSteps.toLocaleString("en")} steps${
     left !== null ? `, about ${formatDuration(left)} left` : ""

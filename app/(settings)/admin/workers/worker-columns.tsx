@@ -7,7 +7,7 @@ import { Button } from "@/app/_components/button";
 import type { Column } from "@/app/_components/data-table";
 import { Moment } from "@/app/_components/moment";
 import type { Worker } from "@/app/_lib/api-types";
-import { formatBytes } from "@/app/_lib/format";
+import { formatBytes, plural } from "@/app/_lib/format";
 
 const states: Record<Worker["state"], string> = {
   new: "never seen",
@@ -102,7 +102,7 @@ function describe(capabilities: Worker["capabilities"]): string {
   const parts = [
     deviceCount && deviceCount > 1 ? `${deviceCount} × ${device}` : device,
     memoryBytes ? `${formatBytes(memoryBytes)} memory` : null,
-    threads ? `${threads} threads` : null,
+    threads ? plural(threads, "thread", "threads") : null,
   ];
   return parts.filter((part) => part !== null).join(", ");
 }

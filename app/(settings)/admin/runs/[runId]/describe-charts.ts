@@ -1,6 +1,7 @@
 /** @file Which charts a run's metrics make, and the lines of each. Knows no canvas. */
 import { alignLines, type Curves } from "../_charts/curve-data";
 import type { Line } from "../_charts/uplot-chart";
+import { isPhaseMetric } from "./phase-bars";
 
 export type ChartDescription = {
   title: string;
@@ -38,7 +39,7 @@ export function describeCharts(curves: Curves): ChartDescription[] {
     return names.length > 0 ? [{ ...chart, names }] : [];
   });
   const drawn = [...known.flatMap(({ names }) => names), ...notDrawn];
-  const others = [...curves.keys()].filter((name) => !drawn.includes(name)).sort();
+  const others = [...curves.keys()].filter((name) => !drawn.includes(name) && !isPhaseMetric(name)).sort();
   return [...charts, ...others.map((name) => ({ title: name, names: [name], height: 100 }))];
 }
 

@@ -1,57 +1,71 @@
-/** @file Where a run's time goes: its phases as one stacked strip, with their seconds. */
+/** @file Where a run's time goes: its phases as a stacked strip over the steps, with their seconds, and the same as a table. */
 "use client";
 
+import { useMemo } from "react";
 import { classNames } from "@/app/_components/class-names";
-import type { TimelineRow } from "@/app/_lib/api-types";
-import { formatDuration } from "@/app/_lib/format";
-import { useTimeline } from "./use-timeline";
+import { formatDuration, formatMetric } from "@/app/_lib/format";
+import { nearestIndex } from "../_charts/curve-data";
+import { CurvesTable } from "../_charts/curves-table";
+import { UplotChart, type UplotChartProps } from "../_charts/uplot-chart";
+import { type PhaseBars, stackHeights } from "./phase-bars";
 
-const kinds = ["phase"] as const;
-const colors = ["text-series-1", "text-series-2", "text-series-3", "text-series-4", "text-series-5"];
+type PhaseStripProps = Pick<UplotChartProps, "marks" | "range" | "cursorX" | "onCursor" | "onZoom"> & {
+  bars: PhaseBars;
+  /** Not all phases between steps could be read. */
+  isCut: boolean;
+};
 
-export function PhaseStrip({ runId, newRows }: { runId: string; newRows: readonly TimelineRow[] }) {
-  const { rows } = useTimeline({ runId, kinds, newRows, limit: 500 });
-  if (rows.length === 0) return null;
-  const seconds = new Map<string, number>();
-  for (const { payload } of rows)
-    seconds.set(payload.name, (seconds.get(payload.name) ?? 0) + payload.seconds);
-  const phases = [...seconds].map(([name, spent], i) => ({ name, spent, color: colors[i % colors.length] }));
-  const total = phases.reduce((sum, { spent }) => sum + spent, 0);
-  let from = 0;
+const height = 124;
+
+export function PhaseStrip({ bars, isCut, ...shared }: PhaseStripProps) {
+  const { xs, phases } = bars;
+  const columns = useMemo(() => stackHeights(phases), [phases]);
+  const lines = phases.map(({ name, colorClass }) => ({ label: name, colorClass, isBar: true })).reverse();
+  const at = shared.cursorX === null ? null : nearestIndex(xs, shared.cursorX);
   return (
-    <figure className="space-y-1.5">
-      <figcaption className="text-small font-medium">
-        Time by phase <span className="font-normal text-muted">(last {rows.length} phases)</span>
-      </figcaption>
-      <svg
-        aria-hidden="true"
-        viewBox="0 0 100 4"
-        preserveAspectRatio="none"
-        className="block h-3 w-full rounded-sm"
-      >
-        {phases.map(({ name, spent, color }) => {
-          const x = (100 * from) / total;
-          from += spent;
-          return (
-            <rect
-              key={name}
-              x={x}
-              width={(100 * spent) / total}
-              height={4}
-              fill="currentColor"
-              className={color}
-            />
-          );
-        })}
-      </svg>
-      <ul className="flex flex-wrap gap-x-4 text-small">
-        {phases.map(({ name, spent, color }) => (
-          <li key={name} className="inline-flex items-center gap-1.5">
-            <span aria-hidden="true" className={classNames("size-2 rounded-sm bg-current", color)} />
-            {name} <span className="text-muted tabular">{formatDuration(spent)}</span>
-          </li>
+    <figure>
+      <figcaption className="flex flex-wrap items-baseline gap-x-4 text-small">
+        <span className="font-medium">
+          Time by phase <span className="font-normal text-muted">(seconds a step)</span>
+        </span>
+        <span className="text-muted">
+          {at !== null
+            ? `${nameSteps(bars, at)}:`
+            : isCut
+              ? "in all, rows before the newest 5,000 left out:"
+              : "in all:"}
+        </span>
+        {phases.map(({ name, colorClass, secondsPerStep, totalSeconds }) => (
+          <span key={name} className="inline-flex items-center gap-1.5">
+            <span aria-hidden="true" className={classNames("size-2 rounded-sm bg-current", colorClass)} />
+            <span className="text-muted">{name}</span>
+            <span className="tabular">
+              {at === null ? formatDuration(totalSeconds) : formatMetric(secondsPerStep[at])}
+            </span>
+          </span>
         ))}
-      </ul>
+      </figcaption>
+      <UplotChart {...shared} {...{ xs, columns, lines, height }} hasXLabels />
     </figure>
   );
+}
+
+export function PhaseTable({ bars: { xs, phases, stepsPerBar } }: { bars: PhaseBars }) {
+  const columns = phases.map(({ name, secondsPerStep }) => ({ title: name, values: secondsPerStep }));
+  const firsts = xs.map((x) => x - (stepsPerBar - 1) / 2);
+  return (
+    <CurvesTable
+      caption="Seconds a step by phase"
+      summary="The phases as a table"
+      xTitle={stepsPerBar === 1 ? "Step" : `${stepsPerBar} steps from`}
+      xs={firsts}
+      columns={columns}
+    />
+  );
+}
+
+function nameSteps({ xs, stepsPerBar }: PhaseBars, at: number): string {
+  const first = (xs[at] ?? 0) - (stepsPerBar - 1) / 2;
+  if (stepsPerBar === 1) return `step ${first.toLocaleString("en")}`;
+  return `steps ${first.toLocaleString("en")} to ${(first + stepsPerBar - 1).toLocaleString("en")}`;
 }

@@ -12,13 +12,18 @@ import { StepSlider } from "../_charts/step-slider";
 import type { Range } from "../_charts/uplot-chart";
 import { chartTitle, describeCharts, drawChart } from "./describe-charts";
 import { ExportLinks } from "./export-links";
-import { PhaseStrip } from "./phase-strip";
+import { stackPhases } from "./phase-bars";
+import { PhaseStrip, PhaseTable } from "./phase-strip";
 import { SamplesPane } from "./samples-pane";
 import { placeRow } from "./timeline-rows";
 import type { WatchedRun } from "./use-run-watch";
 import { useTimeline } from "./use-timeline";
+import { useWholeTimeline } from "./use-whole-timeline";
 
 const incidentKinds = ["incident"] as const;
+const phaseKinds = ["phase"] as const;
+/** The axis shows at least these, so that it counts whole steps. */
+const leastSteps = 10;
 
 export function RunCurves({ watched }: { watched: WatchedRun }) {
   const { run, metrics, fresh, newRows, rereadMetrics } = watched;
@@ -41,6 +46,14 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
     const places = incidents.map((row) => placeRow(row, loss, run.startedAt));
     return [...new Set(places)].flatMap((x) => (x === null ? [] : [{ x, colorClass: "text-danger" }]));
   }, [incidents, curves, run.startedAt]);
+  const phases = useWholeTimeline({ runId: run.id, kinds: phaseKinds, newRows });
+  const range = useMemo(() => zoom ?? { min: 0, max: Math.max(leastSteps, lastStep) }, [zoom, lastStep]);
+  const stepsPerPoint = Math.max(1, metrics?.stepsPerPoint ?? 1);
+  const bars = useMemo(
+    () =>
+      stackPhases({ curves, rows: phases.rows, startedAt: run.startedAt, lastStep, stepsPerPoint, range }),
+    [curves, phases.rows, run.startedAt, lastStep, stepsPerPoint, range],
+  );
   const table = useMemo(() => {
     const named = charts.flatMap(({ names }) => names);
     const lines = named.map((name) => curves.get(name) ?? { steps: [], means: [] });
@@ -58,7 +71,7 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
       </Section>
     );
   }
-  const range = zoom ?? { min: 0, max: lastStep };
+  const shared = { marks, range, cursorX: cursorStep, onCursor: setCursorStep, onZoom: setZoom };
   const shownStep = cursorStep === null ? lastStep : Math.round(cursorStep);
   return (
     <Section title="Curves">
@@ -69,18 +82,17 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
               key={names.join()}
               title={title}
               {...(unit && { unit })}
-              {...{ xs, columns, lines, bands, height, marks, range }}
-              hasXLabels={i === charts.length - 1}
-              cursorX={cursorStep}
-              onCursor={setCursorStep}
-              onZoom={setZoom}
+              {...{ xs, columns, lines, bands, height }}
+              hasXLabels={!bars && i === charts.length - 1}
+              {...shared}
             />
           ))}
+          {bars && <PhaseStrip bars={bars} isCut={phases.isCut} {...shared} />}
           <StepSlider
             label="Step"
             min={0}
             max={lastStep}
-            stride={Math.max(1, metrics?.stepsPerPoint ?? 1)}
+            stride={stepsPerPoint}
             value={shownStep}
             valueText={formatMetric(shownStep)}
             onChange={setCursorStep}
@@ -104,8 +116,8 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
             )}
             <ExportLinks runId={run.id} content="metrics" />
           </div>
-          <CurvesTable caption="Curves" xTitle="Step" {...table} />
-          <PhaseStrip runId={run.id} newRows={newRows} />
+          <CurvesTable caption="Curves" summary="The curves as a table" xTitle="Step" {...table} />
+          {bars && <PhaseTable bars={bars} />}
         </div>
         <SamplesPane runId={run.id} newRows={newRows} step={cursorStep === null ? null : shownStep} />
       </div>

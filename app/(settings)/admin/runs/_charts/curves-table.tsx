@@ -8,6 +8,8 @@ import { spread } from "./curve-data";
 
 type CurvesTableProps = {
   caption: string;
+  /** What opens it. */
+  summary: string;
   xTitle: string;
   xs: readonly number[];
   columns: { title: string; values: readonly (number | null)[] }[];
@@ -15,7 +17,7 @@ type CurvesTableProps = {
 
 const rowsShown = 40;
 
-export function CurvesTable({ caption, xTitle, xs, columns }: CurvesTableProps) {
+export function CurvesTable({ caption, summary, xTitle, xs, columns }: CurvesTableProps) {
   const [isOpen, setIsOpen] = useState(false);
   const rows = isOpen ? spread(xs.length, rowsShown) : [];
   const tableColumns: Column<number>[] = [
@@ -28,7 +30,7 @@ export function CurvesTable({ caption, xTitle, xs, columns }: CurvesTableProps) 
   ];
   return (
     <details onToggle={(event) => setIsOpen(event.currentTarget.open)} className="mt-2">
-      <summary className="w-fit text-small text-muted hover:text-ink">The curves as a table</summary>
+      <summary className="w-fit text-small text-muted hover:text-ink">{summary}</summary>
       <div className="mt-2 max-h-96 overflow-y-auto">
         {xs.length > rowsShown && (
           <p className="text-small text-muted">

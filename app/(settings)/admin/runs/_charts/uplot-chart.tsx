@@ -17,6 +17,8 @@ export type Line = {
   joinsGaps?: boolean;
   /** Its lowest and highest over each point, as indices of columns: drawn as a band. */
   isBandEdge?: boolean;
+  /** A filled bar from 0 at each place, over those of the lines before it. */
+  isBar?: boolean;
 };
 export type Mark = { x: number; colorClass: string };
 export type Range = { min: number; max: number };
@@ -115,12 +117,12 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
     height,
     legend: { show: false },
     padding: [8, 8, hasXLabels ? 0 : 4, 0],
-    scales: { x: { time: false }, y: { range: paddedRange } },
+    scales: { x: { time: false }, y: { range: lines.some(({ isBar }) => isBar) ? fromZero : paddedRange } },
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },
-      // No point on the edges of a band: the line inside it has one.
-      points: { size: (_plot, i) => (lines[i - 1]?.isBandEdge ? 0 : 7) },
+      // No point on bars, nor on the edges of a band: the line inside it has one.
+      points: { size: (_plot, i) => (lines[i - 1]?.isBandEdge || lines[i - 1]?.isBar ? 0 : 7) },
     },
     axes: [
       {
@@ -142,14 +144,15 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
     ],
     series: [
       {},
-      ...lines.map(({ label, colorClass, dash, isSparse, joinsGaps, isBandEdge }) => ({
+      ...lines.map(({ label, colorClass, dash, isSparse, joinsGaps, isBandEdge, isBar }) => ({
         label,
         stroke: () => colors.of(colorClass),
-        width: isBandEdge ? 0 : 1.5,
+        width: isBandEdge || isBar ? 0 : 1.5,
         ...(dash && { dash }),
+        ...(isBar && barPaths && { paths: barPaths, fill: () => colors.of(colorClass) }),
         spanGaps: (isSparse || joinsGaps) ?? false,
         points: {
-          show: isBandEdge ? false : (isSparse ?? undefined),
+          show: isBandEdge || isBar ? false : (isSparse ?? undefined),
           size: 5,
           fill: () => colors.of(colorClass),
         },
@@ -180,6 +183,13 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
       draw: [(plot) => drawMarks(plot, latest.current.marks ?? [], colors)],
     },
   };
+}
+
+/** Nearly as wide as the space between two places, and no wider than a few of them would be. */
+const barPaths = uPlot.paths.bars?.({ size: [0.9, 48] });
+
+function fromZero(_plot: uPlot, _min: number | null, max: number | null): [number, number] {
+  return [0, max ? max * 1.08 : 1];
 }
 
 /** Room above and below, and a line of one value is not a line on the edge. */

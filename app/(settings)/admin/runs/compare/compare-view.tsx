@@ -111,6 +111,7 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
               />
               <CurvesTable
                 caption={first.title}
+                summary="The curves as a table"
                 xTitle={axisTitles[axis]}
                 xs={first.xs}
                 columns={first.lines.map(({ label }, i) => ({
