@@ -90,7 +90,7 @@ describe("the estimate", () => {
   it("counts parameters by files, and of a new model by its settings", () => {
     const files = {
       "model.safetensors": { sizeBytes: 400 },
-      "adapter/adapter_model.safetensors": { sizeBytes: 40 },
+      "adapter_model.safetensors": { sizeBytes: 40 },
       "tokenizer.json": { sizeBytes: 9 },
     };
     expect(countParameters({ stage: "sft", manifest: { files } })).toBe(100);
