@@ -13,7 +13,7 @@ test("what is not given has its default", () => {
     lr: 2e-4,
     schedule: "cosine",
     finalShare: 0.1,
-    lora: { rank: 16, alpha: 32 },
+    lora: { rank: null, alpha: null },
   });
 });
 
