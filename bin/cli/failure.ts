@@ -1,5 +1,7 @@
 /** @file How a command fails: one message with fact and remedy, and an exit code that scripts can read. */
+import { AdapterError } from "@/model/checkpoint/adapter-config";
 import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
+import { BaseMissingError } from "@/model/checkpoint/lineage-base";
 import { DataFileError } from "@/model/data/read-lines";
 import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
 import { ConfigError } from "@/model/train/run-config";
@@ -26,6 +28,8 @@ export class CommandFailure extends Error {
 /** Errors whose message is written for people; of any other the stack is worth more. */
 const plainErrors = [
   CommandFailure,
+  AdapterError,
+  BaseMissingError,
   ConfigError,
   DataFileError,
   ModelSourceError,

@@ -5,6 +5,7 @@ import { loadGenerator } from "@/model/runtime/generator";
 import type { Generator } from "@/model/runtime/types";
 import { defaultThreads, type Env, loadEnv } from "@/server/env";
 import { ensureModel } from "@/server/models/ensure-model";
+import { basePlaces } from "@/server/models/model-library";
 import { takeNamedModel } from "@/server/models/named-model";
 import { terminalReport } from "./terminal-report";
 
@@ -36,5 +37,6 @@ export async function loadPolicy(flags: PolicyFlags, signal: AbortSignal): Promi
     threads: env.ATTUNE_THREADS ?? defaultThreads(),
     slots: 1,
     cacheFolder: path.join(env.ATTUNE_DATA, "cache", "serving"),
+    basePlaces: basePlaces(env.ATTUNE_DATA),
   });
 }

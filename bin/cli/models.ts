@@ -1,9 +1,11 @@
-/** @file `attune models list|pull|remove`: the models this machine holds. */
+/** @file `attune models list|pull|remove|use|merge`: the models this machine holds. */
+import path from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
+import { mergeCheckpoint } from "@/model/train/merge-checkpoint";
 import { loadEnv } from "@/server/env";
 import { ensureModel } from "@/server/models/ensure-model";
-import { listModels, modelsFolder, tinyModel } from "@/server/models/model-library";
+import { basePlaces, listModels, modelsFolder, tinyModel } from "@/server/models/model-library";
 import { type ModelEnv, megabytes } from "@/server/models/model-report";
 import { takeNamedModel } from "@/server/models/named-model";
 import { control } from "./control";
@@ -38,6 +40,28 @@ export function addModelsCommands(program: Command): void {
     .description("let the live channel serve a model, without a restart")
     .argument("<model>", "name in data/models, hub id, folder or .gguf file")
     .action(use);
+  models
+    .command("merge")
+    .description("make a complete model of an adapter and its base, for tools without adapters")
+    .argument("<model>", "checkpoint that is an adapter")
+    .argument("<folder>", "to write; it must not exist yet")
+    .action(merge);
+}
+
+async function merge(name: string, target: string): Promise<void> {
+  using stop = interruptible();
+  const env = loadEnv();
+  const { folder } = await takeNamedModel({
+    name,
+    env,
+    report: terminalReport("terminal"),
+    signal: stop.signal,
+  });
+  await mergeCheckpoint(folder, path.resolve(target), {
+    basePlaces: basePlaces(env.ATTUNE_DATA),
+    signal: stop.signal,
+  });
+  console.log(`${target} is a complete model. Talk to it: npx attune chat --model ${target}`);
 }
 
 async function list(env: ModelEnv, json: boolean): Promise<void> {

@@ -13,8 +13,15 @@ import { RunFolderError } from "@/model/train/run-folder";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import { DivergedError, type RunEvent, type RunSummary } from "@/model/train/train-language-model";
+import {
+  DivergedError,
+  type RunEvent,
+  type RunSummary,
+  type StageOptions,
+} from "@/model/train/train-language-model";
 import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
+import { loadEnv } from "@/server/env";
+import { basePlaces } from "@/server/models/model-library";
 import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
 import { readJsonFile } from "./settings-file";
@@ -42,10 +49,7 @@ export function addTrainCommands(program: Command): void {
   addStage(program, "sft", "fine-tune a checkpoint on demonstrations", sftConfigSchema, runSft);
 }
 
-type Run<C> = (
-  config: C,
-  options: { onEvent: (event: RunEvent | DataEvent) => void; signal: AbortSignal },
-) => Promise<RunSummary>;
+type Run<C> = (config: C, options: StageOptions<RunEvent | DataEvent>) => Promise<RunSummary>;
 
 function addStage<S extends z.ZodObject>(
   program: Command,
@@ -83,7 +87,11 @@ async function train<S extends z.ZodObject>(
           const text = describeEvent(event);
           if (text !== null) console.log(text);
         };
-    const summary = await run(config, { onEvent, signal: stop.signal });
+    const summary = await run(config, {
+      onEvent,
+      signal: stop.signal,
+      basePlaces: basePlaces(loadEnv().ATTUNE_DATA),
+    });
     if (flags.json) console.log(JSON.stringify(summary));
     else console.log(describeEnd(summary));
     if (!summary.finished) process.exitCode = stoppedExitCode;

@@ -1,4 +1,5 @@
 /** @file The process that computes: one stage, told over IPC. Knows no server; its worker does the talking, so that it may block. */
+import { AdapterError } from "@/model/checkpoint/adapter-config";
 import {
   CorruptFileError,
   DiskFullError,
@@ -6,6 +7,7 @@ import {
   NotAModelError,
   UnsupportedModelError,
 } from "@/model/checkpoint/errors";
+import { BaseMissingError } from "@/model/checkpoint/lineage-base";
 import { DataFileError } from "@/model/data/read-lines";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
@@ -31,6 +33,8 @@ const stages: Record<TrainableStage, Stage> = {
 
 /** Facts about what was given, each with a message for people. */
 const unfitErrors = [
+  AdapterError,
+  BaseMissingError,
   ConfigError,
   CorruptFileError,
   DataFileError,

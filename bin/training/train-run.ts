@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { isDiskFull } from "@/model/checkpoint/errors";
+import { baseFolderName } from "@/model/checkpoint/lineage-base";
 import { manifestFileName } from "@/model/checkpoint/manifest";
 import { checkpointFolder } from "@/model/train/run-checkpoints";
 import type { RunSummary } from "@/model/train/train-language-model";
@@ -238,12 +239,16 @@ class HeldRun implements AsyncDisposable {
 
 /** Base, checkpoints to go on from, and data in their places; nothing is fetched twice. */
 async function fetchInputs({ client, offer, work }: TrainRunParts, signal: AbortSignal): Promise<StageTask> {
-  const { base, resume, best, stage, facts } = offer;
+  const { base, lineageBase, resume, best, stage, facts } = offer;
   if (!isTrainable(stage)) throw new Error(`This worker cannot run the stage ${stage}.`);
   const output = path.join(work.path, "run");
   await work.forgetOthers(offer);
   const baseFolder = path.join(work.path, "base");
   if (base) await work.fetchCheckpoint(client, base, { target: baseFolder, signal, withState: false });
+  if (lineageBase) {
+    const target = path.join(baseFolder, baseFolderName);
+    await work.fetchCheckpoint(client, lineageBase, { target, signal, withState: false });
+  }
   for (const checkpoint of [best, resume]) {
     if (!checkpoint) continue;
     const target = checkpointFolder(path.join(output, "checkpoints"), checkpoint.step ?? 0);

@@ -58,9 +58,9 @@ export class WorkFolder {
   }
 
   /** Forgets kept files that this run does not need. */
-  async forgetOthers({ base, resume, best }: RunOffer): Promise<void> {
+  async forgetOthers({ base, lineageBase, resume, best }: RunOffer): Promise<void> {
     const needed = new Set(
-      [base, resume, best].flatMap((checkpoint) =>
+      [base, lineageBase, resume, best].flatMap((checkpoint) =>
         Object.values(checkpoint?.files ?? {}).map(({ sha256 }) => sha256),
       ),
     );

@@ -1,7 +1,7 @@
 /**
  * @file Opens and verifies checkpoint folders.
  *
- *   openCheckpoint(folder): Promise<Checkpoint>       config, tensors (lazy), tokenizer, chat template
+ *   openCheckpoint(folder): Promise<Checkpoint>       config, tensors (lazy), adapter, tokenizer, chat template
  *   verifyCheckpoint(folder): Promise<Manifest>       every sha256; throws ChecksumError naming the file
  *   readManifest(folder): Promise<{ id, manifest }>   attune.json alone
  */
@@ -12,9 +12,11 @@ import { z } from "zod";
 import type { ChatTemplate } from "@/model/tokenizer/chat-template";
 import { loadTokenizer } from "@/model/tokenizer/load-tokenizer";
 import type { Tokenizer } from "@/model/tokenizer/tokenizer";
+import { type AdapterConfig, readAdapterConfig } from "./adapter-config";
 import { ChecksumError, CorruptFileError, NotAModelError } from "./errors";
 import { checkTensors } from "./expected-tensors";
 import { digestFile } from "./file-access";
+import { findLineageBase } from "./lineage-base";
 import { type Manifest, manifestFileName, manifestSchema } from "./manifest";
 import { type ModelConfig, parseModelConfig } from "./model-config";
 import { findSafetensors, openSafetensors, parseJson } from "./safetensors-reader";
@@ -27,27 +29,40 @@ export type Checkpoint = Disposable & {
   id: string;
   manifest: Manifest;
   config: ModelConfig;
+  /** All of the model's weights: its own, or, where it is an adapter, those of its lineage's base, unchanged. */
   tensors: TensorSource;
+  /** Not null: what the folder holds is an adapter, to be added to `tensors`. */
+  adapter: AdapterConfig | null;
+  /** Whose `tensors` are: this checkpoint itself, or the base below its adapter. */
+  lineageBase: { id: string; name: string; folder: string };
   tokenizer: Tokenizer;
   chatTemplate: ChatTemplate;
 };
 
+export type OpenOptions = {
+  /** Where the base of an adapter may lie, besides near it: checkpoints, or folders of checkpoints. */
+  basePlaces?: readonly string[] | undefined;
+};
+
 /**
- * Checks sizes against the manifest and every tensor's shape against the configuration; hashes are left to
+ * Opens the base along with an adapter. Checks sizes against the manifest and every tensor's shape against the configuration; hashes are left to
  * `verifyCheckpoint`.
- * @throws NotAModelError, ChecksumError, CorruptFileError, UnsupportedModelError, UnsupportedTokenizerError, ChatTemplateError
+ * @throws BaseMissingError, AdapterError, NotAModelError, ChecksumError, CorruptFileError, UnsupportedModelError, UnsupportedTokenizerError, ChatTemplateError
  */
-export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  folder: string,
+  { basePlaces = [] }: OpenOptions = {},
+): Promise<Checkpoint> {
   const { id, manifest } = await readManifest(folder);
-  for (const [name, { sizeBytes }] of Object.entries(manifest.files)) {
-    await checkSize(path.join(folder, name), sizeBytes);
-  }
+  await checkSizes(folder, manifest);
+  const { adapter, lineageBase } = await openLineage(folder, { id, manifest, basePlaces });
   const configPath = path.join(folder, "config.json");
   const config = parseModelConfig(parseJson(await readFile(configPath, "utf8"), configPath));
   const { tokenizer, chatTemplate } = await loadTokenizer(folder, config.endTokenIds);
-  const tensors = openSafetensors(await findSafetensors(folder, await readdir(folder)));
+  const weightsFolder = lineageBase.folder;
+  const tensors = openSafetensors(await findSafetensors(weightsFolder, await readdir(weightsFolder)));
   try {
-    checkTensors(config, tensors, path.join(folder, "model.safetensors"));
+    checkTensors(config, tensors, path.join(weightsFolder, "model.safetensors"));
   } catch (error) {
     tensors[Symbol.dispose]();
     throw error;
@@ -58,10 +73,40 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     manifest,
     config,
     tensors,
+    adapter,
+    lineageBase,
     tokenizer,
     chatTemplate,
     [Symbol.dispose]: () => tensors[Symbol.dispose](),
   };
+}
+
+/** What the weights belong to, found where it is not the checkpoint itself. */
+async function openLineage(
+  folder: string,
+  { id, manifest, basePlaces }: { id: string; manifest: Manifest; basePlaces: readonly string[] },
+): Promise<Pick<Checkpoint, "adapter" | "lineageBase">> {
+  if (manifest.lineageBase === undefined)
+    return { adapter: null, lineageBase: { id, name: manifest.name, folder } };
+  const adapter = await readAdapterConfig(folder);
+  const asked = {
+    id: manifest.lineageBase,
+    name: adapter.base_model_name_or_path ?? manifest.lineageBase.slice(0, 12),
+  };
+  const base = await findLineageBase(folder, asked, basePlaces);
+  const found = await readManifest(base);
+  if (found.manifest.lineageBase !== undefined)
+    throw new CorruptFileError(
+      path.join(folder, manifestFileName),
+      `its base ${asked.name} is itself an adapter`,
+    );
+  await checkSizes(base, found.manifest);
+  return { adapter, lineageBase: { id: found.id, name: found.manifest.name, folder: base } };
+}
+
+async function checkSizes(folder: string, { files }: Manifest): Promise<void> {
+  for (const [name, { sizeBytes }] of Object.entries(files))
+    await checkSize(path.join(folder, name), sizeBytes);
 }
 
 /** @throws NotAModelError when there is no attune.json, CorruptFileError when it is malformed */

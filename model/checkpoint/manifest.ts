@@ -20,6 +20,8 @@ export const manifestSchema = z.object({
   stage: z.enum(["base", "pretrain", "sft", "reward", "ppo"]),
   /** Id of the checkpoint it was trained from. */
   parent: sha256.nullable(),
+  /** Id of its lineage's base, where the checkpoint is an adapter over it; left out where it holds all weights itself. */
+  lineageBase: sha256.optional(),
   /** The run that made it. */
   run: z.string().max(200).nullable(),
   datasetSha256: sha256.nullable(),

@@ -1,34 +1,9 @@
 /** @file A PEFT LoRA adapter beside the base's weights: y = W x + (alpha / r) B (A x), without merging. */
-import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import { AdapterError, adapterWeightsFile, readAdapterConfig } from "../checkpoint/adapter-config";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
 import type { Graph, Value } from "../graph/graph";
 import type { LinearLayer } from "../nn/weights";
-
-const configSchema = z.looseObject({
-  peft_type: z.literal("LORA"),
-  r: z.int().positive(),
-  lora_alpha: z.number().positive(),
-  use_rslora: z.boolean().default(false),
-  use_dora: z.literal(false).default(false),
-  bias: z.literal("none").default("none"),
-  fan_in_fan_out: z.boolean().default(false),
-  rank_pattern: z
-    .record(z.string(), z.number())
-    .refine((pattern) => Object.keys(pattern).length === 0)
-    .optional(),
-  alpha_pattern: z
-    .record(z.string(), z.number())
-    .refine((pattern) => Object.keys(pattern).length === 0)
-    .optional(),
-  modules_to_save: z.array(z.string()).max(0).nullish(),
-});
-
-/** The adapter folder cannot be served: the message says what in it. */
-export class AdapterError extends Error {
-  override readonly name = "AdapterError";
-}
 
 /** A (r, in) and B (out, r) of one layer. */
 type Factors = { down: Float32Array; up: Float32Array };
@@ -110,14 +85,8 @@ export class Adapter {
  * @throws AdapterError for another kind of adapter than plain LoRA on linear layers
  */
 export async function openAdapter(folder: string): Promise<Adapter> {
-  const file = path.join(folder, "adapter_config.json");
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new AdapterError(`${folder} is no adapter: it has no adapter_config.json`, { cause });
-  });
-  const config = configSchema.safeParse(JSON.parse(text));
-  if (!config.success) throw new AdapterError(`${file}: ${z.prettifyError(config.error)}`);
-  const { r, lora_alpha: alpha, use_rslora: isRankStabilised } = config.data;
-  using tensors = openSafetensors([path.join(folder, "adapter_model.safetensors")]);
+  const { r, lora_alpha: alpha, use_rslora: isRankStabilised } = await readAdapterConfig(folder);
+  using tensors = openSafetensors([path.join(folder, adapterWeightsFile)]);
   const layers = new Map<string, Factors>();
   for (const name of tensors.names()) {
     const [, layer, factor] = /^base_model\.model\.(.+)\.lora_(A|B)\.weight$/.exec(name) ?? [];

@@ -20,33 +20,37 @@ export type LoadOptions = {
   threads: number;
   /** Requests answered at once; further ones wait. */
   slots: number;
-  /** Where serving forms are kept: one folder below it for each checkpoint and precision. */
+  /** Where serving forms are kept: one folder below it for each lineage's base and precision. */
   cacheFolder: string;
-  /** A PEFT adapter of this checkpoint, served beside its weights. */
-  adapterFolder?: string;
+  /** Where the base of an adapter may lie; see `openCheckpoint`. */
+  basePlaces?: readonly string[];
 };
 
 /**
- * The first load of a checkpoint writes its serving form (seconds); later ones map it into memory.
+ * The first load of a lineage's base writes its serving form (seconds); later ones, of any adapter over it too, map it into
+ * memory.
  * @throws what `openCheckpoint` throws; AdapterError
  */
 export async function loadGenerator(folder: string, options: LoadOptions): Promise<Generator> {
-  using checkpoint = await openCheckpoint(folder);
-  const adapter = options.adapterFolder === undefined ? null : await openAdapter(options.adapterFolder);
-  const model = await loadModel(checkpoint, adapter, options);
+  using checkpoint = await openCheckpoint(folder, options);
+  const model = await loadModel(checkpoint, null, options);
   return new LocalGenerator(checkpoint, model, options.precision);
 }
 
-/** The checkpoint's model with its cache, ready to run; for what reads logits rather than text. */
+/**
+ * The checkpoint's model with its cache, ready to run; for what reads logits rather than text.
+ * @param foreign an adapter from elsewhere, beside the checkpoint's weights; null: its own, if it is one
+ */
 export async function loadModel(
-  { config, id, tensors }: Checkpoint,
-  adapter: Adapter | null,
-  { precision, threads, slots, cacheFolder }: Omit<LoadOptions, "adapterFolder">,
+  { folder, config, tensors, adapter: own, lineageBase }: Checkpoint,
+  foreign: Adapter | null,
+  { precision, threads, slots, cacheFolder }: Omit<LoadOptions, "basePlaces">,
 ): Promise<TransformerSlots> {
+  const adapter = foreign ?? (own && (await openAdapter(folder)));
   const vocabulary = embeddingTable(config);
   const build = (store: WeightStore) =>
     buildServingGraph(config, new ServingWeights({ precision, store, tensors, adapter, vocabulary }));
-  const form = await openServingForm(path.join(cacheFolder, `${id}-${precision}`), (store) => {
+  const form = await openServingForm(path.join(cacheFolder, `${lineageBase.id}-${precision}`), (store) => {
     build(store);
   });
   const graph = build(form.weights);

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
+import { type Checkpoint, type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
 
 /** A folder is no checkpoint that this stage can start from. */
 export class UnfitBaseError extends Error {
@@ -10,9 +10,9 @@ export class UnfitBaseError extends Error {
 }
 
 /** @throws UnfitBaseError, and what `openCheckpoint` throws */
-export async function openBase(folder: string): Promise<Checkpoint> {
+export async function openBase(folder: string, options: OpenOptions = {}): Promise<Checkpoint> {
   await refuseOtherFolders(folder);
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openCheckpoint(folder, options);
   try {
     await refuseOtherModels(checkpoint);
   } catch (error) {
@@ -28,7 +28,7 @@ async function refuseOtherFolders(folder: string): Promise<void> {
   });
   if (names.includes("adapter_config.json") && !names.includes("attune.json")) {
     throw new UnfitBaseError(
-      `${folder} holds an adapter alone. Give the checkpoint it lies in, whose weights include it.`,
+      `${folder} holds an adapter that is no checkpoint: it has no attune.json, which names its base. Give the folder of a checkpoint.`,
     );
   }
   if (names.includes("checkpoints") && names.includes("run.json")) {

@@ -34,7 +34,7 @@ export type PretrainSummary = RunSummary & {
 /** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, VocabularyTooLargeError, DivergedError */
 export async function runPretrain(
   config: PretrainConfig,
-  { onEvent, signal, onSaved, facts: given }: StageOptions<RunEvent | DataEvent>,
+  { onEvent, signal, onSaved, facts: given, basePlaces }: StageOptions<RunEvent | DataEvent>,
 ): Promise<PretrainSummary> {
   const { architecture, initializerRange, seed } = config;
   const rowLength = config.rowLength ?? Math.min(512, architecture.contextLength);
@@ -57,7 +57,7 @@ export async function runPretrain(
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
   const datasetSha256 = given?.datasetSha256 ?? sha256;
-  const tokenizerFrom = await findTokenizer(config);
+  const tokenizerFrom = await findTokenizer(config, basePlaces);
   await claimRunFolder(config.output, {
     stage: "pretrain",
     settings,
@@ -104,11 +104,12 @@ export async function runPretrain(
 }
 
 /** Another model's, checked; null where one is to be made. */
-async function findTokenizer({
-  tokenizer,
-}: PretrainConfig): Promise<(TokenizerSource & { id: string }) | null> {
+async function findTokenizer(
+  { tokenizer }: PretrainConfig,
+  basePlaces: readonly string[] | undefined,
+): Promise<(TokenizerSource & { id: string }) | null> {
   if (typeof tokenizer !== "string") return null;
-  using from = await openBase(tokenizer);
+  using from = await openBase(tokenizer, { basePlaces });
   const { vocabularySize, bosTokenId, endTokenIds } = from.config;
   return { id: from.id, folder: from.folder, vocabularySize, bosTokenId, eosTokenId: endTokenIds[0] ?? null };
 }

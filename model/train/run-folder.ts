@@ -4,6 +4,7 @@ import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileDurably } from "../checkpoint/file-access";
+import { baseFolderName } from "../checkpoint/lineage-base";
 import { parseJson } from "../checkpoint/safetensors-reader";
 
 /** The output folder holds something that this run must not mix with or write over. */
@@ -24,7 +25,7 @@ type RunFile = z.infer<typeof runFileSchema>;
 
 const fileName = "run.json";
 /** What a run itself puts there. */
-const ownNames = [fileName, "checkpoints", "start", "tokenizer", ".sampling"];
+const ownNames = [fileName, "checkpoints", baseFolderName, "start", "tokenizer", ".sampling"];
 
 /**
  * Settings by which a run is told from others. Where its files lie is none of them: a run may go on in another folder.

@@ -25,6 +25,8 @@ export type SampleOptions = {
   threads: number;
   /** Holds the weights as the runtime maps them, while it lasts: four bytes a parameter. */
   scratchFolder: string;
+  /** Where the base of an adapter may lie; see `openCheckpoint`. */
+  basePlaces: readonly string[];
 };
 
 /** Prompts that are answered side by side. */
@@ -34,13 +36,13 @@ const slots = 4;
 export async function sampleText(
   checkpointFolder: string,
   prompts: readonly SamplePrompt[],
-  { tokens: maxTokens, temperature, seed, threads, scratchFolder }: SampleOptions,
+  { tokens: maxTokens, temperature, seed, threads, scratchFolder, basePlaces }: SampleOptions,
 ): Promise<string[]> {
   const cacheFolder = path.join(scratchFolder, ".sampling");
   // What a killed process left.
   await rm(cacheFolder, { recursive: true, force: true });
   try {
-    using checkpoint = await openCheckpoint(checkpointFolder);
+    using checkpoint = await openCheckpoint(checkpointFolder, { basePlaces });
     const contextLength = checkpoint.config.contextLength;
     await using model = await loadModel(checkpoint, null, {
       precision: "fp32",

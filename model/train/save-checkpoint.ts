@@ -1,16 +1,14 @@
-/** @file Writes what a run has reached: a folder any Hugging Face tool loads, the adapter beside it, and the state to go on from. */
+/** @file Writes what a run has reached: a folder any Hugging Face tool loads, of a model or of an adapter, and the state to go on from. */
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { adapterConfigFile, adapterWeightsFile } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../checkpoint/checkpoint-writer";
 import { DiskFullError, isDiskFull } from "../checkpoint/errors";
-import { expectedTensors, parameterCount } from "../checkpoint/expected-tensors";
 import { syncFolder } from "../checkpoint/file-access";
-import type { OutgoingTensor } from "../checkpoint/safetensors-writer";
 import type { LoraShape } from "../nn/trained-weights";
 import { floatTensor } from "./float-tensor";
-import { adaptedLayers, LoraMerger } from "./lora";
 import type { Trainer } from "./trainer";
 import { type TrainingState, writeTrainingState } from "./training-state";
 
@@ -24,8 +22,8 @@ export const tokenizerFiles = [
 ];
 
 /**
- * `model.safetensors` is complete (an adapter is merged), so that the folder chats at once; the adapter alone lies in
- * `adapter/`, as PEFT writes it. The state comes last: a checkpoint without one was interrupted and is not gone on from.
+ * Either `model.safetensors`, complete, or an adapter as PEFT writes it, whose base the manifest names. The state comes last: a
+ * checkpoint without one was interrupted and is not gone on from.
  */
 export async function saveCheckpoint(
   folder: string,
@@ -45,7 +43,7 @@ export async function saveCheckpoint(
   } catch (error) {
     await rm(statePart, { recursive: true, force: true });
     if (error instanceof DiskFullError || isDiskFull(error))
-      throw new CheckpointNotSavedError(folder, sizeBytesOf(base, trainer), { cause: error });
+      throw new CheckpointNotSavedError(folder, sizeBytesOf(trainer), { cause: error });
     throw error;
   }
 }
@@ -66,66 +64,49 @@ export class CheckpointNotSavedError extends Error {
   }
 }
 
-/** Weights, adapter and both moments, in single precision. */
-function sizeBytesOf(base: Checkpoint, { options }: Trainer): number {
-  const trained = [...options.trained.values()].reduce((sum, { values }) => sum + values.length, 0);
-  return 4 * (parameterCount(base.config) + trained * (options.lora === null ? 2 : 3));
+/** What is trained and both of its moments, in single precision. */
+function sizeBytesOf({ options }: Trainer): number {
+  return 3 * 4 * [...options.trained.values()].reduce((sum, { values }) => sum + values.length, 0);
 }
 
 async function writeWeights(
   folder: string,
   { base, trainer, facts }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts },
 ): Promise<void> {
-  const { lora } = trainer.options;
-  await using merger = lora && new LoraMerger(lora);
+  const { lora, trained } = trainer.options;
   await rm(folder, { recursive: true, force: true });
   await writeCheckpoint(folder, facts, async (files) => {
-    const fileNames = await readdir(base.folder);
-    const config = z
-      .record(z.string(), z.unknown())
-      .parse(await readJson(path.join(base.folder, "config.json")));
-    await files.json("config.json", { ...config, dtype: "float32" });
-    for (const name of tokenizerFiles.filter((each) => fileNames.includes(each))) {
-      await files.bytes(name, [await readFile(path.join(base.folder, name))]);
-    }
-    await files.tensors("model.safetensors", completeWeights(base, trainer, merger));
-    if (lora !== null) await writeAdapter(files, base, { lora, trainer });
+    await writeSurroundings(files, base.folder, { dtype: lora === null ? "float32" : null });
+    const tensors = [...trained].map(([name, { shape, values }]) => floatTensor(name, shape, values));
+    if (lora === null) return files.tensors("model.safetensors", tensors);
+    await files.json(adapterConfigFile, describeAdapter(base, lora));
+    await files.tensors(adapterWeightsFile, tensors);
   });
 }
 
-/** A merged weight is made when its turn to be written comes, so that never two are held at once. */
-function completeWeights(
-  base: Checkpoint,
-  { options }: Trainer,
-  merger: LoraMerger | null,
-): OutgoingTensor[] {
-  const { lora, trained, frozen } = options;
-  const values = new Map([...trained].map(([name, parameter]) => [name, parameter.values] as const));
-  const read = (name: string) => values.get(name) ?? frozen.get(name) ?? base.tensors.read(name);
-  const layers = lora === null ? [] : adaptedLayers(base.config, lora);
-  return [...expectedTensors(base.config)].map(([name, shape]) => {
-    const layer = layers.find(({ weight }) => weight === name);
-    return {
-      name,
-      dtype: "F32",
-      shape,
-      async *chunks() {
-        const complete = merger && layer ? await merger.merge(layer, values, read(name)) : read(name);
-        yield* floatTensor(name, shape, complete).chunks();
-      },
-    };
-  });
-}
-
-async function writeAdapter(
+/**
+ * config.json, tokenizer and template, as they are in the checkpoint it started from.
+ * @param dtype of the weights; null: it stays as it is
+ */
+export async function writeSurroundings(
   files: CheckpointFiles,
-  base: Checkpoint,
-  { lora, trainer }: { lora: LoraShape; trainer: Trainer },
+  from: string,
+  { dtype }: { dtype: "float32" | null },
 ): Promise<void> {
-  await files.json("adapter/adapter_config.json", {
+  const fileNames = await readdir(from);
+  const config = z.record(z.string(), z.unknown()).parse(await readJson(path.join(from, "config.json")));
+  await files.json("config.json", { ...config, ...(dtype && { dtype }) });
+  for (const name of tokenizerFiles.filter((each) => fileNames.includes(each))) {
+    await files.bytes(name, [await readFile(path.join(from, name))]);
+  }
+}
+
+/** adapter_config.json, as PEFT reads it. */
+function describeAdapter(base: Checkpoint, lora: LoraShape) {
+  return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: base.manifest.name,
+    base_model_name_or_path: base.lineageBase.name,
     r: lora.rank,
     lora_alpha: lora.alpha,
     target_modules: lora.targets,
@@ -133,11 +114,7 @@ async function writeAdapter(
     bias: "none",
     fan_in_fan_out: base.config.family === "gpt2",
     inference_mode: true,
-  });
-  const tensors = [...trainer.options.trained].map(([name, { shape, values }]) =>
-    floatTensor(name, shape, values),
-  );
-  await files.tensors("adapter/adapter_model.safetensors", tensors);
+  };
 }
 
 const readJson = async (file: string): Promise<unknown> => JSON.parse(await readFile(file, "utf8"));

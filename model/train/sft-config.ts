@@ -3,14 +3,29 @@ import { z } from "zod";
 import { commonSettings } from "./run-config";
 
 export const loraSchema = z.strictObject({
-  rank: z.int().positive().max(1024).default(16).describe("inner width of the adapter"),
-  alpha: z.number().positive().default(32).describe("the adapter's product is scaled by alpha / rank"),
+  rank: z
+    .int()
+    .positive()
+    .max(1024)
+    .nullable()
+    .default(null)
+    .describe("inner width of the adapter; null: that of the adapter it starts from, else 16"),
+  alpha: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "the adapter's product is scaled by alpha / rank; null: as the adapter it starts from, else 32",
+    ),
   targets: z
     .array(z.string().min(1))
     .min(1)
     .nullable()
     .default(null)
-    .describe("last names of the layers it stands beside (q_proj, …); null: every layer"),
+    .describe(
+      "last names of the layers it stands beside (q_proj, …); null: those of the adapter it starts from, else every layer",
+    ),
 });
 
 export const pretrainMixSchema = z.strictObject({
@@ -25,8 +40,10 @@ export const sftConfigSchema = z.strictObject({
   name: commonSettings.name.default("SFT"),
   lora: loraSchema
     .nullable()
-    .default({ rank: 16, alpha: 32, targets: null })
-    .describe("train an adapter; null: train every weight"),
+    .default({ rank: null, alpha: null, targets: null })
+    .describe(
+      "train an adapter, the one it starts from or a new one; null: train every weight, merged before",
+    ),
   lr: z
     .number()
     .positive()

@@ -7,8 +7,8 @@ import type { Example } from "../data/packing";
 import { type Demonstration, type LineProblem, readDemonstrations } from "../data/read-demonstrations";
 import { readDocuments, textExamples } from "../data/read-documents";
 import { type ConversationMessage, renderConversation } from "../tokenizer/render-conversation";
+import { chooseLora } from "./choose-lora";
 import { heldOutPlaces } from "./data-order";
-import { everyLayer } from "./lora";
 import { openBase } from "./open-base";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
@@ -25,13 +25,13 @@ import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-
 export type SftEvent = RunEvent | DataEvent;
 export type SftSummary = RunSummary & { stage: "sft"; training: number; validation: number; leftOut: number };
 
-/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, DivergedError */
+/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, ConfigError, DivergedError */
 export async function runSft(
   config: SftConfig,
-  { onEvent, signal, onSaved, facts }: StageOptions<SftEvent>,
+  { onEvent, signal, onSaved, facts, basePlaces }: StageOptions<SftEvent>,
 ): Promise<SftSummary> {
   // 1. The base: its tokenizer, its chat template, its context.
-  using base = await openBase(config.model);
+  using base = await openBase(config.model, { basePlaces });
   const { contextLength } = base.config;
   const rowLength = config.rowLength ?? Math.min(512, contextLength);
   if (rowLength > contextLength)
@@ -56,7 +56,7 @@ export async function runSft(
 
   // 4. The run.
   const threads = config.threads ?? Math.min(8, availableParallelism());
-  const lora = config.lora && { ...config.lora, targets: config.lora.targets ?? everyLayer(base.config) };
+  const lora = chooseLora(config.lora, base);
   const settings = { ...config, stage: "sft", rowLength, threads, lora } as const;
   const ownSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
@@ -77,6 +77,7 @@ export async function runSft(
       name: config.name,
       stage: "sft",
       parent: base.id,
+      ...(lora !== null && { lineageBase: base.lineageBase.id }),
       run: facts?.run ?? null,
       datasetSha256,
       sourceRevision: null,

@@ -1,15 +1,18 @@
 /** @file The run that pretraining and SFT share: steps in a known order, evaluation, checkpoints, and going on after a kill. */
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import path from "node:path";
+import { adapterWeightsFile } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import type { CheckpointFacts } from "../checkpoint/checkpoint-writer";
 import { expectedTensors } from "../checkpoint/expected-tensors";
+import { baseFolderName } from "../checkpoint/lineage-base";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
 import type { Example } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { learningRateShare } from "../optim/schedule";
+import { CompleteWeights } from "./complete-weights";
 import { DataOrder, evaluationBatches } from "./data-order";
 import { createLora } from "./lora";
 import { isSpike, withLoss } from "./loss-spikes";
@@ -126,13 +129,15 @@ export type StageOptions<Event> = {
   signal?: AbortSignal | undefined;
   /** Left out: no server's, and the data are told by the sha256 of their files. */
   facts?: RunFacts | undefined;
+  /** Where the base of the adapter it starts from may lie; see `openCheckpoint`. */
+  basePlaces?: readonly string[] | undefined;
   /** Waited for after each save; until it resolves the folder stays. */
   onSaved?: ((saved: SavedCheckpoint) => Promise<void>) | undefined;
 };
 
 export type SavedCheckpoint = { step: number; folder: string; isBest: boolean };
 
-export type RunInput = Omit<StageOptions<RunEvent>, "facts"> & {
+export type RunInput = Omit<StageOptions<RunEvent>, "facts" | "basePlaces"> & {
   base: Checkpoint;
   training: readonly Example[];
   validation: readonly Example[];
@@ -148,6 +153,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   const { seed, lora, rowLength, rowsPerBatch, threads } = settings;
   const checkpoints = path.join(settings.output, "checkpoints");
   await mkdir(checkpoints, { recursive: true });
+  if (lora !== null) await linkBase(settings.output, base);
 
   // 1. The order of the data is known before anything is computed.
   const order = new DataOrder(input.training, { ...settings, length: rowLength, mix: input.mix ?? null });
@@ -164,7 +170,7 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     )
     .digest("hex");
   const resumable = await lastState(checkpoints, configSha256);
-  const { trained, frozen } = loadWeights(base, settings, resumable?.folder ?? null);
+  const { trained, frozen } = await loadWeights(base, settings, resumable?.folder ?? null);
   await using trainer = new Trainer({
     config: base.config,
     trained,
@@ -221,7 +227,9 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   const respond = (from: string) => {
     if (settings.sampleTokens === 0 || input.samplePrompts.length === 0) return Promise.resolve([]);
     const { sampleTokens: tokens, sampleTemperature: temperature, output: scratchFolder } = settings;
-    return sampleText(from, input.samplePrompts, { tokens, temperature, seed, threads, scratchFolder });
+    const basePlaces = [base.lineageBase.folder];
+    const options = { tokens, temperature, seed, threads, scratchFolder, basePlaces };
+    return sampleText(from, input.samplePrompts, options);
   };
   /** By folder, so that no checkpoint is asked twice. */
   const responses = new Map<string, Promise<string[]>>();
@@ -346,22 +354,41 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
   };
 }
 
-/** Arrays of their own, in single precision; with an adapter the base stays as it is. */
-function loadWeights(base: Checkpoint, { lora, seed }: RunSettings, resumeFrom: string | null) {
-  const names = [...expectedTensors(base.config)];
+/** Checkpoints of adapters find their lineage's base beside them, wherever it lies. A link costs nothing and tells where. */
+async function linkBase(output: string, { lineageBase }: Checkpoint): Promise<void> {
+  const link = path.join(output, baseFolderName);
+  await rm(link, { recursive: true, force: true });
+  // A junction on Windows, where links need rights that junctions do not; elsewhere the word means nothing.
+  await symlink(path.resolve(lineageBase.folder), link, "junction");
+}
+
+/**
+ * Arrays of their own, in single precision. With an adapter the base stays as it is, and the adapter is where an interrupted
+ * run stands, or a copy of the start's, or a new one.
+ */
+async function loadWeights(base: Checkpoint, { lora, seed }: RunSettings, resumeFrom: string | null) {
+  const shapes = [...expectedTensors(base.config)];
   if (lora === null) {
+    const trained = new Map<string, TrainedParameter>();
+    await using complete = await CompleteWeights.open(base);
     using resumed =
       resumeFrom === null ? null : openSafetensors([path.join(resumeFrom, "model.safetensors")]);
-    const source = resumed ?? base.tensors;
-    const trained = new Map<string, TrainedParameter>(
-      names.map(([name, shape]) => [name, { values: source.read(name), shape }]),
-    );
+    for (const [name, shape] of shapes) {
+      trained.set(name, { values: resumed?.read(name) ?? (await complete.read(name)), shape });
+    }
     return { trained, frozen: new Map<string, Float32Array>() };
   }
   const trained = createLora(base.config, lora, seed);
-  if (resumeFrom !== null) {
-    using adapter = openSafetensors([path.join(resumeFrom, "adapter", "adapter_model.safetensors")]);
+  const start = resumeFrom ?? (base.adapter && base.folder);
+  if (start !== null) {
+    using adapter = openSafetensors([await findAdapterWeights(start)]);
     for (const [name, { values }] of trained) values.set(adapter.read(name));
   }
-  return { trained, frozen: new Map(names.map(([name]) => [name, base.tensors.read(name)])) };
+  return { trained, frozen: new Map(shapes.map(([name]) => [name, base.tensors.read(name)])) };
+}
+
+/** Runs of an earlier version, which may be gone on with, kept the adapter in a folder of its own. */
+async function findAdapterWeights(folder: string): Promise<string> {
+  const file = path.join(folder, adapterWeightsFile);
+  return (await isThere(file)) ? file : path.join(folder, "adapter", adapterWeightsFile);
 }

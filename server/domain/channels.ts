@@ -6,7 +6,7 @@ import { AppError } from "../errors";
 import type { EngineState } from "../generation/served-checkpoint";
 import type { ChatServices } from "../process-state";
 import { appendAudit } from "./audit";
-import { isToyFolder } from "./checkpoints";
+import { findAdapterOver, isToyFolder } from "./checkpoints";
 
 export const liveChannel = "live";
 
@@ -117,5 +117,7 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
     .from(runs)
     .where(and(eq(runs.baseCheckpointId, checkpointId), notInArray(runs.status, ["finished", "cancelled"])))
     .limit(1);
-  return run ? `run ${run.number} starts from it` : null;
+  if (run) return `run ${run.number} starts from it`;
+  const adapter = await findAdapterOver(db, checkpointId);
+  return adapter ? `${adapter.name} is an adapter over it` : null;
 }

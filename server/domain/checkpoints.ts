@@ -1,13 +1,16 @@
 /** @file The registry of checkpoints, and what made an answer. */
+import { realpath } from "node:fs/promises";
 import path from "node:path";
-import { desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import { channels, checkpoints, messages, runs } from "@/drizzle/schema";
 import { readManifest } from "@/model/checkpoint/checkpoint";
+import { findLineageBase } from "@/model/checkpoint/lineage-base";
 import { type Manifest, manifestSchema } from "@/model/checkpoint/manifest";
 import type { Sampling } from "@/model/runtime/types";
-import type { Db } from "../db/db";
+import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { CheckpointPlace } from "../generation/generation";
+import { basePlaces } from "../models/model-library";
 import { projectRoot } from "../project-root";
 import { type MessageStatus, readMessage } from "./messages";
 
@@ -28,6 +31,8 @@ export type CheckpointSummary = {
   /** When its files were deleted; it cannot be used any more. */
   deletedAt: Date | null;
   manifest: Manifest;
+  /** What it is an adapter over; null where it holds all weights itself, or this server does not know its base. */
+  lineageBase: { id: string; name: string; stage: Stage; sizeBytes: number; manifest: Manifest } | null;
 };
 
 /** What made an answer, for “what made this?”. */
@@ -72,6 +77,13 @@ export async function listCheckpoints(db: Db): Promise<CheckpointSummary[]> {
     .leftJoin(runs, eq(runs.id, checkpoints.runId))
     .orderBy(desc(checkpoints.createdAt));
   const pointers = await db.select().from(channels);
+  const known = new Map(rows.map((row) => [row.id, row]));
+  const baseOf = (manifest: Manifest): CheckpointSummary["lineageBase"] => {
+    const base = known.get(manifest.lineageBase ?? "");
+    if (!base) return null;
+    const { id, name, stage, sizeBytes } = base;
+    return { id, name, stage, sizeBytes, manifest: manifestSchema.parse(base.manifest) };
+  };
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
@@ -87,16 +99,35 @@ export async function listCheckpoints(db: Db): Promise<CheckpointSummary[]> {
         : { id: row.runId, number: row.runNumber, step: row.step ?? 0, isBest: row.isBest },
     deletedAt: row.deletedAt,
     manifest: manifestSchema.parse(row.manifest),
+    lineageBase: baseOf(manifestSchema.parse(row.manifest)),
   }));
 }
 
+/** The id of the base that a registered checkpoint is an adapter over; null where it holds all weights itself. */
+export const lineageBaseOf = (manifest: unknown): string | null =>
+  manifestSchema.parse(manifest).lineageBase ?? null;
+
+/** A checkpoint that is there and is an adapter over this one: without it, that one would be worth nothing. */
+export async function findAdapterOver(db: Db | Tx, checkpointId: string): Promise<{ name: string } | null> {
+  const [row] = await db
+    .select({ name: checkpoints.name })
+    .from(checkpoints)
+    .where(
+      and(sql`${checkpoints.manifest} ->> 'lineageBase' = ${checkpointId}`, isNull(checkpoints.deletedAt)),
+    )
+    .limit(1);
+  return row ?? null;
+}
+
 /**
- * Makes a checkpoint folder known. Again, under a new place, where it was moved.
+ * Makes a checkpoint folder known, and the base of an adapter, if it is found, along with it. Again, under a new place, where
+ * it was moved.
  * @param dataFolder folders inside it are kept relative, so that the data folder can be moved
  * @returns its id, the sha256 of its manifest
  */
 export async function registerCheckpoint(db: Db, folder: string, dataFolder: string): Promise<string> {
   const { id, manifest } = await readManifest(folder);
+  await registerLineageBase(db, { folder, manifest, dataFolder });
   const relative = path.relative(dataFolder, folder);
   const place = relative.startsWith("..") || path.isAbsolute(relative) ? path.resolve(folder) : relative;
   const parentIsKnown =
@@ -119,6 +150,22 @@ export async function registerCheckpoint(db: Db, folder: string, dataFolder: str
   return id;
 }
 
+/** One that is missing is told of, with what to do, by whoever is to open the adapter. */
+async function registerLineageBase(
+  db: Db,
+  { folder, manifest, dataFolder }: { folder: string; manifest: Manifest; dataFolder: string },
+): Promise<void> {
+  if (manifest.lineageBase === undefined) return;
+  const isKnown = await db.$count(
+    checkpoints,
+    and(eq(checkpoints.id, manifest.lineageBase), isNull(checkpoints.deletedAt)),
+  );
+  if (isKnown > 0) return;
+  const base = { id: manifest.lineageBase, name: manifest.lineageBase };
+  const found = await findLineageBase(folder, base, basePlaces(dataFolder)).catch(() => null);
+  if (found !== null) await registerCheckpoint(db, await realpath(found), dataFolder);
+}
+
 /** Its files are gone. Answers and checkpoints made from it still name it. */
 export async function markDeleted(db: Db, checkpointId: string): Promise<void> {
   await db
@@ -127,7 +174,7 @@ export async function markDeleted(db: Db, checkpointId: string): Promise<void> {
     .where(eq(checkpoints.id, checkpointId));
 }
 
-/** Where a checkpoint lies. @throws {AppError} NOT_FOUND */
+/** Where a checkpoint lies, and the base of an adapter. @throws {AppError} NOT_FOUND */
 export async function locateCheckpoint(
   db: Db,
   checkpointId: string,
@@ -136,7 +183,15 @@ export async function locateCheckpoint(
   const [row] = await db.select().from(checkpoints).where(eq(checkpoints.id, checkpointId));
   if (!row) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
   if (row.deletedAt) throw new AppError("NOT_FOUND", `The files of checkpoint ${row.name} were deleted.`);
-  return { name: row.name, folder: path.resolve(dataFolder, row.folder), sizeBytes: row.sizeBytes };
+  const baseId = lineageBaseOf(row.manifest);
+  const [base] = baseId === null ? [] : await db.select().from(checkpoints).where(eq(checkpoints.id, baseId));
+  return {
+    name: row.name,
+    folder: path.resolve(dataFolder, row.folder),
+    // Where the registry does not know it, it may lie beside the checkpoint all the same.
+    basePlaces: [...(base ? [path.resolve(dataFolder, base.folder)] : []), ...basePlaces(dataFolder)],
+    sizeBytes: row.sizeBytes + (base?.sizeBytes ?? 0),
+  };
 }
 
 /** @throws {AppError} NOT_FOUND for unknown checkpoints, BAD_REQUEST for those that score instead of answering */

@@ -27,6 +27,8 @@ export type EngineStart = {
   /** The compiled engine: dist/engine.js. */
   entry: string;
   folder: string;
+  /** Where the base of an adapter may lie. */
+  basePlaces: readonly string[];
   options: EngineOptions;
   onLog: (line: string) => void;
 };
@@ -52,7 +54,7 @@ export class EngineProcess implements AsyncDisposable {
   #hasLoaded = false;
   #killedFor: string | null = null;
 
-  constructor({ entry, folder, options, onLog }: EngineStart) {
+  constructor({ entry, folder, basePlaces, options, onLog }: EngineStart) {
     this.#child = fork(entry, [], {
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -92,7 +94,7 @@ export class EngineProcess implements AsyncDisposable {
     });
     this.#watchdog = setInterval(() => this.#check(), heartbeatMs);
     this.#watchdog.unref();
-    this.#send({ type: "load", folder, options });
+    this.#send({ type: "load", folder, basePlaces, options });
   }
 
   get pid(): number | undefined {

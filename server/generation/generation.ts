@@ -15,6 +15,9 @@ export type CheckpointPlace = {
   name: string;
   /** Absolute. */
   folder: string;
+  /** Where the base of an adapter may lie; see `openCheckpoint`. */
+  basePlaces: readonly string[];
+  /** With the base of an adapter. */
   sizeBytes: number;
 };
 
@@ -241,7 +244,7 @@ export class Generation implements AsyncDisposable {
   }
 
   /** One at a time: two engines that measure the free memory at once would both take it. */
-  #prepare(checkpointId: string): Promise<{ folder: string }> {
+  #prepare(checkpointId: string): Promise<CheckpointPlace> {
     const prepared = this.#roomMaking.then(async () => {
       const place = await this.#options.locate(checkpointId);
       if (!this.#isOnChannel(checkpointId)) await this.#makeRoom(place);

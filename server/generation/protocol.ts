@@ -12,7 +12,13 @@ export type EngineOptions = {
 };
 
 /** Sent once, first. The engine loads one checkpoint and keeps it until it ends. */
-export type LoadMessage = { type: "load"; folder: string; options: EngineOptions };
+export type LoadMessage = {
+  type: "load";
+  folder: string;
+  /** Where the base of an adapter may lie; see `openCheckpoint`. */
+  basePlaces: readonly string[];
+  options: EngineOptions;
+};
 
 export type ToEngine =
   | LoadMessage

@@ -3,7 +3,10 @@ import os from "node:os";
 import type { Generator } from "@/model/runtime/types";
 import { type EngineError, type FromEngine, heartbeatMs, type LoadMessage, type ToEngine } from "./protocol";
 
-export type LoadGenerator = (folder: string, options: LoadMessage["options"]) => Promise<Generator>;
+export type LoadGenerator = (
+  folder: string,
+  options: LoadMessage["options"] & Pick<LoadMessage, "basePlaces">,
+) => Promise<Generator>;
 
 /** Below the web process (0): generation must never starve pages. Above a trainer (10). */
 const niceness = 5;
@@ -26,9 +29,9 @@ export function runEngine(loadGenerator: LoadGenerator): void {
   });
   setInterval(() => send({ type: "heartbeat", rssBytes: process.memoryUsage.rss() }), heartbeatMs);
 
-  async function load({ folder, options }: LoadMessage): Promise<void> {
+  async function load({ folder, basePlaces, options }: LoadMessage): Promise<void> {
     try {
-      generator = await loadGenerator(folder, options);
+      generator = await loadGenerator(folder, { ...options, basePlaces });
       send({ type: "loaded", info: generator.info });
     } catch (error) {
       send({ type: "loadFailed", error: describe(error) });

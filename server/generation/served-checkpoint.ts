@@ -14,8 +14,8 @@ export type ServedOptions = {
   checkpointId: string;
   entry: string;
   options: EngineOptions;
-  /** Where the checkpoint lies, after room was made for it in memory. */
-  prepare: () => Promise<{ folder: string }>;
+  /** Where the checkpoint lies, and the base of an adapter, after room was made for it in memory. */
+  prepare: () => Promise<{ folder: string; basePlaces: readonly string[] }>;
   onLog: (entry: { level: "info" | "warn" | "error"; message: string; checkpointId: string }) => void;
 };
 
@@ -168,12 +168,13 @@ export class ServedCheckpoint {
 
   /** One life of the process. @returns why it ended */
   async #serve(): Promise<string> {
-    const { folder } = await this.#served.prepare();
+    const { folder, basePlaces } = await this.#served.prepare();
     if (this.#isClosed()) return "it was not needed any more";
     const startedAt = Date.now();
     await using engine = new EngineProcess({
       entry: this.#served.entry,
       folder,
+      basePlaces,
       options: this.#served.options,
       onLog: (line) => this.#log("warn", line),
     });

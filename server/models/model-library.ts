@@ -20,6 +20,13 @@ export type LibraryModel = {
 
 export const modelsFolder = (dataFolder: string): string => path.join(dataFolder, "models");
 
+/** Where the base of an adapter may lie on this machine: models, checkpoints of runs, and the tiny models that ship. */
+export const basePlaces = (dataFolder: string): string[] => [
+  modelsFolder(dataFolder),
+  path.join(dataFolder, "artifacts", "checkpoints"),
+  tinyFolder,
+];
+
 /** Unfinished downloads, kept so that the next try goes on from there. */
 export const incomingFolder = (dataFolder: string, key: string): string =>
   path.join(modelsFolder(dataFolder), ".incoming", key);

@@ -5,7 +5,8 @@ import { and, desc, eq, isNull } from "drizzle-orm";
 import { checkpoints, runUploads } from "@/drizzle/schema";
 import { readManifest } from "@/model/checkpoint/checkpoint";
 import { manifestFileName } from "@/model/checkpoint/manifest";
-import type { Db } from "../db/db";
+import type { Db, Tx } from "../db/db";
+import { lineageBaseOf } from "../domain/checkpoints";
 import { type CheckpointOffer, type Files, filesSchema } from "./protocol";
 import { WorkerError } from "./worker-error";
 
@@ -70,6 +71,15 @@ async function readStateFiles(db: Db, { id, runId }: { id: string; runId: string
     .where(and(eq(runUploads.runId, runId), eq(runUploads.checkpointId, id)));
   const files = filesSchema.parse(upload?.files ?? {});
   return Object.fromEntries(Object.entries(files).filter(([name]) => name.startsWith(`${stateFolder}/`)));
+}
+
+/** The base that a checkpoint is an adapter over; null where it holds all weights itself, or is unknown. */
+export async function findLineageBaseId(db: Db | Tx, checkpointId: string): Promise<string | null> {
+  const [row] = await db
+    .select({ manifest: checkpoints.manifest })
+    .from(checkpoints)
+    .where(eq(checkpoints.id, checkpointId));
+  return row ? lineageBaseOf(row.manifest) : null;
 }
 
 /** The newest checkpoint that the run can go on from. */

@@ -4,7 +4,7 @@ import { runs, workers } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { measureLines, readDataset } from "../domain/datasets";
 import { notify } from "../domain/notifications";
-import { findBest, findLastState, locateFiles, toOffer } from "./artifacts";
+import { findBest, findLastState, findLineageBaseId, locateFiles, toOffer } from "./artifacts";
 import { leaseEnd, loseLease, type WorkerCall } from "./lease";
 import {
   type CheckpointOffer,
@@ -175,6 +175,8 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
   const datasets = await describeDatasets(db, run.id);
   const stateId = await findLastState(db, run.id);
   const bestId = stateId === null ? null : await findBest(db, run.id);
+  const base = await describeCheckpoint(db, run.baseCheckpointId, dataFolder);
+  const lineageBaseId = base && (await findLineageBaseId(db, base.id));
   const hasParent = isTrainable(run.stage) && stageSettings[run.stage].hasParent;
   return {
     id: run.id,
@@ -191,7 +193,8 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
       parent: hasParent ? run.baseCheckpointId : null,
       datasetSha256: hashDatasets(datasets),
     },
-    base: await describeCheckpoint(db, run.baseCheckpointId, dataFolder),
+    base,
+    lineageBase: await describeCheckpoint(db, lineageBaseId, dataFolder),
     datasets,
     resume: await describeCheckpoint(db, stateId, dataFolder),
     best: await describeCheckpoint(db, bestId === stateId ? null : bestId, dataFolder),

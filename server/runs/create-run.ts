@@ -1,8 +1,15 @@
 /** @file Putting a run into the queue: anew, or as a copy of another one. */
+import path from "node:path";
 import { eq } from "drizzle-orm";
+import { z } from "zod";
 import { checkpoints, datasets, runDatasets, runs } from "@/drizzle/schema";
+import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
+import { refuseOtherShape } from "@/model/train/choose-lora";
+import { ConfigError } from "@/model/train/run-config";
+import { loraSchema } from "@/model/train/sft-config";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
+import { lineageBaseOf } from "../domain/checkpoints";
 import { AppError } from "../errors";
 import type { Requirements } from "./protocol";
 import { publishRun } from "./run-changes";
@@ -47,7 +54,7 @@ export async function createRun(
 ): Promise<{ runId: string }> {
   const config = readStageConfig(run.stage, run.config);
   checkNeeds(run.stage, { ...run, config });
-  await checkBase(db, run);
+  await checkBase(db, { ...run, config }, dataFolder);
   await checkDatasets(db, run);
   const datasetIds = [...new Set(run.datasets.map(({ datasetId }) => datasetId))];
   const obstacles = await findObstacles(db, { ...run, datasetIds, dataFolder });
@@ -84,18 +91,39 @@ export function refuseObstacles(obstacles: readonly Obstacle[], acceptErased: bo
   throw new AppError("PRECONDITION_FAILED", `${left.map(({ text }) => text).join(" ")} ${remedy}`);
 }
 
-async function checkBase(db: Db, { stage, baseCheckpointId }: NewRun): Promise<void> {
+async function checkBase(
+  db: Db,
+  { stage, config, baseCheckpointId }: NewRun,
+  dataFolder: string,
+): Promise<void> {
   if (baseCheckpointId === null) return;
-  const [base] = await db
-    .select({ stage: checkpoints.stage })
-    .from(checkpoints)
-    .where(eq(checkpoints.id, baseCheckpointId));
+  const [base] = await db.select().from(checkpoints).where(eq(checkpoints.id, baseCheckpointId));
   if (!base) throw new AppError("NOT_FOUND", "There is no such checkpoint to start from.");
   if (base.stage === "reward") {
     throw new AppError(
       "BAD_REQUEST",
       `A reward model is no base of ${stage}: it scores, and does not answer.`,
     );
+  }
+  if (stage === "sft" && lineageBaseOf(base.manifest) !== null)
+    await checkAdapter(base, { config, dataFolder });
+}
+
+/** What an adapter's shape rules out is said at once, not by the worker. */
+async function checkAdapter(
+  base: { name: string; folder: string; deletedAt: Date | null },
+  { config, dataFolder }: { config: unknown; dataFolder: string },
+): Promise<void> {
+  const { lora } = z.object({ lora: loraSchema.nullable() }).parse(config);
+  // One whose files are gone is an obstacle, and told of as such.
+  const adapter = await readAdapterConfig(path.resolve(dataFolder, base.folder)).catch(() => null);
+  if (adapter === null) return;
+  try {
+    refuseOtherShape(lora, { name: base.name, adapter });
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof AdapterError)
+      throw new AppError("BAD_REQUEST", error.message, { cause: error });
+    throw error;
   }
 }
 

@@ -1,13 +1,15 @@
 /** @file Downloads for admins: a run's records, and a checkpoint's files. */
 import path from "node:path";
 import { z } from "zod";
+import { baseFolderName } from "@/model/checkpoint/lineage-base";
 import type { Context } from "../context";
 import { AppError, httpStatus, isAppError } from "../errors";
 import { isAllowed } from "../permissions";
 import { createContext } from "../request-context";
-import { locateFiles } from "./artifacts";
-import { downloadResponse, openFile, streamText } from "./file-response";
+import { type CheckpointPlace, findLineageBaseId, locateFiles, stateFolder } from "./artifacts";
+import { downloadResponse, openFile, streamBytes, streamText } from "./file-response";
 import { exportContents, exportFormats, exportRun } from "./run-export";
+import { type ArchivedFile, tarBytes, tarSize } from "./tar";
 
 const exportQuery = z.object({
   content: z.enum(exportContents),
@@ -49,6 +51,41 @@ export function sendCheckpointFile(request: Request, checkpointId: string, name:
       open: openFile(path.join(folder, name)),
     });
   });
+}
+
+/**
+ * A checkpoint as one archive: a folder that chats as it is unpacked. Below it, in `base/`, lies the base of an adapter, where
+ * it is looked for. The training state is left out: only a run of this server can go on with it.
+ */
+export function sendCheckpointArchive(request: Request, checkpointId: string): Promise<Response> {
+  return forReaders(request, async ({ db, env }) => {
+    const place = await locateFiles(db, checkpointId, env.ATTUNE_DATA);
+    const baseId = await findLineageBaseId(db, checkpointId);
+    const base = baseId === null ? null : await locateFiles(db, baseId, env.ATTUNE_DATA);
+    const name = `${place.name.replace(/[^\w.-]+/g, "-").slice(0, 60)}-${place.id.slice(0, 12)}`;
+    const files = [
+      ...filesBelow(name, place),
+      ...(base === null ? [] : filesBelow(`${name}/${baseFolderName}`, base)),
+    ];
+    return new Response(streamBytes(tarBytes(files)), {
+      headers: {
+        "content-type": "application/x-tar",
+        "content-length": String(tarSize(files)),
+        "content-disposition": `attachment; filename="${name}.tar"`,
+        "cache-control": "no-store",
+      },
+    });
+  });
+}
+
+function filesBelow(parent: string, { folder, files }: CheckpointPlace): ArchivedFile[] {
+  return Object.entries(files)
+    .filter(([name]) => !name.startsWith(`${stateFolder}/`))
+    .map(([name, { sizeBytes }]) => ({
+      name: `${parent}/${name}`,
+      file: path.join(folder, name),
+      sizeBytes,
+    }));
 }
 
 async function forReaders(

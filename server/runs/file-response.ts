@@ -57,6 +57,11 @@ export function openFile(file: string): Download["open"] {
     Readable.toWeb(createReadStream(file, { start, end })) as unknown as ReadableStream<Uint8Array>;
 }
 
+/** Bytes as they are made. A reader who leaves ends the making. */
+export function streamBytes(parts: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return Readable.toWeb(Readable.from(parts, { objectMode: false })) as unknown as ReadableStream<Uint8Array>;
+}
+
 /** Text parts as bytes, without the first `skip` and after `length` of them no more. A reader who leaves ends the making. */
 export function streamText(
   parts: AsyncGenerator<string>,

@@ -110,6 +110,8 @@ export const runOffer = z.object({
   facts: z.object({ run: z.uuid(), parent: sha256.nullable(), datasetSha256: sha256 }),
   /** Null: nothing to start from, not even a tokenizer. */
   base: checkpointOffer.nullable(),
+  /** The base of `base`'s lineage, where `base` is an adapter over another checkpoint: both are needed. */
+  lineageBase: checkpointOffer.nullable().default(null),
   datasets: z.array(datasetOffer),
   /** The last checkpoint with a training state; null: start at the beginning. */
   resume: checkpointOffer.nullable(),

@@ -5,6 +5,7 @@ import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
 import { channels, checkpoints, runs, runUploads } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
+import { findAdapterOver } from "../domain/checkpoints";
 import { AppError } from "../errors";
 import { artifactsFolder, checkpointFolder, stateFolder } from "./artifacts";
 import { filesSchema } from "./protocol";
@@ -147,7 +148,9 @@ async function describeReferences(db: Db, checkpointId: string): Promise<string 
     .from(runs)
     .where(eq(runs.baseCheckpointId, checkpointId))
     .limit(1);
-  return run ? `run ${run.number} starts from it` : null;
+  if (run) return `run ${run.number} starts from it`;
+  const adapter = await findAdapterOver(db, checkpointId);
+  return adapter ? `${adapter.name} is an adapter over it` : null;
 }
 
 /**

@@ -5,6 +5,7 @@ import { and, asc, eq, inArray, isNull } from "drizzle-orm";
 import { checkpoints, datasetRows, datasets, runDatasets, runs } from "@/drizzle/schema";
 import { readManifest } from "@/model/checkpoint/checkpoint";
 import type { Db } from "../db/db";
+import { findLineageBaseId } from "./artifacts";
 
 export type Obstacle = {
   /** `erased`: it can start over what is left, if a person says so. The others rule it out. */
@@ -17,8 +18,9 @@ type Inputs = { baseCheckpointId: string | null; datasetIds: readonly string[]; 
 /** What stands in the way, in words for people. Empty: nothing. */
 export async function findObstacles(db: Db, inputs: Inputs): Promise<Obstacle[]> {
   const base = await findBaseObstacle(db, inputs);
+  const ofLineage = base === null ? await findLineageObstacle(db, inputs) : null;
   const ofData = await Promise.all(inputs.datasetIds.map((id) => findDatasetObstacle(db, id)));
-  return [base, ...ofData].filter((obstacle) => obstacle !== null);
+  return [base, ofLineage, ...ofData].filter((obstacle) => obstacle !== null);
 }
 
 async function findBaseObstacle(db: Db, { baseCheckpointId, dataFolder }: Inputs): Promise<Obstacle | null> {
@@ -38,6 +40,26 @@ async function findBaseObstacle(db: Db, { baseCheckpointId, dataFolder }: Inputs
         kind: "baseDeleted",
         text: `The files of its base checkpoint ${name} are not in ${folder} any more.`,
       };
+}
+
+/** An adapter is of no use without its lineage's base. */
+async function findLineageObstacle(
+  db: Db,
+  { baseCheckpointId, dataFolder }: Inputs,
+): Promise<Obstacle | null> {
+  const lineageBaseId = baseCheckpointId && (await findLineageBaseId(db, baseCheckpointId));
+  if (!lineageBaseId) return null;
+  const obstacle = await findBaseObstacle(db, {
+    baseCheckpointId: lineageBaseId,
+    datasetIds: [],
+    dataFolder,
+  });
+  return (
+    obstacle && {
+      ...obstacle,
+      text: `It starts from an adapter whose lineage's base is needed. ${obstacle.text}`,
+    }
+  );
 }
 
 async function findDatasetObstacle(db: Db, datasetId: string): Promise<Obstacle | null> {
@@ -68,7 +90,7 @@ export async function readRunDatasets(db: Db, runId: string): Promise<RunDataset
     .orderBy(asc(runDatasets.role), asc(runDatasets.position));
 }
 
-/** What the run that a worker holds may read: its datasets, its base, and its own checkpoints. */
+/** What the run that a worker holds may read: its datasets, its base with that one's lineage's base, its own checkpoints. */
 export async function readHeldInputs(
   db: Db,
   workerId: string,
@@ -86,9 +108,11 @@ export async function readHeldInputs(
     .select({ id: checkpoints.id })
     .from(checkpoints)
     .where(inArray(checkpoints.runId, runIds));
+  const bases = held.flatMap(({ base }) => base ?? []);
+  const lineageBases = await Promise.all(bases.map((id) => findLineageBaseId(db, id)));
   return {
     datasetIds: data.map(({ id }) => id),
-    checkpointIds: [...held.flatMap(({ base }) => base ?? []), ...own.map(({ id }) => id)],
+    checkpointIds: [...bases, ...lineageBases.flatMap((id) => id ?? []), ...own.map(({ id }) => id)],
   };
 }
 

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { datasets, runDatasets } from "@/drizzle/schema";
 import { type Manifest, manifestFileName, manifestSchema } from "@/model/checkpoint/manifest";
 import type { Db } from "../db/db";
-import { stateFolder } from "./artifacts";
+import { findLineageBaseId, stateFolder } from "./artifacts";
 import type { OpenUploadRequest } from "./protocol";
 import { hashDatasets } from "./run-inputs";
 import { isTrainable, stageSettings } from "./stage-settings";
@@ -39,6 +39,7 @@ export async function readOwnManifest(
       throw new WorkerError("invalid", `${manifestFileName} says ${field} ${found}; this run's is ${value}.`);
     }
   }
+  await refuseOtherLineage(db, run, manifest);
   const names = [...Object.keys(manifest.files), ...Object.keys(state)];
   if (names.length > maxCheckpointFiles) {
     throw new WorkerError(
@@ -59,6 +60,18 @@ export async function readOwnManifest(
     throw new WorkerError("invalid", `A manifest does not list itself (${manifestFileName}).`);
   }
   return manifest;
+}
+
+/** An adapter is over the base of the lineage that the run goes on with, or over the run's base if that one is bare. */
+async function refuseOtherLineage(db: Db, run: RunRow, { lineageBase }: Manifest): Promise<void> {
+  if (lineageBase === undefined) return;
+  const { baseCheckpointId } = run;
+  const expected = baseCheckpointId && ((await findLineageBaseId(db, baseCheckpointId)) ?? baseCheckpointId);
+  if (lineageBase === expected) return;
+  throw new WorkerError(
+    "invalid",
+    `${manifestFileName} says lineageBase ${lineageBase}; the base of this run's lineage is ${expected}.`,
+  );
 }
 
 function parseJson(text: string): unknown {

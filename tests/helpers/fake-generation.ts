@@ -21,7 +21,12 @@ export async function fakeGeneration({
   return new Generation({
     engineEntry: await engineEntry,
     engine: { precision: "int8", threads: 1, slots, cacheFolder: os.tmpdir() },
-    locate: async (checkpointId) => ({ name: checkpointId, folder: `/models/${checkpointId}`, sizeBytes: 1 }),
+    locate: async (checkpointId) => ({
+      name: checkpointId,
+      folder: `/models/${checkpointId}`,
+      basePlaces: [],
+      sizeBytes: 1,
+    }),
     onLog: () => {},
     observer: { firstToken: () => {}, token: () => {}, ended: () => {} },
     ...options,

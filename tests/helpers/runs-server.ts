@@ -81,6 +81,36 @@ export async function runsServer({ home }: { home?: DatabaseHome } = {}): Promis
   };
 }
 
+/** An adapter that lies in data/models. `over` left out: over the server's base. */
+export async function writeAdapter(
+  { db, dataFolder, baseCheckpointId }: RunsServer,
+  { name, over = baseCheckpointId }: { name: string; over?: string },
+): Promise<{ id: string; folder: string }> {
+  const folder = path.join(dataFolder, "models", name);
+  const facts = {
+    name,
+    stage: "sft",
+    parent: over,
+    lineageBase: over,
+    run: null,
+    datasetSha256: null,
+    sourceRevision: "test",
+    threadCount: 1,
+  } as const;
+  await writeCheckpoint(folder, facts, async (files) => {
+    await files.json("config.json", { model_type: "fake" });
+    await files.json("adapter_config.json", {
+      peft_type: "LORA",
+      base_model_name_or_path: "Base",
+      r: 4,
+      lora_alpha: 8,
+      target_modules: ["q_proj"],
+    });
+    await files.bytes("adapter_model.safetensors", [`weights of ${name}`]);
+  });
+  return { folder, id: await registerCheckpoint(db, folder, dataFolder) };
+}
+
 async function writeBase(db: Db, dataFolder: string): Promise<string> {
   const target = path.join(dataFolder, "models", "base");
   const facts = {

@@ -31,7 +31,18 @@ class Run:
 
     @property
     def adapter(self) -> Path:
-        return self.checkpoint / "adapter"
+        assert (self.checkpoint / "adapter_config.json").exists()
+        return self.checkpoint
+
+    @property
+    def complete(self) -> Path:
+        """All weights: the last checkpoint, or what merging makes of an adapter and its base."""
+        if not self.settings.get("lora"):
+            return self.checkpoint
+        merged = Path(self.settings["output"]).parent / "merged"
+        if not merged.exists():
+            attune("models", "merge", self.checkpoint, merged)
+        return merged
 
 
 def run_stage(stage: str, config: dict, folder: Path) -> Run:

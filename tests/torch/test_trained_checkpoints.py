@@ -1,6 +1,7 @@
 """What a run writes is what Hugging Face's tools read: the model, its tokenizer, its adapter, and the loss it was trained on."""
 
 import base64
+import hashlib
 import json
 
 import numpy as np
@@ -50,7 +51,7 @@ def served_logits(cache, folder, *adapter) -> np.ndarray:
 
 
 def test_a_checkpoint_computes_in_transformers_what_it_computes_when_served(run, tmp_path):
-    expected = logits_of(load(run.checkpoint))
+    expected = logits_of(load(run.complete))
     np.testing.assert_allclose(served_logits(tmp_path, run.checkpoint), expected, **LOGITS)
     # It is not the model it started from.
     assert np.abs(expected - logits_of(load(run.base))).max() > 0.1
@@ -90,7 +91,7 @@ def test_an_adapter_opens_in_peft_with_its_shape(adapter_run):
 
 
 def test_an_adapter_gives_the_logits_of_the_merged_model(adapter_run, tmp_path):
-    merged = logits_of(load(adapter_run.checkpoint))
+    merged = logits_of(load(adapter_run.complete))
     with_adapter = PeftModel.from_pretrained(load(adapter_run.base), adapter_run.adapter).eval()
     np.testing.assert_allclose(logits_of(with_adapter), merged, **LOGITS)
     served = served_logits(tmp_path, adapter_run.base, adapter_run.adapter)
@@ -100,12 +101,27 @@ def test_an_adapter_gives_the_logits_of_the_merged_model(adapter_run, tmp_path):
 def test_peft_merges_an_adapter_to_our_weights(adapter_run):
     merged = PeftModel.from_pretrained(load(adapter_run.base), adapter_run.adapter).merge_and_unload().state_dict()
     base = load(adapter_run.base).state_dict()
-    ours = load_file(adapter_run.checkpoint / "model.safetensors")
+    ours = load_file(adapter_run.complete / "model.safetensors")
     changed = [name for name in ours if not torch.equal(ours[name], base[name])]
     assert changed == [name for name in ours if not torch.equal(merged[name], base[name])]
     for name in ours:
         # One rounding of a product and one of a sum, on weights below 2.
         torch.testing.assert_close(ours[name], merged[name], atol=1e-6, rtol=0)
+
+
+def test_what_is_trained_from_an_adapter_is_an_adapter_over_the_same_base(llama_lora, demonstrations, tmp_path):
+    config = {"model": str(llama_lora.checkpoint), "data": [str(demonstrations)], "epochs": 1, "lr": 1e-3, "sampleTokens": 0}
+    second = run_stage("sft", config, tmp_path)
+    manifest = json.loads((second.checkpoint / "attune.json").read_text())
+    base_id, start_id = (hashlib.sha256((each / "attune.json").read_bytes()).hexdigest() for each in (TINY, llama_lora.checkpoint))
+    assert (manifest["lineageBase"], manifest["parent"]) == (base_id, start_id)
+    adapter, start = (load_file(each / "adapter_model.safetensors") for each in (second.adapter, llama_lora.adapter))
+    assert adapter.keys() == start.keys() and not all(torch.equal(adapter[name], start[name]) for name in adapter)
+    model = PeftModel.from_pretrained(load(TINY), second.adapter).eval()
+    np.testing.assert_allclose(served_logits(tmp_path / "cache", second.checkpoint), logits_of(model), **LOGITS)
+    # The untrained second run is the end of the first.
+    first = second.checkpoints[0]
+    np.testing.assert_allclose(served_logits(tmp_path / "cache", first), logits_of(load(llama_lora.complete)), **LOGITS)
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,12 @@ describe("generation", () => {
 
   it("refuses a checkpoint that does not fit into memory, with both numbers", async () => {
     await using generation = await fakeGeneration({
-      locate: async (id) => ({ name: id, folder: `/models/${id}`, sizeBytes: id === "huge" ? 1e15 : 1 }),
+      locate: async (id) => ({
+        name: id,
+        folder: `/models/${id}`,
+        basePlaces: [],
+        sizeBytes: id === "huge" ? 1e15 : 1,
+      }),
     });
     openLive(generation);
     await expect(generation.load("huge")).rejects.toThrow(/huge needs about 1,000,000,\d+ MB .* are free/);

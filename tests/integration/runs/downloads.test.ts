@@ -1,17 +1,23 @@
 /** @file Downloads of runs and checkpoints, for admins alone; and what the server does about runs when it comes up. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { runs } from "@/drizzle/schema";
+import { verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import { findLineageBase } from "@/model/checkpoint/lineage-base";
 import { handleAuthRequest } from "@/server/auth/handle-auth-request";
 import { hashPassword } from "@/server/auth/passwords";
 import type { SessionUser } from "@/server/context";
 import { setPassword } from "@/server/domain/account-password";
 import { processEnv } from "@/server/env";
 import { processAuth } from "@/server/request-context";
-import { sendCheckpointFile, sendRunExport } from "@/server/runs/download-routes";
+import { sendCheckpointArchive, sendCheckpointFile, sendRunExport } from "@/server/runs/download-routes";
 import { startUpkeep } from "@/server/runs/upkeep";
-import { type RunsServer, runsServer } from "../../helpers/runs-server";
+import { type RunsServer, runsServer, writeAdapter } from "../../helpers/runs-server";
+import { temporaryFolder } from "../../helpers/temporary-folder";
 import { makePerson } from "../../helpers/test-context";
 
 const origin = "http://127.0.0.1:3000";
@@ -47,7 +53,9 @@ describe("downloads", () => {
     ] as const) {
       const records = await sendRunExport(ask("?content=metrics", headers), runId);
       const file = await sendCheckpointFile(ask("", headers), server.baseCheckpointId, "model.safetensors");
-      expect([records.status, file.status]).toEqual([status, status]);
+      const archive = await sendCheckpointArchive(ask("", headers), server.baseCheckpointId);
+      expect([records.status, file.status, archive.status]).toEqual([status, status, status]);
+      expect(await archive.text()).not.toContain("weights");
       expect(await file.text()).not.toContain("weights");
     }
   });
@@ -71,6 +79,27 @@ describe("downloads", () => {
     expect([part.status, await part.text()]).toEqual([206, text.slice(-4)]);
     for (const name of ["../../secrets.json", "nothing", "constructor"])
       expect((await file(name)).status).toBe(404);
+  });
+
+  it("give admins a whole checkpoint as one archive, with the base of an adapter in its place", async () => {
+    await using server = await runsServer();
+    const cookie = await signIn(server, server.admin);
+    const adapter = await writeAdapter(server, { name: "Polite answers" });
+    const response = await sendCheckpointArchive(ask("", { cookie }), adapter.id);
+    const name = `Polite-answers-${adapter.id.slice(0, 12)}`;
+    expect(response.headers.get("content-disposition")).toBe(`attachment; filename="${name}.tar"`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(bytes.length).toBe(Number(response.headers.get("content-length")));
+    await using folder = await temporaryFolder();
+    await writeFile(path.join(folder.path, "a.tar"), bytes);
+    execFileSync("tar", ["-xf", "a.tar"], { cwd: folder.path });
+    const unpacked = path.join(folder.path, name);
+    expect((await verifyCheckpoint(unpacked)).lineageBase).toBe(server.baseCheckpointId);
+    const asked = { id: server.baseCheckpointId, name: "Base" };
+    const base = await findLineageBase(unpacked, asked, []);
+    expect(base).toBe(path.join(unpacked, "base"));
+    expect((await verifyCheckpoint(base)).name).toBe("Base");
+    expect(await readFile(path.join(base, "model.safetensors"), "utf8")).toBe("weights of the base");
   });
 });
 

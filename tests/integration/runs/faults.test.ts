@@ -119,7 +119,7 @@ async function readWeights(
   for (const { id, step } of checkpoints) {
     const file = path.join(server.dataFolder, "artifacts", "checkpoints", id, "attune.json");
     const manifest: { files: Record<string, { sha256: string }> } = JSON.parse(await readFile(file, "utf8"));
-    weights[step] = manifest.files["model.safetensors"]?.sha256 ?? "";
+    weights[step] = manifest.files["adapter_model.safetensors"]?.sha256 ?? "";
   }
   return weights;
 }

@@ -34,7 +34,7 @@ describe("a new run", () => {
       datasets: [{ id: server.datasetId, name: "Answers", role: "data" }],
       createdBy: { name: "Ada" },
     });
-    expect(run.config).toMatchObject({ lr: 0.001, epochs: 2, lora: { rank: 4, alpha: 32 }, threads: null });
+    expect(run.config).toMatchObject({ lr: 0.001, epochs: 2, lora: { rank: 4, alpha: null }, threads: null });
     expect((await server.asAdmin.audit.list({ action: "run." })).rows).toMatchObject([
       { action: "run.created", subject: runId },
     ]);

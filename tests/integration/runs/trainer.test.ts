@@ -62,6 +62,27 @@ describe("a run on the trainer of this machine", () => {
     expect(metrics?.lastStep).toBe(run.totalSteps);
   });
 
+  it("goes on with an adapter over the base of its lineage, which the worker fetches too", async () => {
+    await using server = await trainerServer();
+    const finish = (runId: string) =>
+      server.until(runId, ({ status }) => status === "finished" || status === "failed");
+    const first = await finish(await start(server, { epochs: 1 }));
+    const best = first.checkpoints.find(({ isBest }) => isBest)?.id ?? "";
+    const { runId } = await server.admin.call.runs.clone.mutate({
+      runId: first.id,
+      baseCheckpointId: best,
+    });
+    const second = await finish(runId);
+    expect(second).toMatchObject({ status: "finished", attempts: 0 });
+    const made = await server.admin.call.models.checkpoints.query();
+    const manifestOf = (id: string | undefined) => made.find((each) => each.id === id)?.manifest;
+    const tiny = first.base?.id;
+    expect(manifestOf(best)).toMatchObject({ parent: tiny, lineageBase: tiny });
+    const end = second.checkpoints.find(({ isBest }) => isBest)?.id;
+    expect(manifestOf(end)).toMatchObject({ parent: best, lineageBase: tiny });
+    expect(Object.keys(manifestOf(end)?.files ?? {})).not.toContain("model.safetensors");
+  });
+
   it("is paused with everything saved, goes on, and can be cancelled", async () => {
     await using server = await trainerServer({ env: { ATTUNE_LEASE_SECONDS: "8" } });
     const { runs } = server.admin.call;

@@ -74,8 +74,8 @@ beforeAll(async () => {
   expect(Object.keys(whole)).toEqual(
     expect.arrayContaining([
       "attune.json",
-      "model.safetensors",
-      "adapter/adapter_model.safetensors",
+      "adapter_config.json",
+      "adapter_model.safetensors",
       "state/state.json",
     ]),
   );

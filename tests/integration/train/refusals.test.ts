@@ -74,7 +74,7 @@ test("a base that is no folder, no checkpoint, an adapter alone, or a run's fold
   await mkdir(adapter);
   await writeFile(path.join(adapter, "adapter_config.json"), "{}");
   expect((await sft(`model=${adapter}`)).errors).toContain(
-    "holds an adapter alone. Give the checkpoint it lies in",
+    "holds an adapter that is no checkpoint: it has no attune.json",
   );
   const run = path.join(folder, "a-run");
   await mkdir(path.join(run, "checkpoints"), { recursive: true });

@@ -9,6 +9,7 @@ import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
 import { writeProse } from "@/model/data/tiny-prose";
 import { animals, objects } from "@/model/data/tiny-world";
 import { createRandom } from "@/model/random/random";
+import { mergeCheckpoint } from "@/model/train/merge-checkpoint";
 import { parseConfig } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
 import { runSft, type SftEvent } from "@/model/train/sft";
@@ -62,7 +63,7 @@ async function run(config: SftConfig, stopAfter = Number.POSITIVE_INFINITY) {
 }
 
 describe.each([
-  ["an adapter", { rank: 4, alpha: 8, targets: null }, "adapter/adapter_model.safetensors"],
+  ["an adapter", { rank: 4, alpha: 8, targets: null }, "adapter_model.safetensors"],
   ["every weight", null, "model.safetensors"],
 ] as const)("training %s", (_, lora, weightsFile) => {
   const kind = lora === null ? "full" : "lora";
@@ -118,12 +119,17 @@ test("each step tells where the run is, and a saved checkpoint whether it is the
   expect(saved).toEqual(evaluated.map((loss, i) => loss === Math.min(...evaluated.slice(0, i + 1))));
 });
 
-test("an adapter's checkpoint holds the merged weights", async () => {
+test("an adapter's checkpoint holds the adapter alone, and merged it is a complete model", async () => {
   const { summary } = await run(
     configFor("lora", { lora: { rank: 4, alpha: 8, targets: null }, saveEverySteps: 8 }),
   );
-  using merged = openSafetensors([path.join(summary.checkpoint, "model.safetensors")]);
-  using adapter = openSafetensors([path.join(summary.checkpoint, "adapter/adapter_model.safetensors")]);
+  expect(await readdir(summary.checkpoint)).not.toContain("model.safetensors");
+  const target = path.join(folder, "merged");
+  await mergeCheckpoint(summary.checkpoint, target);
+  using whole = await openCheckpoint(target);
+  expect(whole.adapter).toBeNull();
+  const merged = whole.tensors;
+  using adapter = openSafetensors([path.join(summary.checkpoint, "adapter_model.safetensors")]);
   using base = await openCheckpoint(tiny);
   const layer = "model.layers.0.self_attn.q_proj";
   const [w, m] = [base.tensors.read(`${layer}.weight`), merged.read(`${layer}.weight`)];

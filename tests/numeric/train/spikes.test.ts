@@ -59,7 +59,7 @@ const digest = (checkpoint: string, file: string) =>
   createHash("sha256")
     .update(readFileSync(path.join(checkpoint, file)))
     .digest("hex");
-const weights = "adapter/adapter_model.safetensors";
+const weights = "adapter_model.safetensors";
 const moments = "state/optimizer.safetensors";
 
 test("a hostile batch is left out as a spike: weights and moments stay as they were", async () => {

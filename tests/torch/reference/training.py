@@ -76,7 +76,7 @@ def load_float32(folder: Path):
 
 
 def weights_file(settings: dict) -> str:
-    return "adapter/adapter_model.safetensors" if settings.get("lora") else "model.safetensors"
+    return "adapter_model.safetensors" if settings.get("lora") else "model.safetensors"
 
 
 def file_name(parameter: str) -> str:

@@ -13,7 +13,7 @@ test("what is not given has its default", () => {
     lr: 2e-4,
     schedule: "cosine",
     finalShare: 0.1,
-    lora: { rank: 16, alpha: 32 },
+    lora: { rank: null, alpha: null },
   });
 });
 
@@ -24,7 +24,7 @@ test("--set goes over the file, as JSON where it is JSON, into nested settings t
     "lora.rank=4",
     'data=["a"]',
   ]);
-  expect(config).toMatchObject({ epochs: 5, name: "My run", lora: { rank: 4, alpha: 32 }, data: ["a"] });
+  expect(config).toMatchObject({ epochs: 5, name: "My run", lora: { rank: 4, alpha: null }, data: ["a"] });
   expect(parseConfig(sftConfigSchema, least, ["lora=null"]).lora).toBeNull();
 });
 

@@ -1,10 +1,12 @@
-/** @file The files of a checkpoint, to download one by one: a folder that any Hugging Face tool loads. */
+/** @file A checkpoint to download: in one archive, with the base of an adapter, or file by file. */
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
+import { buttonClass } from "@/app/_components/button-class";
 import { Dialog } from "@/app/_components/dialog";
 import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
+import type { Checkpoint } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { formatBytes } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
@@ -24,11 +26,13 @@ export function DownloadDialog({ checkpoint, onClose }: DownloadDialogProps) {
       open
       onOpenChange={(open) => !open && onClose()}
       title={`Download ${checkpoint.name}`}
-      description="Put together in one folder, the files are a checkpoint that Attune and other tools load."
+      description="Unpacked, it is a folder that Attune and other tools load."
     >
       {error && <Notice tone="error">{errorText(error)}</Notice>}
       {!data && !error && <Pulse>Looking up its files…</Pulse>}
       {data && !found && <Notice tone="error">The files of this checkpoint were deleted.</Notice>}
+      {found && <ArchiveLink checkpoint={found} />}
+      {found && <h3 className="mt-6 mb-1 text-small text-muted">Or file by file</h3>}
       <ul className="divide-y divide-line">
         {found && <FileLink checkpointId={checkpoint.id} name={manifestFile} />}
         {files.map(([name, { sizeBytes }]) => (
@@ -36,6 +40,22 @@ export function DownloadDialog({ checkpoint, onClose }: DownloadDialogProps) {
         ))}
       </ul>
     </Dialog>
+  );
+}
+
+function ArchiveLink({ checkpoint: { id, sizeBytes, lineageBase } }: { checkpoint: Checkpoint }) {
+  return (
+    <div className="space-y-2">
+      <a href={`/api/checkpoints/${id}/archive`} download className={buttonClass("primary")}>
+        Download all, {formatBytes(sizeBytes + (lineageBase?.sizeBytes ?? 0))}
+      </a>
+      {lineageBase && (
+        <p className="text-small text-muted">
+          An adapter over {lineageBase.name}, which is in the archive too (
+          {formatBytes(lineageBase.sizeBytes)}).
+        </p>
+      )}
+    </div>
   );
 }
 

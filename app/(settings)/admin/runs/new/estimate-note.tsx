@@ -15,6 +15,8 @@ type EstimateNoteProps = {
 
 /** Vocabularies of imported tokenizers are not told to the page; SmolLM2's. */
 const usualVocabulary = 49_152;
+/** Of a new adapter, where the settings leave it open. */
+const usualRank = 16;
 
 export function EstimateNote({ stage, base, datasets, values, earlierRuns }: EstimateNoteProps) {
   const parameters = countOf(stage, base, values);
@@ -26,7 +28,8 @@ export function EstimateNote({ stage, base, datasets, values, earlierRuns }: Est
       </p>
     );
   }
-  const loraRank = (values.lora as { rank?: number } | null | undefined)?.rank ?? null;
+  const lora = values.lora as { rank?: number | null } | null | undefined;
+  const loraRank = lora ? (lora.rank ?? usualRank) : null;
   const estimate = estimateRun({
     dataBytes: datasets.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     epochs,

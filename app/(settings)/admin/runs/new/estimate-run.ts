@@ -42,8 +42,8 @@ export function estimateRun(input: EstimateInput): RunEstimate {
   const known = median(earlierSpeeds);
   const tokensPerSecond = known ?? assumedFlops / (perWeight * Math.max(1, parameters));
   const trained = loraRank === null ? parameters : parameters * loraSharePerRank * loraRank;
-  // The whole model, an adapter beside it, and two moments of what is trained.
-  const checkpointBytes = bytesPerWeight * (parameters + trained * (loraRank === null ? 2 : 3));
+  // What is trained, the model or an adapter, and two moments of it.
+  const checkpointBytes = bytesPerWeight * trained * 3;
   return {
     tokens,
     seconds: tokens / tokensPerSecond,
@@ -63,9 +63,12 @@ function median(values: readonly number[]): number | null {
 }
 
 type Weights = { stage: string; manifest: { files: Record<string, { sizeBytes: number }> } };
+/** An adapter is as large a model as its lineage's base. */
+type MaybeAdapter = Weights & { lineageBase?: Weights | null };
 
 /** From the size of its weight files: what was trained here is in single precision, what was imported in half. */
-export function countParameters({ stage, manifest }: Weights): number {
+export function countParameters(checkpoint: MaybeAdapter): number {
+  const { stage, manifest } = checkpoint.lineageBase ?? checkpoint;
   const bytes = Object.entries(manifest.files)
     .filter(([name]) => /^[^/]*\.safetensors$/.test(name))
     .reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0);
