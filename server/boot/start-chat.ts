@@ -2,6 +2,7 @@
 import path from "node:path";
 import type { Db } from "../db/db";
 import { readChannels } from "../domain/channels";
+import { BackgroundSampling } from "../domain/batches/sample-responses";
 import { chooseLive } from "../domain/channels-boot";
 import { locateCheckpoint } from "../domain/checkpoints";
 import { markUnfinishedInterrupted } from "../domain/messages";
@@ -50,5 +51,6 @@ export async function startChat({ db, env, log, engineEntry, model }: ChatStart)
   });
   metrics.watch(generation, answers);
   generation.openChannels(await readChannels(db));
-  return { generation, answers, changes: new ConversationChanges(), metrics, log };
+  const sampling = new BackgroundSampling({ db, generation, log });
+  return { generation, answers, changes: new ConversationChanges(), metrics, sampling, log };
 }
