@@ -1,8 +1,8 @@
 /** @file Brings chat up: finds a model, points the live channel, starts its engine, makes the services everything else uses. */
 import path from "node:path";
 import type { Db } from "../db/db";
-import { readChannels } from "../domain/channels";
 import { BackgroundSampling } from "../domain/batches/sample-responses";
+import { readChannels } from "../domain/channels";
 import { chooseLive } from "../domain/channels-boot";
 import { locateCheckpoint } from "../domain/checkpoints";
 import { markUnfinishedInterrupted } from "../domain/messages";

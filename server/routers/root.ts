@@ -2,10 +2,12 @@
 import { createCallerFactory, router } from "../trpc";
 import { accountRouter } from "./account";
 import { auditRouter } from "./audit";
+import { batchesRouter } from "./batches";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
 import { feedbackRouter } from "./feedback";
+import { guidelinesRouter } from "./guidelines";
 import { instanceRouter } from "./instance";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
@@ -17,10 +19,12 @@ import { workersRouter } from "./workers";
 export const appRouter = router({
   account: accountRouter,
   audit: auditRouter,
+  batches: batchesRouter,
   chat: chatRouter,
   conversations: conversationsRouter,
   datasets: datasetsRouter,
   feedback: feedbackRouter,
+  guidelines: guidelinesRouter,
   instance: instanceRouter,
   models: modelsRouter,
   notifications: notificationsRouter,

@@ -30,7 +30,10 @@ export const promptChoiceSchema = z.discriminatedUnion("by", [
     by: z.literal("filter"),
     /** priority: what somebody disliked comes first, then the newest. */
     order: z.enum(["priority", "newest"]).default("priority"),
-    count: z.int().min(1).max(mostTasks, `A batch may have ${mostTasks.toLocaleString("en")} tasks.`),
+    count: z
+      .int()
+      .min(1)
+      .max(mostTasks, `A batch may have ${mostTasks.toLocaleString("en")} tasks.`),
   }),
   z.object({ by: z.literal("ids"), promptIds: z.array(z.uuid()).min(1).max(5_000) }),
 ]);
@@ -44,7 +47,10 @@ export const newBatchSchema = z
     task: z.enum(batchTasks).default("ranking"),
     prompts: promptChoiceSchema,
     /** Ids of checkpoints that answer; responses are spread evenly over them. */
-    policies: z.array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint")).max(mostK).default([]),
+    policies: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint"))
+      .max(mostK)
+      .default([]),
     /** Null: 9 for rankings, 2 for pairs, 0 for demonstrations. */
     k: z.int().nullable().default(null),
     temperature: z.number().min(0.1).max(2).default(1),
@@ -87,11 +93,16 @@ function kProblem(task: BatchTask, k: number): string | null {
   if (task === "ranking")
     return k >= leastK && k <= mostK ? null : `A ranking has ${leastK} to ${mostK} responses, not ${k}.`;
   if (k === defaultK[task]) return null;
-  return task === "pairwise" ? `A pair has 2 responses, not ${k}.` : "A demonstration has no responses: K is 0.";
+  return task === "pairwise"
+    ? `A pair has 2 responses, not ${k}.`
+    : "A demonstration has no responses: K is 0.";
 }
 
 /** How a batch's responses are sampled: the policy's own distribution, nothing cut off it; each with a seed of its own. */
-export function batchSampling({ temperature, maxTokens }: Pick<NewBatch, "temperature" | "maxTokens">): Sampling {
+export function batchSampling({
+  temperature,
+  maxTokens,
+}: Pick<NewBatch, "temperature" | "maxTokens">): Sampling {
   return {
     temperature,
     topK: 0,

@@ -1,6 +1,14 @@
 /** @file The tasks of a batch for its lead: listed with what became of them, one shown as labelers see it. */
 import { and, asc, count, eq, gt, inArray, sql } from "drizzle-orm";
-import { batches, prompts, rankings, rankingTasks, responses, taskResponses, taskSkips } from "@/drizzle/schema";
+import {
+  batches,
+  prompts,
+  rankings,
+  rankingTasks,
+  responses,
+  taskResponses,
+  taskSkips,
+} from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import type { TaskView } from "../labeling/task-schema";
@@ -34,7 +42,12 @@ export async function listBatchTasks(
     status,
     cursor,
     limit,
-  }: { batchId: string; status: TaskStatus | null; cursor: { position: number; id: string } | null; limit: number },
+  }: {
+    batchId: string;
+    status: TaskStatus | null;
+    cursor: { position: number; id: string } | null;
+    limit: number;
+  },
 ): Promise<{ tasks: BatchTaskRow[]; nextCursor: { position: number; id: string } | null }> {
   const rows = await db
     .select({
@@ -57,7 +70,10 @@ export async function listBatchTasks(
         status === null ? undefined : eq(rankingTasks.status, status),
         cursor === null
           ? undefined
-          : gt(sql`(${rankingTasks.position}, ${rankingTasks.id})`, sql`(${cursor.position}, ${cursor.id}::uuid)`),
+          : gt(
+              sql`(${rankingTasks.position}, ${rankingTasks.id})`,
+              sql`(${cursor.position}, ${cursor.id}::uuid)`,
+            ),
       ),
     )
     .orderBy(asc(rankingTasks.position), asc(rankingTasks.id))
@@ -123,7 +139,10 @@ async function countParts(db: Db, taskIds: string[]) {
   };
 }
 
-export type TaskPreview = Pick<TaskView, "taskId" | "batch" | "prompt" | "responses" | "guidelinesVersion"> & {
+export type TaskPreview = Pick<
+  TaskView,
+  "taskId" | "batch" | "prompt" | "responses" | "guidelinesVersion"
+> & {
   status: TaskStatus;
 };
 

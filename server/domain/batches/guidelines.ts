@@ -75,12 +75,18 @@ export type NewGuidelines = {
  * @returns its version
  * @throws {AppError} CONFLICT when somebody else has written a version meanwhile
  */
-export async function addGuidelines(db: Db, { text, changes, basedOn, actorId }: NewGuidelines): Promise<number> {
+export async function addGuidelines(
+  db: Db,
+  { text, changes, basedOn, actorId }: NewGuidelines,
+): Promise<number> {
   return db.transaction(async (tx) => {
     const current = await readGuidelines(tx, null);
     if (current.version !== basedOn) throw overtaken(current.version, basedOn);
     if (current.text === text) {
-      throw new AppError("BAD_REQUEST", `This is the text of version ${current.version}. Nothing was changed.`);
+      throw new AppError(
+        "BAD_REQUEST",
+        `This is the text of version ${current.version}. Nothing was changed.`,
+      );
     }
     const version = basedOn + 1;
     const added = await tx

@@ -9,7 +9,10 @@ import { costPerComparison, type Progress, readProgress } from "./progress";
 
 export type Policy = { id: string; name: string; stage: string; isDeleted: boolean };
 
-export type BatchSummary = Omit<typeof batches.$inferSelect, "policies" | "sampling" | "createdBy" | "importId"> & {
+export type BatchSummary = Omit<
+  typeof batches.$inferSelect,
+  "policies" | "sampling" | "createdBy" | "importId"
+> & {
   sampling: Partial<Sampling>;
   policies: Policy[];
   group: { id: string; name: string; isHeldOut: boolean } | null;

@@ -207,7 +207,10 @@ export class BackgroundSampling implements AsyncDisposable {
   /** The policy is left alone for a while, longer each time; a prompt that is refused again and again is excluded. */
   async #note(error: unknown, task: SamplingTask, checkpointId: string): Promise<void> {
     const { db, log } = this.#options;
-    log.warn({ err: error, taskId: task.id, checkpoint: checkpointId.slice(0, 12) }, "a response for labelers failed");
+    log.warn(
+      { err: error, taskId: task.id, checkpoint: checkpointId.slice(0, 12) },
+      "a response for labelers failed",
+    );
     const before = this.#hindrances.get(checkpointId);
     // Slots of one task fail together, and count once.
     if (before && before.nextTryAt.getTime() > Date.now()) return;
@@ -248,7 +251,8 @@ export class BackgroundSampling implements AsyncDisposable {
 }
 
 /** Goes by name, as errors of the other bundle of this process do. */
-const isRefusal = (error: unknown): error is Error => error instanceof Error && error.name === "EngineRefused";
+const isRefusal = (error: unknown): error is Error =>
+  error instanceof Error && error.name === "EngineRefused";
 
 /** For the lead: what our own errors say, else the kind of failure; never a text that may hold the prompt. */
 function describe(error: unknown): string {

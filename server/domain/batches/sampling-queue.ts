@@ -75,7 +75,11 @@ export async function addConversationResponse(db: Db, { id, promptId }: Sampling
 }
 
 /** The policies whose responses are missing, once for each. What a stopped server left behind counts. */
-export async function listMissing(db: Db, task: SamplingTask, hasConversationResponse: boolean): Promise<string[]> {
+export async function listMissing(
+  db: Db,
+  task: SamplingTask,
+  hasConversationResponse: boolean,
+): Promise<string[]> {
   const present = await db
     .select({ checkpointId: responses.checkpointId, n: count() })
     .from(taskResponses)
@@ -156,7 +160,10 @@ async function lockWaiting(tx: Tx, taskId: string): Promise<boolean> {
  * Opens a task that has enough different responses, in an order that tells nothing of who wrote which; excludes it otherwise,
  * with the reason. Harmless the second time.
  */
-export async function settleTask(db: Db, { id, task, k }: SamplingTask): Promise<"open" | "excluded" | "gone"> {
+export async function settleTask(
+  db: Db,
+  { id, task, k }: SamplingTask,
+): Promise<"open" | "excluded" | "gone"> {
   return db.transaction(async (tx) => {
     if (!(await lockWaiting(tx, id))) return "gone";
     const found = await tx.$count(taskResponses, eq(taskResponses.taskId, id));
