@@ -113,7 +113,8 @@ const progressQuery = (ids: SQL, now: Date): SQL => {
     ) work join tasks on tasks.id = work.task_id group by batch_id
   )
   select b.id as batch_id,
-    coalesce(sampling, 0) as sampling, coalesce(open, 0) as open, coalesce(done, 0) as done, coalesce(excluded, 0) as excluded,
+    coalesce(task_counts.sampling, 0) as sampling, coalesce(task_counts.open, 0) as open,
+    coalesce(task_counts.done, 0) as done, coalesce(task_counts.excluded, 0) as excluded,
     coalesce(open_places, 0) as open_places, coalesce(claimed, 0) as claimed,
     coalesce(counts.rankings, 0) as rankings, coalesce(adjudications, 0) as adjudications, coalesce(labelers, 0) as labelers,
     coalesce(comparisons, 0) as comparisons, coalesce(ties, 0) as ties, coalesce(returned, 0) as returned,
