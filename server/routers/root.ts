@@ -9,6 +9,7 @@ import { datasetsRouter } from "./datasets";
 import { feedbackRouter } from "./feedback";
 import { guidelinesRouter } from "./guidelines";
 import { instanceRouter } from "./instance";
+import { labelersRouter } from "./labelers";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
@@ -26,6 +27,7 @@ export const appRouter = router({
   feedback: feedbackRouter,
   guidelines: guidelinesRouter,
   instance: instanceRouter,
+  labelers: labelersRouter,
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,
