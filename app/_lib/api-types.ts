@@ -65,3 +65,5 @@ export type PolicyChoice = Outputs["batches"]["policies"][number];
 export type NewBatch = Inputs["batches"]["create"];
 export type Guidelines = Outputs["guidelines"]["get"];
 export type GuidelinesSummary = Outputs["guidelines"]["list"][number];
+export type LabelerRow = Outputs["labelers"]["list"][number];
+export type LabelerGroup = Outputs["labelers"]["groups"][number];

@@ -33,7 +33,11 @@ export const labelersRouter = router({
 
   /** All work so far counts no more, until `restore`. */
   setAside: procedure("labeling.lead")
-    .input(labelerKey.extend({ reason: z.string().trim().min(1, "Give a reason; the labeler reads it.").max(500) }))
+    .input(
+      labelerKey.extend({
+        reason: z.string().trim().min(1, "Give a reason; the labeler reads it.").max(500),
+      }),
+    )
     .mutation(({ ctx, input }) => setLabelerAside(ctx.db, { ...input, actorId: ctx.user.id })),
 
   restore: procedure("labeling.lead")

@@ -26,7 +26,9 @@ export async function listLabelers(db: Db): Promise<LabelerRow[]> {
     .from(users)
     .leftJoin(labelers, eq(labelers.userId, users.id))
     .leftJoin(labelerGroups, eq(labelerGroups.id, labelers.groupId))
-    .where(or(eq(users.role, "labeler"), inArray(users.id, db.select({ id: labelers.userId }).from(labelers))))
+    .where(
+      or(eq(users.role, "labeler"), inArray(users.id, db.select({ id: labelers.userId }).from(labelers))),
+    )
     .orderBy(asc(users.name), asc(users.id));
   const figures = await readFigures(db);
   const medians = [...figures.values()].flatMap(({ rankings: n, medianActiveMs }) =>
@@ -41,9 +43,7 @@ export async function listLabelers(db: Db): Promise<LabelerRow[]> {
       pseudonym: labeler?.pseudonym ?? null,
       group: group && { id: group.id, name: group.name, isHeldOut: group.isHeldOut },
       qualifiedAt: labeler?.qualifiedAt ?? null,
-      setAside: labeler?.setAsideAt
-        ? { at: labeler.setAsideAt, reason: labeler.setAsideReason ?? "" }
-        : null,
+      setAside: labeler?.setAsideAt ? { at: labeler.setAsideAt, reason: labeler.setAsideReason ?? "" } : null,
       comparisons,
       demonstrations,
       activeMs,

@@ -35,7 +35,12 @@ export async function createGroup(
         .values({ name, isHeldOut })
         .returning({ id: labelerGroups.id });
       if (!group) throw new Error("The group was not stored.");
-      await appendAudit(tx, { actorId, action: "labelerGroup.created", subject: group.id, details: { isHeldOut } });
+      await appendAudit(tx, {
+        actorId,
+        action: "labelerGroup.created",
+        subject: group.id,
+        details: { isHeldOut },
+      });
       return { groupId: group.id };
     });
   } catch (error) {
