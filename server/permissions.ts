@@ -38,7 +38,7 @@ export const permissions = {
   /** Start and steer runs, make datasets, let workers in. */
   "runs.manage": fromRole("admin"),
   /** Rank, demonstrate, write prompts; see one's own work. */
-  "labeling.work": fromRole("labeler"),
+  "labeling.work": fromRoleOrGrant("labeler", "labelingLead"),
   /** Batches, prompts, guidelines, labelers and their figures, imports and exports of rankings. */
   "labeling.lead": fromRoleOrGrant("admin", "labelingLead"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),

@@ -1,5 +1,6 @@
 /** @file What exists once per process. Next bundles its own copy of server/, so it lives on globalThis behind this accessor. */
 import type { Db } from "./db/db";
+import type { BackgroundSampling } from "./domain/batches/sample-responses";
 import type { Answers } from "./generation/answers";
 import type { ConversationChanges } from "./generation/conversation-changes";
 import type { Generation } from "./generation/generation";
@@ -26,6 +27,8 @@ export type ChatServices = {
   answers: Answers;
   changes: ConversationChanges;
   metrics: Metrics;
+  /** Responses for labelers. */
+  sampling: BackgroundSampling;
   log: Log;
 };
 

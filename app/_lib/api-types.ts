@@ -55,3 +55,15 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+
+export type Batch = Outputs["batches"]["get"];
+export type BatchTasks = Outputs["batches"]["tasks"];
+export type BatchTaskRow = BatchTasks["tasks"][number];
+export type TaskPreview = Outputs["batches"]["preview"];
+export type ReviewedRanking = Outputs["batches"]["rankings"]["rankings"][number];
+export type PolicyChoice = Outputs["batches"]["policies"][number];
+export type NewBatch = Inputs["batches"]["create"];
+export type Guidelines = Outputs["guidelines"]["get"];
+export type GuidelinesSummary = Outputs["guidelines"]["list"][number];
+export type LabelerRow = Outputs["labelers"]["list"][number];
+export type LabelerGroup = Outputs["labelers"]["groups"][number];

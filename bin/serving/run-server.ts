@@ -58,6 +58,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   const model = await parts.findModel(env);
   const chat = await startChat({ db: opened.db, env, log, engineEntry: parts.engineEntry, model });
   await using _engines = chat.generation;
+  await using _sampling = chat.sampling;
   state.chat = chat;
   state.controlToken = newControlToken();
   const pages = await parts.preparePages();
@@ -103,6 +104,8 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   state.phase = "draining";
   clearInterval(sweep);
   chat.generation.refuseNew();
+  // Nobody waits for it: it would only keep the engines busy while answers finish.
+  await chat.sampling[Symbol.asyncDispose]();
   const [interrupted] = await Promise.all([drain(chat), trainer?.[Symbol.asyncDispose]()]);
   log.info({ interrupted }, "stopping");
   await web.close(closeMs);

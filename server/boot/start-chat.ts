@@ -1,6 +1,7 @@
 /** @file Brings chat up: finds a model, points the live channel, starts its engine, makes the services everything else uses. */
 import path from "node:path";
 import type { Db } from "../db/db";
+import { BackgroundSampling } from "../domain/batches/sample-responses";
 import { readChannels } from "../domain/channels";
 import { chooseLive } from "../domain/channels-boot";
 import { locateCheckpoint } from "../domain/checkpoints";
@@ -50,5 +51,6 @@ export async function startChat({ db, env, log, engineEntry, model }: ChatStart)
   });
   metrics.watch(generation, answers);
   generation.openChannels(await readChannels(db));
-  return { generation, answers, changes: new ConversationChanges(), metrics, log };
+  const sampling = new BackgroundSampling({ db, generation, log });
+  return { generation, answers, changes: new ConversationChanges(), metrics, sampling, log };
 }

@@ -8,6 +8,7 @@ import { rankingFilterSchema } from "../domain/exchange/read-ranked-prompts";
 import { AppError, httpStatus, isAppError } from "../errors";
 import { isAllowed } from "../permissions";
 import { createContext } from "../request-context";
+import { streamBytes } from "../runs/file-response";
 
 const partKey = z.object({ importId: z.uuid(), part: z.coerce.number().int().min(0) });
 

@@ -5,6 +5,7 @@ import process from "node:process";
 import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
 import { AppError } from "../errors";
 import { Admission, type Place } from "./admission";
+import { ChatPresence } from "./chat-presence";
 import type { EngineOptions } from "./protocol";
 import { type EngineState, ServedCheckpoint, type ServedOptions } from "./served-checkpoint";
 
@@ -31,7 +32,7 @@ export type GenerationOptions = {
   observer: GenerationObserver;
 };
 
-/** Told about every request, for metrics. */
+/** Told about every request of chat, for metrics; background work, which waits on purpose, would spoil them. */
 export type GenerationObserver = {
   firstToken(seconds: number): void;
   token(): void;
@@ -65,6 +66,7 @@ const idleUnloadMs = 10 * 60 * 1000;
 const memoryBesideWeightsBytes = 400e6;
 
 export class Generation implements AsyncDisposable {
+  readonly presence = new ChatPresence();
   readonly #options: GenerationOptions;
   readonly #channels = new Map<string, string>();
   readonly #served = new Map<string, ServedCheckpoint>();
@@ -220,7 +222,9 @@ export class Generation implements AsyncDisposable {
     request: GenerationRequest,
     { place, signal }: { place: Place; signal: AbortSignal },
   ): AsyncGenerator<GenerationEvent, void, void> {
-    const { observer } = this.#options;
+    const isChat = request.priority !== "background";
+    const observer = isChat ? this.#options.observer : silent;
+    const leave = isChat ? this.presence.enter(served.checkpointId) : () => {};
     const askedAt = performance.now();
     let hasToken = false;
     let outcome: Parameters<GenerationObserver["ended"]>[0] = "cancelled";
@@ -238,6 +242,7 @@ export class Generation implements AsyncDisposable {
       outcome = "failed";
       throw error;
     } finally {
+      leave();
       observer.ended(outcome);
       place.release();
     }
@@ -300,6 +305,8 @@ export class Generation implements AsyncDisposable {
     await served.close();
   }
 }
+
+const silent: GenerationObserver = { firstToken() {}, token() {}, ended() {} };
 
 /** The first run builds caches and touches all weights; better here than in somebody's chat. */
 async function warm(served: ServedCheckpoint): Promise<void> {

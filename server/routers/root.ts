@@ -2,12 +2,15 @@
 import { createCallerFactory, router } from "../trpc";
 import { accountRouter } from "./account";
 import { auditRouter } from "./audit";
+import { batchesRouter } from "./batches";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
 import { exchangeRouter } from "./exchange";
 import { feedbackRouter } from "./feedback";
+import { guidelinesRouter } from "./guidelines";
 import { instanceRouter } from "./instance";
+import { labelersRouter } from "./labelers";
 import { labelingRouter } from "./labeling";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
@@ -20,13 +23,16 @@ import { workersRouter } from "./workers";
 export const appRouter = router({
   account: accountRouter,
   audit: auditRouter,
+  batches: batchesRouter,
   chat: chatRouter,
   conversations: conversationsRouter,
   datasets: datasetsRouter,
   exchange: exchangeRouter,
   feedback: feedbackRouter,
+  guidelines: guidelinesRouter,
   instance: instanceRouter,
   labeling: labelingRouter,
+  labelers: labelersRouter,
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,

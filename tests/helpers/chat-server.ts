@@ -1,6 +1,7 @@
 /** @file The chat services of one process over a test database and the fake policy, for tests of procedures. */
 import type { Db } from "@/server/db/db";
 import type { DatabaseHome } from "@/server/db/open-database";
+import { BackgroundSampling } from "@/server/domain/batches/sample-responses";
 import { writeChannel } from "@/server/domain/channels";
 import { locateCheckpoint, registerCheckpoint } from "@/server/domain/checkpoints";
 import type { AnswerUpdate } from "@/server/generation/answer-updates";
@@ -46,7 +47,15 @@ export async function chatServer({
   generation.openChannels(new Map([["live", checkpointId]]));
   const answers = new Answers({ generation, writer: new AnswerWriter(db, () => {}), onError: () => {} });
   metrics.watch(generation, answers);
-  const chat: ChatServices = { generation, answers, changes: new ConversationChanges(), metrics, log };
+  const sampling = new BackgroundSampling({ db, generation, log, idleForMs: 50 });
+  const chat: ChatServices = {
+    generation,
+    answers,
+    changes: new ConversationChanges(),
+    metrics,
+    sampling,
+    log,
+  };
   Object.assign(processState(), { db, chat, phase: "serving" });
   return {
     db,
@@ -54,6 +63,7 @@ export async function chatServer({
     dataFolder: folder.path,
     checkpointId,
     async [Symbol.asyncDispose]() {
+      await sampling[Symbol.asyncDispose]();
       await answers.interrupt(5_000);
       await generation[Symbol.asyncDispose]();
       Object.assign(processState(), { db: null, chat: null });

@@ -80,7 +80,6 @@ export async function reopenRanking(
         mode: rankings.mode,
         noneAcceptable: rankings.noneAcceptable,
         responseOrder: rankings.responseOrder,
-        activeMs: rankings.activeMs,
         isTaken,
       })
       .from(rankings)
@@ -109,7 +108,6 @@ export async function reopenRanking(
     const values = {
       draft,
       responseOrder: ranking.responseOrder,
-      activeMs: ranking.activeMs,
       expiresAt: new Date(now.getTime() + lifetimeMs),
       releasedAt: null,
     };

@@ -1,0 +1,79 @@
+/** @file A batch's figures and settings. */
+import type { ReactNode } from "react";
+import { Moment } from "@/app/_components/moment";
+import type { Batch } from "@/app/_lib/api-types";
+import { formatDuration, formatMetric, plural } from "@/app/_lib/format";
+import { TaskBar } from "../task-bar";
+
+export function BatchFacts({ batch }: { batch: Batch }) {
+  const { progress } = batch;
+  const { comparisons, ties } = progress;
+  return (
+    <dl className="mt-5 grid gap-x-8 gap-y-4 sm:grid-cols-2 lg:grid-cols-4">
+      <Fact title="Tasks">
+        <TaskBar tasks={progress.tasks} />
+      </Fact>
+      {batch.task === "demonstration" ? (
+        <Fact title="Demonstrations" note={plural(progress.openPlaces, "place left", "places left")}>
+          {progress.demonstrations.toLocaleString("en")}
+        </Fact>
+      ) : (
+        <Fact
+          title="Rankings"
+          note={`${plural(progress.labelers, "labeler", "labelers")}, ${progress.claimed} being worked on, ${plural(progress.openPlaces, "place left", "places left")}`}
+        >
+          {progress.rankings.toLocaleString("en")}
+        </Fact>
+      )}
+      {batch.task !== "demonstration" && (
+        <Fact title="Comparisons" note={`${ties.toLocaleString("en")} tied pairs are no comparisons`}>
+          {comparisons.toLocaleString("en")}
+        </Fact>
+      )}
+      <Fact
+        title="Cost per comparison"
+        note={`${formatDuration(progress.activeMs / 1000)} of active time${batch.costPerHour === null ? "; no cost per hour was told" : ` at ${batch.costPerHour} an hour`}`}
+      >
+        {formatMetric(batch.costPerComparison)}
+      </Fact>
+      <Fact title="Speed" note={`${formatMetric(progress.perHour.week)} an hour over the last week`}>
+        {formatMetric(progress.perHour.day)} an hour today
+      </Fact>
+      <Fact title="Projected end" note={batch.deadline && <Due at={batch.deadline} />}>
+        {progress.projectedEnd && batch.status === "open" ? <Moment at={progress.projectedEnd} /> : "–"}
+      </Fact>
+      <Fact title="Policies" note={samplingNote(batch)}>
+        {batch.policies.map(({ name }) => name).join(", ") || "none"}
+      </Fact>
+      <Fact
+        title="People"
+        note={`${plural(batch.overlap, "labeler", "labelers")} a task, guidelines version ${batch.guidelinesVersion}`}
+      >
+        {batch.group?.name ?? "everybody qualified"}
+      </Fact>
+    </dl>
+  );
+}
+
+function samplingNote({ task, k, sampling }: Batch): string {
+  if (task === "demonstration") return "Written by people";
+  return `${k} responses, temperature ${sampling.temperature ?? "unknown"}, at most ${sampling.maxTokens ?? "unknown"} tokens`;
+}
+
+const Due = ({ at }: { at: Date }) => (
+  <>
+    due <Moment at={at} withTime={false} />
+  </>
+);
+
+function Fact({ title, note, children }: { title: string; note?: ReactNode; children: ReactNode }) {
+  return (
+    <div>
+      <dt className="text-small text-muted">{title}</dt>
+      <dd>
+        <div className="tabular">{children}</div>
+        {note && <p className="text-small text-muted">{note}</p>}
+      </dd>
+    </div>
+  );
+}

@@ -1,0 +1,120 @@
+/** @file One batch as its lead sees it: what it asks, how far it is, its tasks and its rankings. */
+"use client";
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import Link from "next/link";
+import { Button } from "@/app/_components/button";
+import { Notice } from "@/app/_components/notice";
+import { Tabs } from "@/app/_components/tabs";
+import { useToast } from "@/app/_components/toast";
+import type { Batch } from "@/app/_lib/api-types";
+import { errorText } from "@/app/_lib/error-text";
+import { useTRPC } from "@/app/_lib/trpc";
+import { statusNames, taskNames } from "../batch-names";
+import { SamplingNotice } from "../sampling-notice";
+import { BatchFacts } from "./batch-facts";
+import { RankingsList } from "./rankings-list";
+import { TasksList } from "./tasks-list";
+
+export function BatchView({ initialBatch }: { initialBatch: Batch }) {
+  const trpc = useTRPC();
+  const { id: batchId } = initialBatch;
+  const { data: batch, error } = useQuery(
+    trpc.batches.get.queryOptions({ batchId }, { initialData: initialBatch, refetchInterval: 10_000 }),
+  );
+  return (
+    <>
+      <nav aria-label="Way back">
+        <Link href="/admin/batches" className="text-small text-muted underline-offset-2 hover:underline">
+          Batches
+        </Link>
+      </nav>
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <div className="flex min-w-0 flex-wrap items-baseline gap-x-4 gap-y-1">
+          <h1 className="min-w-0 text-title font-semibold break-words">{batch.name}</h1>
+          <span role="status" className="text-small text-muted">
+            {taskNames[batch.task]}, {statusNames[batch.status]}
+          </span>
+        </div>
+        {batch.purpose !== "imported" && <BatchActs batch={batch} />}
+      </div>
+      <div className="mt-4 space-y-3">
+        {error && <Notice tone="error">{errorText(error)}</Notice>}
+        {batch.progress.tasks.sampling > 0 && (
+          <SamplingNotice policies={batch.policies.map((policy) => policy.id)} />
+        )}
+      </div>
+      <BatchFacts batch={batch} />
+      <div className="mt-8">
+        <Tabs
+          label="What is in the batch"
+          tabs={[
+            { id: "tasks", title: "Tasks", content: <TasksList batchId={batchId} /> },
+            { id: "rankings", title: "Rankings", content: <RankingsList batchId={batchId} /> },
+          ]}
+        />
+      </div>
+    </>
+  );
+}
+
+type Steer = "open" | "pause" | "close";
+const said: Record<Steer, string> = {
+  open: "The batch is open: its tasks are given out.",
+  pause: "Paused: nothing is given out. Who is at a task may finish it.",
+  close: "Closed. It can be opened again.",
+};
+
+function BatchActs({ batch }: { batch: Batch }) {
+  const trpc = useTRPC();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const refresh = () => queries.invalidateQueries({ queryKey: trpc.batches.pathKey() });
+  const onError = (error: unknown) => toast({ text: errorText(error), isError: true });
+  const steering = useMutation(
+    trpc.batches.steer.mutationOptions({
+      onSuccess: (_, { steer }) => toast({ text: said[steer] }),
+      onError,
+      onSettled: refresh,
+    }),
+  );
+  const prioritising = useMutation(trpc.batches.prioritise.mutationOptions({ onError, onSettled: refresh }));
+  const isBusy = steering.isPending || prioritising.isPending;
+  const steer = (act: Steer) => steering.mutate({ batchId: batch.id, steer: act });
+  const prioritise = (by: number) =>
+    prioritising.mutate({ batchId: batch.id, priority: Math.max(-100, Math.min(100, batch.priority + by)) });
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <Button
+        busy={isBusy}
+        aria-label={`Lower the priority to ${batch.priority - 1}`}
+        onClick={() => prioritise(-1)}
+      >
+        −
+      </Button>
+      <span className="text-small tabular">priority {batch.priority}</span>
+      <Button
+        busy={isBusy}
+        aria-label={`Raise the priority to ${batch.priority + 1}`}
+        onClick={() => prioritise(1)}
+      >
+        +
+      </Button>
+      {batch.status === "open" && (
+        <Button busy={isBusy} onClick={() => steer("pause")}>
+          Pause
+        </Button>
+      )}
+      {batch.status !== "closed" && (
+        <Button busy={isBusy} onClick={() => steer("close")}>
+          Close
+        </Button>
+      )}
+      {batch.status !== "open" && (
+        <Button look="primary" busy={isBusy} onClick={() => steer("open")}>
+          {batch.status === "preparing" ? "Open it to labelers" : "Open again"}
+        </Button>
+      )}
+    </div>
+  );
+}

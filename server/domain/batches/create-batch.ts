@@ -1,0 +1,175 @@
+/** @file Makes a batch: one task for every prompt, waiting for responses, or open at once where it needs none. */
+import { randomInt } from "node:crypto";
+import { and, eq, ne, sql } from "drizzle-orm";
+import { batches, labelerGroups, rankingTasks, taskResponses } from "@/drizzle/schema";
+import type { Db, Tx } from "../../db/db";
+import { AppError } from "../../errors";
+import { appendAudit } from "../audit";
+import { checkAnswers, locateCheckpoint } from "../checkpoints";
+import { copyResponses } from "../labeling/tasks";
+import { type BatchTask, batchSampling, defaultK, type NewBatch } from "./batch-schema";
+import { choosePrompts } from "./choose-prompts";
+import { currentGuidelinesVersion, readGuidelines } from "./guidelines";
+
+/** Within what one statement takes as parameters. */
+const rowsPerInsert = 2_000;
+
+/**
+ * @returns the batch's id and how many tasks it has, those with a known answer included
+ * @throws {AppError} BAD_REQUEST naming what does not fit: no prompt, a policy that cannot answer; NOT_FOUND for an unknown
+ * group, version of the guidelines or checkpoint
+ */
+export async function createBatch(
+  db: Db,
+  batch: NewBatch,
+  { actorId, dataFolder }: { actorId: string; dataFolder: string },
+): Promise<{ batchId: string; tasks: number }> {
+  const policies = [...new Set(batch.policies)];
+  for (const checkpointId of policies) {
+    await checkAnswers(db, checkpointId);
+    await locateCheckpoint(db, checkpointId, dataFolder);
+  }
+  return db.transaction(async (tx) => {
+    const guidelinesVersion = await chooseVersion(tx, batch.guidelinesVersion);
+    await checkGroup(tx, batch.groupId);
+    const promptIds = await choosePrompts(tx, batch.task, batch.prompts);
+    const [made] = await tx
+      .insert(batches)
+      .values({
+        ...rowOf(batch),
+        policies,
+        guidelinesVersion,
+        createdBy: actorId,
+      })
+      .returning({ id: batches.id });
+    if (!made) throw new Error("The batch was not stored.");
+    const gold = await chooseGold(tx, batch, promptIds.length);
+    await insertTasks(tx, made.id, { batch, promptIds, goldTaskIds: gold });
+    const tasks = promptIds.length + gold.length;
+    await appendAudit(tx, {
+      actorId,
+      action: "batch.created",
+      subject: made.id,
+      details: { task: batch.task, tasks, policies, overlap: batch.overlap, guidelinesVersion },
+    });
+    return { batchId: made.id, tasks };
+  });
+}
+
+function rowOf(batch: NewBatch) {
+  const { name, task, overlap, groupId, hasRatings, priority, deadline, costPerHour } = batch;
+  const { repeatShare, goldShare, opensAtOnce, k } = batch;
+  return {
+    name,
+    task,
+    overlap,
+    groupId,
+    priority,
+    deadline,
+    costPerHour,
+    repeatShare,
+    goldShare,
+    hasRatings: task !== "demonstration" && hasRatings,
+    k: k ?? defaultK[task],
+    sampling: task === "demonstration" ? {} : batchSampling(batch),
+    status: opensAtOnce ? ("open" as const) : ("preparing" as const),
+  };
+}
+
+async function chooseVersion(tx: Tx, version: number | null): Promise<number> {
+  return version === null ? currentGuidelinesVersion(tx) : (await readGuidelines(tx, version)).version;
+}
+
+async function checkGroup(tx: Tx, groupId: string | null): Promise<void> {
+  if (groupId === null) return;
+  if ((await tx.$count(labelerGroups, eq(labelerGroups.id, groupId))) === 0) {
+    throw new AppError("NOT_FOUND", "There is no such group of labelers.");
+  }
+}
+
+/**
+ * Tasks with a known answer, of practice and tests, to be copied: so many that they are the batch's share of all tasks.
+ * @throws {AppError} BAD_REQUEST when there is none
+ */
+async function chooseGold(tx: Tx, { goldShare, task }: NewBatch, tasks: number): Promise<string[]> {
+  const wanted = Math.round((tasks * goldShare) / (1 - goldShare));
+  if (wanted === 0) return [];
+  const known = await listGold(tx, task);
+  if (known.length === 0) {
+    throw new AppError(
+      "BAD_REQUEST",
+      `There is no ${task} task with a known answer to mix in. Make some first, or set their share to 0.`,
+    );
+  }
+  // Each once: a labeler who meets the same one twice knows it.
+  return known.slice(0, wanted);
+}
+
+/** In an order drawn anew each time. */
+async function listGold(tx: Tx, task: BatchTask): Promise<string[]> {
+  const rows = await tx
+    .select({ id: rankingTasks.id })
+    .from(rankingTasks)
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .where(
+      and(
+        eq(rankingTasks.isGold, true),
+        ne(rankingTasks.status, "excluded"),
+        eq(batches.task, task),
+        ne(batches.purpose, "work"),
+      ),
+    )
+    .orderBy(sql`random()`);
+  return rows.map(({ id }) => id);
+}
+
+type TaskRows = { batch: NewBatch; promptIds: readonly string[]; goldTaskIds: readonly string[] };
+
+async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTaskIds }: TaskRows) {
+  const status = batch.task === "demonstration" ? ("open" as const) : ("sampling" as const);
+  for (let from = 0; from < promptIds.length; from += rowsPerInsert) {
+    const values = promptIds.slice(from, from + rowsPerInsert).map((promptId, index) => ({
+      batchId,
+      promptId,
+      status,
+      openPlaces: batch.overlap,
+      position: from + index,
+    }));
+    await tx.insert(rankingTasks).values(values);
+  }
+  for (const goldTaskId of goldTaskIds) {
+    await copyGold(tx, goldTaskId, {
+      batchId,
+      overlap: batch.overlap,
+      // Anywhere among the others.
+      position: randomInt(promptIds.length),
+    });
+  }
+}
+
+async function copyGold(
+  tx: Tx,
+  goldTaskId: string,
+  { batchId, overlap, position }: { batchId: string; overlap: number; position: number },
+): Promise<void> {
+  const [original] = await tx.select().from(rankingTasks).where(eq(rankingTasks.id, goldTaskId));
+  if (!original) return;
+  const [copy] = await tx
+    .insert(rankingTasks)
+    .values({
+      batchId,
+      promptId: original.promptId,
+      status: "open",
+      openPlaces: overlap,
+      position,
+      isGold: true,
+      explanation: original.explanation,
+    })
+    .returning({ id: rankingTasks.id });
+  if (!copy) throw new Error(`The copy of task ${goldTaskId} was not stored.`);
+  await copyResponses(tx, goldTaskId, copy.id);
+  await tx.execute(sql`
+    update ${taskResponses} mine set gold_rank = known.gold_rank, gold_flags = known.gold_flags
+    from ${taskResponses} known
+    where known.task_id = ${goldTaskId} and mine.task_id = ${copy.id} and mine.response_id = known.response_id`);
+}
