@@ -55,3 +55,5 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+export type OwnMail = Outputs["notifications"]["mail"];
+export type MailDelivery = OwnMail["deliveries"][number];

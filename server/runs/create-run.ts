@@ -1,5 +1,5 @@
 /** @file Putting a run into the queue: anew, or as a copy of another one. */
-import { eq } from "drizzle-orm";
+import { eq, max, sql } from "drizzle-orm";
 import { checkpoints, datasets, runDatasets, runs } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
@@ -124,6 +124,7 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
   const [row] = await tx
     .insert(runs)
     .values({
+      number: await nextNumber(tx),
       name,
       stage,
       config,
@@ -145,6 +146,13 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
     }),
   );
   return row.id;
+}
+
+/** One after the other: whoever comes at the same time waits for this transaction's end. */
+async function nextNumber(tx: Tx): Promise<number> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('attune run numbers'))`);
+  const [highest] = await tx.select({ number: max(runs.number) }).from(runs);
+  return (highest?.number ?? 0) + 1;
 }
 
 export type CloneChange = Partial<
