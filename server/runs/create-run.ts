@@ -29,7 +29,7 @@ export type NewRun = {
   requirements: Requirements;
   /** Start even though rows of a dataset were erased. */
   acceptErased: boolean;
-  clonedFromId?: string | undefined;
+  clonedFrom?: { id: string; number: number } | undefined;
 };
 
 /** `actorId` null: from the command line. */
@@ -54,9 +54,9 @@ export async function createRun(
   refuseObstacles(obstacles, run.acceptErased);
   const runId = await db.transaction(async (tx) => {
     const id = await insertRun(tx, { ...run, config, obstacles, actorId });
-    await appendTimeline(tx, id, [
-      { kind: "state", payload: { status: "queued", actorId, workerId: null, reason: null } },
-    ]);
+    const started = { status: "queued", act: "started", actorId, workerId: null, reason: null } as const;
+    const copyOf = run.clonedFrom && { copyOf: run.clonedFrom.number };
+    await appendTimeline(tx, id, [{ kind: "state", payload: { ...started, ...copyOf } }]);
     await appendAudit(tx, {
       actorId,
       action: "run.created",
@@ -65,7 +65,7 @@ export async function createRun(
         stage: run.stage,
         base: run.baseCheckpointId,
         datasets: datasetIds,
-        clonedFrom: run.clonedFromId ?? null,
+        clonedFrom: run.clonedFrom?.id ?? null,
       },
     });
     return id;
@@ -119,7 +119,7 @@ async function checkDatasets(db: Db, run: NewRun): Promise<void> {
 type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string | null };
 
 async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
-  const { name, stage, config, baseCheckpointId, priority, requirements, clonedFromId, actorId } = run;
+  const { name, stage, config, baseCheckpointId, priority, requirements, clonedFrom, actorId } = run;
   const erased = run.obstacles.map(({ text }) => text).join(" ");
   const [row] = await tx
     .insert(runs)
@@ -131,7 +131,7 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
       baseCheckpointId,
       priority,
       requirements,
-      clonedFromId: clonedFromId ?? null,
+      clonedFromId: clonedFrom?.id ?? null,
       createdBy: actorId,
       notReproducible: erased === "" ? null : erased,
     })
@@ -185,7 +185,7 @@ export async function cloneRun(
       priority: change.priority ?? run.priority,
       requirements: run.requirements as Requirements,
       acceptErased: change.acceptErased,
-      clonedFromId: run.id,
+      clonedFrom: { id: run.id, number: run.number },
     },
     act,
   );
