@@ -203,7 +203,7 @@ async function checkOwnCheckpoint(tx: Tx, run: RunRow, checkpointId: string): Pr
 
 /**
  * The machine's failures never count. Those of the code do, unless a checkpoint came in since the last one; the third in a
- * row ends the run.
+ * row ends the run. What cannot be used ends it at once: it would be no other the next time.
  * @throws {WorkerError} leaseLost
  */
 export function failRun(call: WorkerCall, runId: string, request: FailRequest): Promise<EndAnswer> {
@@ -211,8 +211,13 @@ export function failRun(call: WorkerCall, runId: string, request: FailRequest): 
     if (request.cause === "infrastructure") {
       return loseLease(tx, run, { what: "other", text: request.reason.slice(0, 4000) });
     }
+    const text = request.reason.slice(0, 4000);
+    if (request.cause === "unfit") {
+      if (run.status === "cancelling") return loseLease(tx, run, { what: "badData", text });
+      return giveUp(tx, run, { reason: request.reason, incident: { what: "badData", text } });
+    }
     const attempts = run.hasProgressed ? 0 : run.attempts + 1;
-    const incident = { what: "codeFailed" as const, text: request.reason.slice(0, 4000) };
+    const incident = { what: "codeFailed" as const, text };
     const columns = { attempts, hasProgressed: false };
     if (attempts < maxAttempts) {
       const status = statusWithoutWorker[run.status] ?? run.status;
@@ -221,14 +226,15 @@ export function failRun(call: WorkerCall, runId: string, request: FailRequest): 
       return status;
     }
     const reason = `It failed ${maxAttempts} times in a row without reaching a new checkpoint; at last: ${request.reason}`;
-    await endLease(tx, run, { status: "failed", reason, incident, columns });
-    await notify(tx, {
-      kind: "runFailed",
-      runId,
-      text: `Run ${run.number} (${run.name}) failed. ${request.reason}`.slice(0, 2000),
-    });
-    return "failed";
+    return giveUp(tx, run, { reason, incident, columns });
   });
+}
+
+async function giveUp(tx: Tx, run: RunRow, ending: Omit<Ending, "status"> & { reason: string }) {
+  await endLease(tx, run, { ...ending, status: "failed" });
+  const text = `Run ${run.number} (${run.name}) failed. ${ending.reason}`.slice(0, 2000);
+  await notify(tx, { kind: "runFailed", runId: run.id, text });
+  return "failed" as const;
 }
 
 /** A worker that did not hear the answer sends its last message again: that is absorbed. */

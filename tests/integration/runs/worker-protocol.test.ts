@@ -405,6 +405,28 @@ describe("a run", () => {
     expect(await readRun(server.db, runId)).toMatchObject({ status: "queued", attempts: 0, endedAt: null });
   });
 
+  it("fails at once over what cannot be used, with the reason as it is; one that was to be cancelled is cancelled", async () => {
+    await using server = await runsServer();
+    const worker = await server.newWorker();
+    const reason = "data.jsonl:7 has no response";
+    const end = async (runId: string, act: () => Promise<unknown> = async () => {}) => {
+      const run = await worker.claim();
+      expect(run.id).toBe(runId);
+      await act();
+      return (await worker.end(run, "fail", { cause: "unfit", reason })).body.status;
+    };
+    const runId = await server.newRun();
+    expect(await end(runId)).toBe("failed");
+    expect(await readRun(server.db, runId)).toMatchObject({ status: "failed", attempts: 0, reason });
+    const incidents = await server.asAdmin.runs.timeline({ runId, kinds: ["incident"] });
+    expect(incidents.rows).toMatchObject([{ payload: { what: "badData", text: reason } }]);
+    expect((await server.asAdmin.notifications.list({})).notifications).toMatchObject([
+      { kind: "runFailed", text: `Run 1 (Test) failed. ${reason}` },
+    ]);
+    const other = await server.newRun();
+    expect(await end(other, () => server.asAdmin.runs.cancel({ runId: other }))).toBe("cancelled");
+  });
+
   it("loses fifty workers without using up an attempt", async () => {
     await using server = await runsServer();
     const runId = await server.newRun();
