@@ -175,7 +175,7 @@ class HeldRun implements AsyncDisposable {
   async #mayTryAgain(end: StageEnd): Promise<boolean> {
     if (end.type === "killed") {
       const text = `The training process was killed (${end.signal}), for want of memory as a rule. It goes on from the last checkpoint.`;
-      await this.#wait("other", text);
+      await this.#wait("processKilled", text);
       return true;
     }
     if (end.type !== "failed" || end.failure.kind !== "diskFull") return false;
@@ -183,7 +183,7 @@ class HeldRun implements AsyncDisposable {
     return true;
   }
 
-  async #wait(what: "diskFull" | "other", text: string): Promise<void> {
+  async #wait(what: "diskFull" | "processKilled", text: string): Promise<void> {
     const { step } = this.#lease.progress;
     this.#outbox.add({
       type: "incident",

@@ -115,7 +115,41 @@ export async function loseLease(
 ): Promise<RunStatus> {
   const status = statusWithoutWorker[run.status] ?? run.status;
   await endLease(tx, run, { status, reason: run.reason, incident });
+  // A person who pauses gives no reason, and needs no telling.
+  if (status === "paused" && run.reason !== null) await tellOfPause(tx, run, run.reason);
   return status;
+}
+
+async function tellOfPause(tx: Tx, run: RunRow, why: string): Promise<void> {
+  const text = `Run ${run.number} is paused after step ${run.step}. ${why}`;
+  await notify(tx, { kind: "runPaused", runId: run.id, text });
+}
+
+/** Kills of its training process in a row, without a checkpoint in between, after which a run is paused. */
+const maxKills = 5;
+
+/**
+ * Counts kills that a worker told of. The machine's faults use up no attempt, but one that is too small would be at it for
+ * ever: at the fifth the worker is told to pause the run.
+ * @param run as it is, locked
+ */
+export async function countKills(tx: Tx, run: RunRow, fresh: number): Promise<void> {
+  if (fresh === 0) return;
+  const kills = run.kills + fresh;
+  const isPausing = kills >= maxKills && run.status === "running";
+  const reason = isPausing
+    ? `Its training process was killed by the system ${kills} times without getting further; most likely memory: use smaller batches or a larger machine.`
+    : run.reason;
+  const status = isPausing ? "pausing" : run.status;
+  const byNobody = isPausing && { changedBy: null, changedAt: null };
+  await tx
+    .update(runs)
+    .set({ kills, status, reason, ...byNobody })
+    .where(eq(runs.id, run.id));
+  if (!isPausing) return;
+  await appendTimeline(tx, run.id, [
+    { kind: "state", step: run.step, payload: { status, actorId: null, workerId: run.workerId, reason } },
+  ]);
 }
 
 /** Returns the runs of workers that fell silent to the queue. @returns how many */
@@ -157,14 +191,7 @@ export function releaseRun(call: WorkerCall, runId: string, request: ReleaseRequ
       reason: isOwnPause ? reason : run.reason,
       ...(isOwnPause && { columns: { changedBy: null, changedAt: null } }),
     });
-    if (status === "paused") {
-      const why = (isOwnPause ? reason : run.reason) ?? "As asked.";
-      await notify(tx, {
-        kind: "runPaused",
-        runId,
-        text: `Run ${run.number} is paused after step ${run.step}. ${why}`,
-      });
-    }
+    if (status === "paused") await tellOfPause(tx, run, (isOwnPause ? reason : run.reason) ?? "As asked.");
     return status;
   });
 }

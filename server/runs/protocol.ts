@@ -145,6 +145,7 @@ export const incidentKinds = [
   "diskFull",
   "connectionLost",
   "badData",
+  "processKilled",
   "workerLost",
   "workerReplaced",
   "workerStopped",

@@ -44,6 +44,7 @@ export async function steerRun(
         changedAt: new Date(),
         reason: null,
         endedAt: next === "cancelled" ? new Date() : null,
+        ...(steer === "resume" && { kills: 0 }),
         ...(next === "queued" && {
           queuedAt: new Date(),
           notBefore: null,

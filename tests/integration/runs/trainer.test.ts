@@ -138,4 +138,28 @@ describe("a run on the trainer of this machine", () => {
     // The checkpoint from before the first step is progress: the crash after it does not count.
     expect(crashed.checkpoints.map(({ step }) => step)).toEqual([0]);
   }, 240_000);
+
+  it("is paused when the system kills its process again and again, and goes on when it is resumed", async () => {
+    await using server = await trainerServer();
+    const runId = await start(server, { epochs: 4, evaluateEverySteps: 100_000, saveEverySteps: 100_000 });
+    const victims = new Set<number>();
+    const paused = await server.until(runId, ({ status, step, checkpoints }) => {
+      const pid = server.stagePid();
+      if (status === "running" && step > 0 && checkpoints.length > 0 && pid !== null && !victims.has(pid)) {
+        victims.add(pid);
+        process.kill(pid, "SIGKILL");
+      }
+      return status === "paused";
+    });
+    expect(victims.size).toBe(5);
+    expect(paused).toMatchObject({
+      attempts: 0,
+      reason: expect.stringMatching(/killed by the system 5 times/),
+    });
+    expect(await server.timeline(runId, ["incident"])).toMatchObject(
+      Array.from({ length: 5 }, () => ({ payload: { what: "processKilled" } })),
+    );
+    await server.admin.call.runs.resume.mutate({ runId });
+    expect(await server.until(runId, ({ status }) => status === "finished")).toMatchObject({ attempts: 0 });
+  }, 180_000);
 });

@@ -7,6 +7,7 @@ const incidents: Record<string, string> = {
   diskFull: "Disk full",
   connectionLost: "Connection lost",
   badData: "Bad data",
+  processKilled: "Process killed",
   other: "Incident",
   workerLost: "Worker lost",
   workerReplaced: "Worker replaced",
