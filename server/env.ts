@@ -19,6 +19,17 @@ const withDefault = <T extends z.ZodType<unknown, string>>(schema: T, fallback: 
 const httpUrl = z.url({ protocol: /^https?$/, message: "must be an address like https://chat.example.org" });
 const yesOrNo = z.enum(["0", "1"], "must be 0 or 1").transform((value) => value === "1");
 
+const smtpUrl = z.url({
+  protocol: /^smtps?$/,
+  message: "must look like smtp://user:password@mail.example.org:587 or smtps://…",
+});
+const sender = z
+  .string()
+  .regex(
+    /^([^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/,
+    "must look like attune@example.org or Attune <attune@example.org>",
+  );
+
 /** "10.0.0.0/8, ::1" → what net.BlockList takes. */
 const addressRanges = z.string().transform((list, context) =>
   list
@@ -36,7 +47,7 @@ const addressRanges = z.string().transform((list, context) =>
     }),
 );
 
-const environment = z.object({
+const settings = z.object({
   /** Port the web process listens on; 0 = any free one. */
   PORT: withDefault(integer(0, 65_535), "3000"),
   /** Address it binds to. Anything but loopback is reachable from other machines. */
@@ -64,6 +75,10 @@ const environment = z.object({
   ATTUNE_TRAINER: withDefault(z.enum(["on", "off"]), "on"),
   /** Threads of runs that this machine's trainer claims first; left out: see `defaultTrainerThreads`. */
   ATTUNE_TRAINER_THREADS: optional(integer(1, 64)),
+  /** A mail server: admins may have notifications sent. Without it Attune sends no mail. */
+  ATTUNE_SMTP_URL: optional(smtpUrl),
+  /** Whom mails are from. */
+  ATTUNE_MAIL_FROM: optional(sender),
   /** A mirror of the model hub. */
   HF_ENDPOINT: optional(httpUrl),
   HF_TOKEN: optional(z.string()),
@@ -75,6 +90,11 @@ const environment = z.object({
   /** 1 = pages are compiled on request, for work on Attune itself. */
   ATTUNE_DEV: withDefault(yesOrNo, "0"),
 });
+
+const environment = settings.refine(
+  ({ ATTUNE_SMTP_URL, ATTUNE_MAIL_FROM }) => ATTUNE_SMTP_URL === undefined || ATTUNE_MAIL_FROM !== undefined,
+  { path: ["ATTUNE_MAIL_FROM"], message: "must say whom mails are from, where ATTUNE_SMTP_URL is set" },
+);
 
 export type Env = z.infer<typeof environment>;
 export type AddressRange = Env["ATTUNE_TRUSTED_PROXIES"][number];

@@ -55,6 +55,8 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+export type OwnMail = Outputs["notifications"]["mail"];
+export type MailDelivery = OwnMail["deliveries"][number];
 
 export type Batch = Outputs["batches"]["get"];
 export type BatchTasks = Outputs["batches"]["tasks"];

@@ -254,7 +254,7 @@ function describeRow(kind: string, payload: Record<string, unknown>): string | n
     case "incident":
       return `! ${payload.text}`;
     case "state":
-      return `is ${payload.status}${payload.reason ? `: ${payload.reason}` : ""}`;
+      return `is ${payload.status}${payload.actor ? `, by ${payload.actor}` : ""}${payload.reason ? `: ${payload.reason}` : ""}`;
     case "sample":
       return "erased" in payload
         ? null

@@ -12,6 +12,7 @@ import { sweepConversations } from "@/server/domain/conversations-sweep";
 import { ensureSetupLink } from "@/server/domain/setup";
 import { defaultTrainerThreads, type Env, publicUrl } from "@/server/env";
 import { log } from "@/server/log";
+import { createMailer } from "@/server/mail";
 import type { EnsuredModel } from "@/server/models/ensure-model";
 import { type ChatServices, processState } from "@/server/process-state";
 import { EmbeddedTrainer } from "@/server/runs/embedded-trainer";
@@ -78,6 +79,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     db: opened.db,
     dataFolder: env.ATTUNE_DATA,
     leaseSeconds: env.ATTUNE_LEASE_SECONDS,
+    mailer: createMailer(env, web.port),
   });
   await using trainer = await startTrainer(parts, opened.db, web.port);
   if (trainer) chat.metrics.watchTrainer(() => trainer.status());

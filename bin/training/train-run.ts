@@ -161,14 +161,22 @@ class HeldRun implements AsyncDisposable {
       this.#lease.progress = { step: event.step + 1, totalSteps: event.totalSteps };
       this.#parts.onMemory(event.memoryMb * 2 ** 20);
     }
-    for (const each of toProtocolEvents(event)) this.#outbox.add(each);
+    for (const each of toProtocolEvents(event)) {
+      this.#outbox.add(each.type === "log" ? { ...each, text: this.#nameDatasets(each.text) } : each);
+    }
+  }
+
+  /** People know a dataset by its name, and not the file that this machine keeps it in. */
+  #nameDatasets(text: string): string {
+    const { offer, work } = this.#parts;
+    return offer.datasets.reduce((said, { id, name }) => said.replaceAll(work.dataFile(id), name), text);
   }
 
   /** Whether the machine was at fault: then it waits, and the run goes on from its last checkpoint here. */
   async #mayTryAgain(end: StageEnd): Promise<boolean> {
     if (end.type === "killed") {
       const text = `The training process was killed (${end.signal}), for want of memory as a rule. It goes on from the last checkpoint.`;
-      await this.#wait("other", text);
+      await this.#wait("processKilled", text);
       return true;
     }
     if (end.type !== "failed" || end.failure.kind !== "diskFull") return false;
@@ -176,7 +184,7 @@ class HeldRun implements AsyncDisposable {
     return true;
   }
 
-  async #wait(what: "diskFull" | "other", text: string): Promise<void> {
+  async #wait(what: "diskFull" | "processKilled", text: string): Promise<void> {
     const { step } = this.#lease.progress;
     this.#outbox.add({
       type: "incident",
@@ -207,9 +215,11 @@ class HeldRun implements AsyncDisposable {
     const reason =
       end.type === "failed" ? end.failure.message : end.type === "crashed" ? end.reason : "It ended unasked.";
     const isUnfit = end.type === "failed" && end.failure.kind === "unfit";
-    if (isUnfit) this.#outbox.add({ type: "incident", what: "badData", text: cut(reason, "incident") });
     await this.#report();
-    await this.#end("fail", { cause: "code", reason: cut(reason, "log") });
+    await this.#end("fail", {
+      cause: isUnfit ? "unfit" : "code",
+      reason: cut(this.#nameDatasets(reason), "log"),
+    });
   }
 
   /** As asked: to pause, or because this process ends. */

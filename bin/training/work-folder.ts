@@ -28,6 +28,11 @@ export class WorkFolder {
     return path.join(this.#root, this.#session);
   }
 
+  /** Where a dataset's rows are put. */
+  dataFile(datasetId: string): string {
+    return path.join(this.path, "data", `${datasetId}.jsonl`);
+  }
+
   /** A new empty folder for a run; what processes left that are gone is removed, a person's data first of all. */
   async begin(): Promise<void> {
     await removeAbandoned(this.#root);
@@ -76,7 +81,7 @@ export class WorkFolder {
    * @throws {Error} when a row is not the one that was promised
    */
   async fetchDataset(client: ProtocolClient, dataset: DatasetOffer, signal: AbortSignal): Promise<string> {
-    const file = path.join(this.path, "data", `${dataset.id}.jsonl`);
+    const file = this.dataFile(dataset.id);
     await client.download(`datasets/${dataset.id}/rows`, file, { sha256: null, signal });
     const manifest = await client.text(`datasets/${dataset.id}/hashes`, signal);
     await compareRows(file, manifest, dataset);

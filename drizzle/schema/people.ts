@@ -27,6 +27,8 @@ export const users = pgTable(
     consent: boolean().notNull().default(false),
     /** When the question was explained and answered; null = not asked yet. */
     consentAnsweredAt: moment(),
+    /** Does this person want notifications by mail? Asks nothing of those who may not read them. */
+    wantsMail: boolean().notNull().default(false),
     createdAt: createdAt(),
     updatedAt: moment().notNull().defaultNow(),
   },

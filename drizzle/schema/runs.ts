@@ -122,8 +122,8 @@ export const runs = pgTable(
   "runs",
   {
     id: id(),
-    /** What people call it: run 31. */
-    number: integer().notNull().generatedAlwaysAsIdentity().unique(),
+    /** What people call it: run 31. One more than the highest; a sequence would leave gaps after a crash. */
+    number: integer().notNull().unique(),
     name: text().notNull(),
     stage: text({ enum: ["pretrain", "sft", "reward", "ppo", "eval"] }).notNull(),
     /** The stage's settings, defaults included, without those that name files: the worker fills these in. */
@@ -147,6 +147,8 @@ export const runs = pgTable(
     attempts: smallint().notNull().default(0),
     /** Whether a checkpoint came in since the last failure of its code. */
     hasProgressed: boolean().notNull().default(false),
+    /** Times that the system killed its training process without a new checkpoint in between. */
+    kills: smallint().notNull().default(0),
     /** Counts leases: a write that carries an older number is late and refused. */
     fencing: integer().notNull().default(0),
     workerId: uuid().references(() => workers.id),
@@ -195,7 +197,10 @@ export const runs = pgTable(
       sql`(${t.status} in ('cancelled', 'finished', 'failed')) = (${t.endedAt} is not null)`,
     ),
     check("runs_failed", sql`${t.status} <> 'failed' or ${t.reason} is not null`),
-    check("runs_counts", sql`${t.attempts} >= 0 and ${t.fencing} >= 0 and ${t.step} >= 0`),
+    check(
+      "runs_counts",
+      sql`${t.attempts} >= 0 and ${t.kills} >= 0 and ${t.fencing} >= 0 and ${t.step} >= 0`,
+    ),
   ],
 );
 
@@ -396,5 +401,34 @@ export const webhookDeliveries = pgTable(
     index("webhook_deliveries_webhook").on(t.webhookId, t.createdAt),
     check("webhook_deliveries_status", sql`${t.status} in ('pending', 'delivered', 'failed')`),
     check("webhook_deliveries_delivered", sql`(${t.status} = 'delivered') = (${t.deliveredAt} is not null)`),
+  ],
+);
+
+/** The same by mail, to admins who want it. */
+export const mailDeliveries = pgTable(
+  "mail_deliveries",
+  {
+    id: id(),
+    userId: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    event: text().notNull(),
+    payload: jsonb().notNull(),
+    status: text({ enum: ["pending", "delivered", "failed"] })
+      .notNull()
+      .default("pending"),
+    attempts: smallint().notNull().default(0),
+    /** When it is tried (again). */
+    dueAt: moment().notNull().defaultNow(),
+    /** What the last try gave. */
+    error: text(),
+    createdAt: createdAt(),
+    deliveredAt: moment(),
+  },
+  (t) => [
+    index("mail_deliveries_due").on(t.dueAt).where(sql`${t.status} = 'pending'`),
+    index("mail_deliveries_user").on(t.userId, t.createdAt),
+    check("mail_deliveries_status", sql`${t.status} in ('pending', 'delivered', 'failed')`),
+    check("mail_deliveries_delivered", sql`(${t.status} = 'delivered') = (${t.deliveredAt} is not null)`),
   ],
 );

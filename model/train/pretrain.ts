@@ -58,7 +58,7 @@ export async function runPretrain(
   const settings = { ...config, stage: "pretrain", rowLength, threads, lora: null } as const;
   const datasetSha256 = given?.datasetSha256 ?? sha256;
   const tokenizerFrom = await findTokenizer(config, basePlaces);
-  await claimRunFolder(config.output, {
+  using _folder = await claimRunFolder(config.output, {
     stage: "pretrain",
     settings,
     datasetSha256,

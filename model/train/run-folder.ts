@@ -1,9 +1,10 @@
-/** @file Whose a run's folder is: run.json holds the stage and the settings, and no other run writes there. */
+/** @file Whose a run's folder is: run.json holds the stage and the settings, and no other run or process writes there. */
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeFileDurably } from "../checkpoint/file-access";
+import { describeHolder, type LockHolder, takeFolderLock } from "../checkpoint/folder-lock";
 import { baseFolderName } from "../checkpoint/lineage-base";
 import { parseJson } from "../checkpoint/safetensors-reader";
 
@@ -22,8 +23,14 @@ const runFileSchema = z.object({
   base: z.string().nullable(),
 });
 type RunFile = z.infer<typeof runFileSchema>;
+type NewRunFile = Omit<RunFile, "formatVersion" | "settings"> & {
+  settings: Readonly<Record<string, unknown>>;
+};
 
 const fileName = "run.json";
+const lockName = "run.lock";
+/** Longer than any step: while one is computed, nothing can be touched. */
+const foreignStaleMs = 15 * 60 * 1000;
 /** What a run itself puts there. */
 const ownNames = [fileName, "checkpoints", baseFolderName, "start", "tokenizer", ".sampling"];
 
@@ -43,32 +50,48 @@ export function settingsWithoutPaths(settings: Readonly<Record<string, unknown>>
 
 /**
  * Makes the folder this run's, or finds that it is already. What an earlier run without a checkpoint left is removed.
- * @throws RunFolderError when it holds another run's checkpoints, or files that are no run's
+ * @returns holds the folder for this process until disposed
+ * @throws RunFolderError when it holds another run's checkpoints, or files that are no run's, or another process trains there
  */
-export async function claimRunFolder(
-  output: string,
-  run: Omit<RunFile, "formatVersion" | "settings"> & { settings: Readonly<Record<string, unknown>> },
-): Promise<void> {
+export async function claimRunFolder(output: string, run: NewRunFile): Promise<Disposable> {
+  // Before anything is put there: a folder of something else stays as it is.
+  await readRunFile(output);
+  await mkdir(output, { recursive: true });
+  const file = path.join(output, lockName);
+  const refuse = (holder: LockHolder) =>
+    new RunFolderError(
+      `${output} is in use by ${describeHolder(holder)}. Wait for it, stop it, or choose another output. Only if it certainly no longer runs: remove ${file}.`,
+    );
+  const lock = takeFolderLock({ file, purpose: run.stage, foreignStaleMs, refuse });
+  try {
+    await claim(output, run);
+    return lock;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function claim(output: string, run: NewRunFile): Promise<void> {
   const settings = settingsWithoutPaths(run.settings);
   const mine = runFileSchema.parse(JSON.parse(JSON.stringify({ formatVersion: 1, ...run, settings })));
-  const names = await readdir(output).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return [];
-    throw new RunFolderError(`${output} is no folder. Choose another output.`, { cause });
-  });
-  const found = await readRunFile(output, names);
+  const found = await readRunFile(output);
   if (isDeepStrictEqual(found, mine)) return;
   if (found !== null) {
     if (await hasCheckpoints(output)) throw new RunFolderError(describeOther(output, found, mine));
     for (const name of ownNames) await rm(path.join(output, name), { recursive: true, force: true });
   }
-  await mkdir(output, { recursive: true });
   await writeFileDurably(path.join(output, fileName), [`${JSON.stringify(mine, null, 2)}\n`]);
 }
 
 /** null in an empty folder, and where only checkpoints were brought from elsewhere to go on from. */
-async function readRunFile(output: string, names: readonly string[]): Promise<RunFile | null> {
+async function readRunFile(output: string): Promise<RunFile | null> {
+  const names: string[] = await readdir(output).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return [];
+    throw new RunFolderError(`${output} is no folder. Choose another output.`, { cause });
+  });
   if (!names.includes(fileName)) {
-    const others = names.filter((name) => !ownNames.includes(name));
+    const others = names.filter((name) => !ownNames.includes(name) && !name.startsWith(lockName));
     if (others.length === 0) return null;
     throw new RunFolderError(
       `${output} holds something else (${others.slice(0, 3).join(", ")}), not a run. Choose a new folder as output.`,

@@ -60,7 +60,12 @@ export async function runSft(
   const settings = { ...config, stage: "sft", rowLength, threads, lora } as const;
   const ownSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
-  await claimRunFolder(config.output, { stage: "sft", settings, datasetSha256, base: base.id });
+  using _folder = await claimRunFolder(config.output, {
+    stage: "sft",
+    settings,
+    datasetSha256,
+    base: base.id,
+  });
   const summary = await trainLanguageModel(settings, {
     base,
     training: training.map(({ example }) => example),

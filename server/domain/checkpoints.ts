@@ -7,10 +7,12 @@ import { readManifest } from "@/model/checkpoint/checkpoint";
 import { findLineageBase } from "@/model/checkpoint/lineage-base";
 import { type Manifest, manifestSchema } from "@/model/checkpoint/manifest";
 import type { Sampling } from "@/model/runtime/types";
+import type { SessionUser } from "../context";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { CheckpointPlace } from "../generation/generation";
 import { basePlaces } from "../models/model-library";
+import { isAllowed } from "../permissions";
 import { projectRoot } from "../project-root";
 import { type MessageStatus, readMessage } from "./messages";
 
@@ -192,6 +194,26 @@ export async function locateCheckpoint(
     basePlaces: [...(base ? [path.resolve(dataFolder, base.folder)] : []), ...basePlaces(dataFolder)],
     sizeBytes: row.sizeBytes + (base?.sizeBytes ?? 0),
   };
+}
+
+/** People talk to what a channel points to; any other checkpoint is for those who manage models to try. */
+export async function mayName(
+  db: Db,
+  person: Pick<SessionUser, "role" | "grants">,
+  checkpointId: string,
+): Promise<boolean> {
+  if (isAllowed(person, "models.manage")) return true;
+  return (await db.$count(channels, eq(channels.checkpointId, checkpointId))) > 0;
+}
+
+/** See {@link mayName}. @throws {AppError} FORBIDDEN, whether or not there is such a checkpoint */
+export async function checkMayName(
+  db: Db,
+  person: Pick<SessionUser, "role" | "grants">,
+  checkpointId: string,
+): Promise<void> {
+  if (await mayName(db, person, checkpointId)) return;
+  throw new AppError("FORBIDDEN", "Your account may talk to the live policy only. An admin can try others.");
 }
 
 /** @throws {AppError} NOT_FOUND for unknown checkpoints, BAD_REQUEST for those that score instead of answering */

@@ -1,6 +1,7 @@
-/** @file What admins are told about runs: a list in the app, and the same to webhooks. */
+/** @file What admins are told about runs: a list in the app, and the same to webhooks and by mail. */
 import { and, count, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import {
+  mailDeliveries,
   notificationKinds,
   notificationReads,
   notifications,
@@ -9,6 +10,7 @@ import {
   webhooks,
 } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
+import { listMailReaders } from "./mail";
 
 export { notificationKinds };
 export type NotificationKind = (typeof notificationKinds)[number];
@@ -22,8 +24,8 @@ export type Notification = {
   isRead: boolean;
 };
 
-/** What a webhook is sent. */
-export type WebhookPayload = {
+/** What a webhook is sent, and a mail is made of. */
+export type NotificationPayload = {
   id: string;
   event: NotificationKind | "test";
   text: string;
@@ -46,17 +48,22 @@ export async function notify(tx: Tx, { kind, runId, text }: NewNotification): Pr
     .select({ id: webhooks.id })
     .from(webhooks)
     .where(sql`${kind} = any(${webhooks.events})`);
-  if (listening.length === 0) return;
-  const payload: WebhookPayload = {
+  const readers = await listMailReaders(tx);
+  if (listening.length + readers.length === 0) return;
+  const payload: NotificationPayload = {
     id: made.id,
     event: kind,
     text,
     run: runId === null ? null : await readRunFacts(tx, runId),
     createdAt: made.createdAt.toISOString(),
   };
-  await tx
-    .insert(webhookDeliveries)
-    .values(listening.map(({ id }) => ({ webhookId: id, event: kind, payload })));
+  if (listening.length > 0) {
+    const rows = listening.map(({ id }) => ({ webhookId: id, event: kind, payload }));
+    await tx.insert(webhookDeliveries).values(rows);
+  }
+  if (readers.length > 0) {
+    await tx.insert(mailDeliveries).values(readers.map((userId) => ({ userId, event: kind, payload })));
+  }
 }
 
 async function wasSaidLately(tx: Tx, kind: NotificationKind): Promise<boolean> {
@@ -69,7 +76,7 @@ async function wasSaidLately(tx: Tx, kind: NotificationKind): Promise<boolean> {
   );
 }
 
-async function readRunFacts(tx: Tx, runId: string): Promise<WebhookPayload["run"]> {
+async function readRunFacts(tx: Tx, runId: string): Promise<NotificationPayload["run"]> {
   const [run] = await tx
     .select({ id: runs.id, number: runs.number, name: runs.name, status: runs.status })
     .from(runs)
@@ -116,5 +123,7 @@ export async function markNotificationsRead(db: Db, userId: string): Promise<voi
 }
 
 export async function sweepNotifications(db: Db, now = new Date()): Promise<void> {
-  await db.delete(notifications).where(lt(notifications.createdAt, new Date(now.getTime() - lifetimeMs)));
+  const before = new Date(now.getTime() - lifetimeMs);
+  await db.delete(notifications).where(lt(notifications.createdAt, before));
+  await db.delete(mailDeliveries).where(lt(mailDeliveries.createdAt, before));
 }

@@ -5,7 +5,8 @@ import { webhookDeliveries, webhooks } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import { appendAudit } from "./audit";
-import type { NotificationKind, WebhookPayload } from "./notifications";
+import { afterTry } from "./delivery-tries";
+import type { NotificationKind, NotificationPayload } from "./notifications";
 
 /** Header with `sha256=` and the HMAC of `<timestamp>.<body>` in hex. */
 export const signatureHeader = "x-attune-signature";
@@ -16,8 +17,6 @@ export const deliveryHeader = "x-attune-delivery";
 
 const maxWebhooks = 20;
 const timeoutMs = 10_000;
-/** Wait after each failed try; after the last it is given up. About two days in all. */
-const waitsSeconds = [10, 60, 5 * 60, 30 * 60, 2 * 3600, 6 * 3600, 15 * 3600, 24 * 3600];
 const perRound = 20;
 
 export type Webhook = {
@@ -131,7 +130,7 @@ export async function deleteWebhook(
 export async function testWebhook(db: Db, webhookId: string): Promise<Delivery> {
   const isThere = await db.$count(webhooks, eq(webhooks.id, webhookId));
   if (!isThere) throw new AppError("NOT_FOUND", "There is no such webhook.");
-  const payload: WebhookPayload = {
+  const payload: NotificationPayload = {
     id: webhookId,
     event: "test",
     text: "This is a test.",
@@ -194,17 +193,9 @@ async function deliver(db: Db, deliveryId: string, now = new Date()): Promise<vo
   const [webhook] = await db.select().from(webhooks).where(eq(webhooks.id, delivery.webhookId));
   if (!webhook) return;
   const outcome = await send(webhook, { id: delivery.id, body: JSON.stringify(delivery.payload), now });
-  const isDelivered = outcome.error === null;
-  const waitSeconds = waitsSeconds[delivery.attempts - 1];
-  const status = isDelivered ? "delivered" : waitSeconds === undefined ? "failed" : "pending";
   await db
     .update(webhookDeliveries)
-    .set({
-      ...outcome,
-      status,
-      deliveredAt: isDelivered ? now : null,
-      dueAt: new Date(now.getTime() + (waitSeconds ?? 0) * 1000),
-    })
+    .set({ ...outcome, ...afterTry({ attempts: delivery.attempts, error: outcome.error, now }) })
     .where(eq(webhookDeliveries.id, deliveryId));
 }
 

@@ -1,9 +1,12 @@
 /** @file What `model` names: a channel, a checkpoint's id, or a checkpoint's name. */
 import { asc, desc, eq, or } from "drizzle-orm";
 import { channels, checkpoints } from "@/drizzle/schema";
+import type { SessionUser } from "../context";
 import type { Db } from "../db/db";
+import { mayName } from "../domain/checkpoints";
 import { AppError } from "../errors";
 import type { Target } from "../generation/generation";
+import { isAllowed } from "../permissions";
 
 export type ApiModel = {
   id: string;
@@ -15,20 +18,24 @@ export type ApiModel = {
   name: string;
 };
 
-/** Channels first, then every checkpoint that can answer. */
-export async function listApiModels(db: Db): Promise<ApiModel[]> {
+type Person = Pick<SessionUser, "role" | "grants">;
+
+/** Channels first, then the checkpoints that can answer and this person may name: see `mayName`. */
+export async function listApiModels(db: Db, person: Person): Promise<ApiModel[]> {
   const pointers = await db
     .select({ channel: channels, name: checkpoints.name })
     .from(channels)
     .innerJoin(checkpoints, eq(checkpoints.id, channels.checkpointId))
     .orderBy(asc(channels.name));
   const rows = await db.select().from(checkpoints).orderBy(desc(checkpoints.createdAt));
+  const isLive = (id: string) => pointers.some(({ channel }) => channel.checkpointId === id);
+  const mayNameAll = isAllowed(person, "models.manage");
   return [
     ...pointers.map(({ channel, name }) =>
       toModel(channel.name, { checkpoint: channel.checkpointId, name, createdAt: channel.changedAt }),
     ),
     ...rows
-      .filter(({ stage }) => stage !== "reward")
+      .filter(({ id, stage }) => stage !== "reward" && (mayNameAll || isLive(id)))
       .map((row) => toModel(row.id, { checkpoint: row.id, name: row.name, createdAt: row.createdAt })),
   ];
 }
@@ -41,9 +48,10 @@ function toModel(
   return { id, object: "model", created, owned_by: "attune", checkpoint, name };
 }
 
-/** @throws {AppError} NOT_FOUND, BAD_REQUEST for a reward model */
+/** @throws {AppError} NOT_FOUND, also for what this person may not name; BAD_REQUEST for a reward model */
 export async function chooseModel(
   db: Db,
+  person: Person,
   model: string,
 ): Promise<{ target: Target; channel: string | null }> {
   const [channel] = await db.select().from(channels).where(eq(channels.name, model));
@@ -53,7 +61,8 @@ export async function chooseModel(
     .from(checkpoints)
     .where(or(eq(checkpoints.id, model), eq(checkpoints.name, model)))
     .orderBy(desc(checkpoints.createdAt));
-  if (!row) throw new AppError("NOT_FOUND", `There is no model “${model}”. GET /v1/models lists them.`);
+  if (!row || !(await mayName(db, person, row.id)))
+    throw new AppError("NOT_FOUND", `There is no model “${model}”. GET /v1/models lists them.`);
   if (row.stage === "reward") {
     throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
   }

@@ -43,7 +43,7 @@ export async function completeChat(request: Request, api: ApiCall): Promise<Resp
 /** @param signal aborted when the client leaves */
 async function begin(call: ChatCall, { db, holder }: ApiCall, signal: AbortSignal): Promise<Completion> {
   const { generation } = chatServices();
-  const { target, channel } = await chooseModel(db, call.model);
+  const { target, channel } = await chooseModel(db, holder.user, call.model);
   const { defaultSampling, defaultSystemPrompt } = await readSettings(db);
   const sampling = resolveSampling(defaultSampling, call.sampling);
   const system = call.systemPrompt || defaultSystemPrompt;

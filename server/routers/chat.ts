@@ -1,7 +1,10 @@
 /** @file Asking and answering. Answers are made in the server whether or not anybody watches; `stream` watches one. */
 import { z } from "zod";
 import { whileSignedIn } from "../auth/open-streams";
+import type { SessionUser } from "../context";
+import type { Db } from "../db/db";
 import { streamAnswer } from "../domain/answer-stream";
+import { checkMayName } from "../domain/checkpoints";
 import { maxSystemPromptCharacters } from "../domain/conversations";
 import {
   editQuestion,
@@ -19,9 +22,15 @@ import { procedure, router } from "../trpc";
 /** Made by the client: sending the same id twice does it once. */
 const newMessageId = z.uuid();
 const messageKey = z.object({ messageId: z.uuid() });
-/** Null or left out: the live channel. */
+/** Null or left out: the live channel. Another one than a channel's is for those who manage models. */
 const checkpointId = z.string().max(100).nullish();
 const systemPrompt = z.string().max(maxSystemPromptCharacters, "A system prompt may hold 20,000 characters.");
+
+/** What was named, if this person may. */
+async function allowed({ db, user }: { db: Db; user: SessionUser }, named: string | null | undefined) {
+  if (named) await checkMayName(db, user, named);
+  return named || null;
+}
 
 export const chatRouter = router({
   /**
@@ -45,11 +54,11 @@ export const chatRouter = router({
           .optional(),
       }),
     )
-    .mutation(({ ctx, input }) =>
+    .mutation(async ({ ctx, input }) =>
       sendMessage(ctx.db, chatServices(), {
         ...input,
         userId: ctx.user.id,
-        checkpointId: input.checkpointId ?? null,
+        checkpointId: await allowed(ctx, input.checkpointId),
         settings: input.settings ?? {},
       }),
     ),
@@ -57,22 +66,22 @@ export const chatRouter = router({
   /** Asks again in other words: a sibling of the question, and its answer. The old branch stays. */
   edit: procedure("chat.use")
     .input(messageKey.extend({ newMessageId, content: z.string(), checkpointId }))
-    .mutation(({ ctx, input }) =>
+    .mutation(async ({ ctx, input }) =>
       editQuestion(ctx.db, chatServices(), {
         ...input,
         userId: ctx.user.id,
-        checkpointId: input.checkpointId ?? null,
+        checkpointId: await allowed(ctx, input.checkpointId),
       }),
     ),
 
   /** Another answer to the same question: a sibling of `messageId`. The old answer stays. */
   regenerate: procedure("chat.use")
     .input(messageKey.extend({ newMessageId, checkpointId }))
-    .mutation(({ ctx, input }) =>
+    .mutation(async ({ ctx, input }) =>
       regenerateAnswer(ctx.db, chatServices(), {
         ...input,
         userId: ctx.user.id,
-        checkpointId: input.checkpointId ?? null,
+        checkpointId: await allowed(ctx, input.checkpointId),
       }),
     ),
 
@@ -127,10 +136,10 @@ export const chatRouter = router({
         continueLast: z.boolean().optional(),
       }),
     )
-    .mutation(({ ctx, input, signal }) =>
+    .mutation(async ({ ctx, input, signal }) =>
       answerTemporarily(ctx.db, chatServices(), {
         ...input,
-        checkpointId: input.checkpointId ?? null,
+        checkpointId: await allowed(ctx, input.checkpointId),
         userId: ctx.user.id,
         signal,
       }),

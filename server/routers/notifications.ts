@@ -1,5 +1,6 @@
-/** @file What admins are told about runs, and the webhooks that are told the same. */
+/** @file What admins are told about runs, and the webhooks and mailboxes that are told the same. */
 import { z } from "zod";
+import { chooseMail, readOwnMail, retryMail, sendTestMail } from "../domain/mail";
 import { listNotifications, markNotificationsRead, notificationKinds } from "../domain/notifications";
 import {
   createWebhook,
@@ -9,6 +10,7 @@ import {
   retryDelivery,
   testWebhook,
 } from "../domain/webhooks";
+import { createMailer } from "../mail";
 import { procedure, router } from "../trpc";
 
 const webhookKey = z.object({ webhookId: z.uuid() });
@@ -52,4 +54,24 @@ export const notificationsRouter = router({
   retryDelivery: procedure("runs.manage")
     .input(z.object({ deliveryId: z.uuid() }))
     .mutation(({ ctx, input }) => retryDelivery(ctx.db, input.deliveryId)),
+
+  /** Whether one is told by mail, and what was sent. */
+  mail: procedure("runs.read").query(({ ctx }) =>
+    readOwnMail(ctx.db, { userId: ctx.user.id, isConfigured: createMailer(ctx.env) !== null }),
+  ),
+
+  /** For oneself. */
+  chooseMail: procedure("runs.read")
+    .input(z.object({ wantsMail: z.boolean() }))
+    .mutation(({ ctx, input }) => chooseMail(ctx.db, { ...input, userId: ctx.user.id })),
+
+  /** To one's own address, at once. */
+  testMail: procedure("runs.read").mutation(({ ctx }) =>
+    sendTestMail(ctx.db, createMailer(ctx.env), ctx.user.id),
+  ),
+
+  /** Tries one's own mail again that was given up. */
+  retryMail: procedure("runs.read")
+    .input(z.object({ deliveryId: z.uuid() }))
+    .mutation(({ ctx, input }) => retryMail(ctx.db, { ...input, userId: ctx.user.id })),
 });

@@ -1,6 +1,6 @@
 /** @file Putting a run into the queue: anew, or as a copy of another one. */
 import path from "node:path";
-import { eq } from "drizzle-orm";
+import { eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import { checkpoints, datasets, runDatasets, runs } from "@/drizzle/schema";
 import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
@@ -36,7 +36,7 @@ export type NewRun = {
   requirements: Requirements;
   /** Start even though rows of a dataset were erased. */
   acceptErased: boolean;
-  clonedFromId?: string | undefined;
+  clonedFrom?: { id: string; number: number } | undefined;
 };
 
 /** `actorId` null: from the command line. */
@@ -61,9 +61,9 @@ export async function createRun(
   refuseObstacles(obstacles, run.acceptErased);
   const runId = await db.transaction(async (tx) => {
     const id = await insertRun(tx, { ...run, config, obstacles, actorId });
-    await appendTimeline(tx, id, [
-      { kind: "state", payload: { status: "queued", actorId, workerId: null, reason: null } },
-    ]);
+    const started = { status: "queued", act: "started", actorId, workerId: null, reason: null } as const;
+    const copyOf = run.clonedFrom && { copyOf: run.clonedFrom.number };
+    await appendTimeline(tx, id, [{ kind: "state", payload: { ...started, ...copyOf } }]);
     await appendAudit(tx, {
       actorId,
       action: "run.created",
@@ -72,7 +72,7 @@ export async function createRun(
         stage: run.stage,
         base: run.baseCheckpointId,
         datasets: datasetIds,
-        clonedFrom: run.clonedFromId ?? null,
+        clonedFrom: run.clonedFrom?.id ?? null,
       },
     });
     return id;
@@ -147,18 +147,19 @@ async function checkDatasets(db: Db, run: NewRun): Promise<void> {
 type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string | null };
 
 async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
-  const { name, stage, config, baseCheckpointId, priority, requirements, clonedFromId, actorId } = run;
+  const { name, stage, config, baseCheckpointId, priority, requirements, clonedFrom, actorId } = run;
   const erased = run.obstacles.map(({ text }) => text).join(" ");
   const [row] = await tx
     .insert(runs)
     .values({
+      number: await nextNumber(tx),
       name,
       stage,
       config,
       baseCheckpointId,
       priority,
       requirements,
-      clonedFromId: clonedFromId ?? null,
+      clonedFromId: clonedFrom?.id ?? null,
       createdBy: actorId,
       notReproducible: erased === "" ? null : erased,
     })
@@ -173,6 +174,13 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
     }),
   );
   return row.id;
+}
+
+/** One after the other: whoever comes at the same time waits for this transaction's end. */
+async function nextNumber(tx: Tx): Promise<number> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('attune run numbers'))`);
+  const [highest] = await tx.select({ number: max(runs.number) }).from(runs);
+  return (highest?.number ?? 0) + 1;
 }
 
 export type CloneChange = Partial<
@@ -205,7 +213,7 @@ export async function cloneRun(
       priority: change.priority ?? run.priority,
       requirements: run.requirements as Requirements,
       acceptErased: change.acceptErased,
-      clonedFromId: run.id,
+      clonedFrom: { id: run.id, number: run.number },
     },
     act,
   );

@@ -62,20 +62,6 @@ export function streamBytes(parts: AsyncGenerator<Uint8Array>): ReadableStream<U
   return Readable.toWeb(Readable.from(parts, { objectMode: false })) as unknown as ReadableStream<Uint8Array>;
 }
 
-/** Pulled as the client reads; a client that goes away ends the generator. */
-export function streamBytes(parts: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await parts.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await parts.return(undefined);
-    },
-  });
-}
-
 /** Text parts as bytes, without the first `skip` and after `length` of them no more. A reader who leaves ends the making. */
 export function streamText(
   parts: AsyncGenerator<string>,

@@ -115,7 +115,41 @@ export async function loseLease(
 ): Promise<RunStatus> {
   const status = statusWithoutWorker[run.status] ?? run.status;
   await endLease(tx, run, { status, reason: run.reason, incident });
+  // A person who pauses gives no reason, and needs no telling.
+  if (status === "paused" && run.reason !== null) await tellOfPause(tx, run, run.reason);
   return status;
+}
+
+async function tellOfPause(tx: Tx, run: RunRow, why: string): Promise<void> {
+  const text = `Run ${run.number} is paused after step ${run.step}. ${why}`;
+  await notify(tx, { kind: "runPaused", runId: run.id, text });
+}
+
+/** Kills of its training process in a row, without a checkpoint in between, after which a run is paused. */
+const maxKills = 5;
+
+/**
+ * Counts kills that a worker told of. The machine's faults use up no attempt, but one that is too small would be at it for
+ * ever: at the fifth the worker is told to pause the run.
+ * @param run as it is, locked
+ */
+export async function countKills(tx: Tx, run: RunRow, fresh: number): Promise<void> {
+  if (fresh === 0) return;
+  const kills = run.kills + fresh;
+  const isPausing = kills >= maxKills && run.status === "running";
+  const reason = isPausing
+    ? `Its training process was killed by the system ${kills} times without getting further; most likely memory: use smaller batches or a larger machine.`
+    : run.reason;
+  const status = isPausing ? "pausing" : run.status;
+  const byNobody = isPausing && { changedBy: null, changedAt: null };
+  await tx
+    .update(runs)
+    .set({ kills, status, reason, ...byNobody })
+    .where(eq(runs.id, run.id));
+  if (!isPausing) return;
+  await appendTimeline(tx, run.id, [
+    { kind: "state", step: run.step, payload: { status, actorId: null, workerId: run.workerId, reason } },
+  ]);
 }
 
 /** Returns the runs of workers that fell silent to the queue. @returns how many */
@@ -157,14 +191,7 @@ export function releaseRun(call: WorkerCall, runId: string, request: ReleaseRequ
       reason: isOwnPause ? reason : run.reason,
       ...(isOwnPause && { columns: { changedBy: null, changedAt: null } }),
     });
-    if (status === "paused") {
-      const why = (isOwnPause ? reason : run.reason) ?? "As asked.";
-      await notify(tx, {
-        kind: "runPaused",
-        runId,
-        text: `Run ${run.number} is paused after step ${run.step}. ${why}`,
-      });
-    }
+    if (status === "paused") await tellOfPause(tx, run, (isOwnPause ? reason : run.reason) ?? "As asked.");
     return status;
   });
 }
@@ -203,7 +230,7 @@ async function checkOwnCheckpoint(tx: Tx, run: RunRow, checkpointId: string): Pr
 
 /**
  * The machine's failures never count. Those of the code do, unless a checkpoint came in since the last one; the third in a
- * row ends the run.
+ * row ends the run. What cannot be used ends it at once: it would be no other the next time.
  * @throws {WorkerError} leaseLost
  */
 export function failRun(call: WorkerCall, runId: string, request: FailRequest): Promise<EndAnswer> {
@@ -211,8 +238,13 @@ export function failRun(call: WorkerCall, runId: string, request: FailRequest): 
     if (request.cause === "infrastructure") {
       return loseLease(tx, run, { what: "other", text: request.reason.slice(0, 4000) });
     }
+    const text = request.reason.slice(0, 4000);
+    if (request.cause === "unfit") {
+      if (run.status === "cancelling") return loseLease(tx, run, { what: "badData", text });
+      return giveUp(tx, run, { reason: request.reason, incident: { what: "badData", text } });
+    }
     const attempts = run.hasProgressed ? 0 : run.attempts + 1;
-    const incident = { what: "codeFailed" as const, text: request.reason.slice(0, 4000) };
+    const incident = { what: "codeFailed" as const, text };
     const columns = { attempts, hasProgressed: false };
     if (attempts < maxAttempts) {
       const status = statusWithoutWorker[run.status] ?? run.status;
@@ -221,14 +253,15 @@ export function failRun(call: WorkerCall, runId: string, request: FailRequest): 
       return status;
     }
     const reason = `It failed ${maxAttempts} times in a row without reaching a new checkpoint; at last: ${request.reason}`;
-    await endLease(tx, run, { status: "failed", reason, incident, columns });
-    await notify(tx, {
-      kind: "runFailed",
-      runId,
-      text: `Run ${run.number} (${run.name}) failed. ${request.reason}`.slice(0, 2000),
-    });
-    return "failed";
+    return giveUp(tx, run, { reason, incident, columns });
   });
+}
+
+async function giveUp(tx: Tx, run: RunRow, ending: Omit<Ending, "status"> & { reason: string }) {
+  await endLease(tx, run, { ...ending, status: "failed" });
+  const text = `Run ${run.number} (${run.name}) failed. ${ending.reason}`.slice(0, 2000);
+  await notify(tx, { kind: "runFailed", runId: run.id, text });
+  return "failed" as const;
 }
 
 /** A worker that did not hear the answer sends its last message again: that is absorbed. */

@@ -147,6 +147,7 @@ export const incidentKinds = [
   "diskFull",
   "connectionLost",
   "badData",
+  "processKilled",
   "workerLost",
   "workerReplaced",
   "workerStopped",
@@ -220,8 +221,11 @@ export const completeRequest = lease.extend({
 export type CompleteRequest = z.infer<typeof completeRequest>;
 
 export const failRequest = lease.extend({
-  /** code: the same would happen again · infrastructure: the machine, the network, the disk. */
-  cause: z.enum(["code", "infrastructure"]),
+  /**
+   * unfit: data, base or settings cannot be used as they are, and the reason says why · code: a fault of the program ·
+   * infrastructure: the machine, the network, the disk.
+   */
+  cause: z.enum(["unfit", "code", "infrastructure"]),
   reason: text(16_000).min(1),
 });
 export type FailRequest = z.infer<typeof failRequest>;

@@ -1,21 +1,12 @@
 /** @file Runs as pages show them: the list, one run, its timeline, its checkpoints. */
 import { and, asc, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import {
-  checkpoints,
-  datasets,
-  runDatasets,
-  runEvents,
-  runMetrics,
-  runs,
-  users,
-  workers,
-} from "@/drizzle/schema";
+import { checkpoints, datasets, runDatasets, runMetrics, runs, users, workers } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { Requirements, RunStage } from "./protocol";
 import { findObstacles, type Obstacle, type RunDataset } from "./run-inputs";
-import type { RunStatus, TimelineKind, TimelineRow } from "./timeline";
+import type { RunStatus } from "./timeline";
 
 type Named = { id: string; name: string };
 
@@ -245,44 +236,6 @@ async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[
     .where(eq(checkpoints.runId, runId))
     .orderBy(desc(checkpoints.step));
   return rows.map((row) => ({ ...row, step: row.step ?? 0 }));
-}
-
-/** Newest first; rows before `before` (null: from the newest). */
-export async function listTimeline(
-  db: Db,
-  {
-    runId,
-    kinds,
-    before,
-    limit,
-  }: { runId: string; kinds?: readonly TimelineKind[] | undefined; before: number | null; limit: number },
-): Promise<{ rows: TimelineRow[]; nextBefore: number | null }> {
-  await readRunSummary(db, runId);
-  const found = await db
-    .select()
-    .from(runEvents)
-    .where(
-      and(
-        eq(runEvents.runId, runId),
-        kinds && inArray(runEvents.kind, [...kinds]),
-        before === null ? undefined : lt(runEvents.number, before),
-      ),
-    )
-    .orderBy(desc(runEvents.number))
-    .limit(limit + 1);
-  const page = found.slice(0, limit).map(toTimelineRow);
-  return { rows: page, nextBefore: found.length > limit ? (page.at(-1)?.number ?? null) : null };
-}
-
-export function toTimelineRow({
-  number,
-  step,
-  at,
-  kind,
-  payload,
-}: typeof runEvents.$inferSelect): TimelineRow {
-  // Written by `appendTimeline` alone, whose type pairs each kind with its payload.
-  return { number, step, at, kind, payload } as TimelineRow;
 }
 
 /** How many runs there are of each status. */

@@ -2,7 +2,8 @@
 import { and, asc, eq, gt } from "drizzle-orm";
 import { runEvents } from "@/drizzle/schema";
 import type { Db } from "../db/db";
-import { readRunSummary, toTimelineRow } from "./read-runs";
+import { readRunSummary } from "./read-runs";
+import { toTimelineRows } from "./read-timeline";
 import { listMetricNames, readAllMetrics } from "./run-metrics";
 import type { TimelineKind } from "./timeline";
 
@@ -67,7 +68,7 @@ async function* readTimelineRecords(db: Db, runId: string, kind: TimelineKind | 
       )
       .orderBy(asc(runEvents.number))
       .limit(rowsPerPage);
-    for (const row of rows.map(toTimelineRow)) {
+    for (const row of await toTimelineRows(db, rows)) {
       const { number, at, step, payload } = row;
       yield kind === null ? { number, at, step, kind: row.kind, payload } : { number, at, step, ...payload };
     }

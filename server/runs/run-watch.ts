@@ -3,7 +3,8 @@ import { type TrackedEnvelope, tracked } from "@trpc/server";
 import { and, asc, eq, gt, lte } from "drizzle-orm";
 import { runEvents, runMetrics } from "@/drizzle/schema";
 import type { Db } from "../db/db";
-import { type RunSummary, readRunSummary, toTimelineRow } from "./read-runs";
+import { type RunSummary, readRunSummary } from "./read-runs";
+import { toTimelineRows } from "./read-timeline";
 import { listenToRuns } from "./run-changes";
 import type { TimelineRow } from "./timeline";
 
@@ -78,7 +79,7 @@ export async function readRunUpdate(
     .orderBy(asc(runMetrics.step));
   const update: RunUpdate = {
     run,
-    timeline: events.map(toTimelineRow),
+    timeline: await toTimelineRows(db, events),
     metrics: metrics.map(({ step, values }) => ({ step, values: values as Record<string, number | null> })),
     isCatchingUp: upTo < run.cursor,
   };

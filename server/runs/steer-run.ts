@@ -7,7 +7,7 @@ import { AppError } from "../errors";
 import { type Act, refuseObstacles } from "./create-run";
 import { publishRun } from "./run-changes";
 import { findObstacles, readRunDatasets } from "./run-inputs";
-import { appendTimeline, type RunStatus } from "./timeline";
+import { appendTimeline, type RunAct, type RunStatus } from "./timeline";
 
 export type Steer = "pause" | "resume" | "cancel";
 export type RunRow = typeof runs.$inferSelect;
@@ -44,6 +44,7 @@ export async function steerRun(
         changedAt: new Date(),
         reason: null,
         endedAt: next === "cancelled" ? new Date() : null,
+        ...(steer === "resume" && { kills: 0 }),
         ...(next === "queued" && {
           queuedAt: new Date(),
           notBefore: null,
@@ -53,7 +54,11 @@ export async function steerRun(
       })
       .where(eq(runs.id, runId));
     await appendTimeline(tx, runId, [
-      { kind: "state", payload: { status: next, actorId, workerId: null, reason: null } },
+      {
+        kind: "state",
+        step: run.step,
+        payload: { status: next, act: pastTense[steer], actorId, workerId: null, reason: null },
+      },
     ]);
     await appendAudit(tx, { actorId, action: audited[steer], subject: runId, details: { from: run.status } });
     return next;
@@ -88,7 +93,10 @@ async function explainConflict(tx: Tx, run: RunRow, steer: Steer): Promise<AppEr
   return new AppError("CONFLICT", `${person?.name ?? "Somebody"} ${done} it ${describeAge(seconds)}. ${now}`);
 }
 
-const pastTense: Record<Steer, string> = { pause: "paused", resume: "resumed", cancel: "cancelled" };
+const pastTense = { pause: "paused", resume: "resumed", cancel: "cancelled" } as const satisfies Record<
+  Steer,
+  RunAct
+>;
 
 /** The act by which a person brings a run there. */
 const lastAct: Partial<Record<RunStatus, string>> = {

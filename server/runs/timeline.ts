@@ -8,14 +8,26 @@ import type { incidentPayload, logPayload, phasePayload, samplePayload } from ".
 export { runStatuses, timelineKinds };
 export type RunStatus = (typeof runStatuses)[number];
 
+export type RunAct = "started" | "paused" | "resumed" | "cancelled";
+
 type Payloads = {
   log: z.infer<typeof logPayload>;
   /** Null where its row was erased. */
   sample: z.infer<typeof samplePayload> | { erased: true };
   incident: z.infer<typeof incidentPayload>;
   phase: z.infer<typeof phasePayload>;
-  /** What it became, by whom (null: the server or a worker), and why. */
-  state: { status: RunStatus; actorId: string | null; workerId: string | null; reason: string | null };
+  /** What it became, and why. */
+  state: {
+    status: RunStatus;
+    /** What a person did to bring it there; left out: the server or a worker did. */
+    act?: RunAct;
+    /** Who did; null beside an act: somebody at the server's command line. */
+    actorId: string | null;
+    workerId: string | null;
+    reason: string | null;
+    /** Number of the run it was started as a copy of. */
+    copyOf?: number;
+  };
   checkpoint: { checkpointId: string; isBest: boolean };
 };
 
@@ -23,7 +35,11 @@ export type TimelineKind = keyof Payloads;
 type Entry<K extends TimelineKind> = { kind: K; payload: Payloads[K] };
 export type TimelineEntry = { [K in TimelineKind]: Entry<K> }[TimelineKind];
 export type NewTimelineRow = TimelineEntry & { step?: number | null; sequence?: number };
-export type TimelineRow = TimelineEntry & { number: number; step: number | null; at: Date };
+/** As it is read: with the name of whoever acted, as it is now; null where the account is gone, or nobody acted. */
+export type TimelineRow = (
+  | Exclude<TimelineEntry, { kind: "state" }>
+  | { kind: "state"; payload: Payloads["state"] & { actor: string | null } }
+) & { number: number; step: number | null; at: Date };
 
 /**
  * Reserves this many numbers and returns the first. Locks the run until the transaction ends: rows of one run become

@@ -1,11 +1,13 @@
-/** @file What the web process does for runs all the time: ends lost leases, sends webhooks, clears what was left behind. */
+/** @file What the web process does for runs all the time: ends lost leases, tells of what happened, clears what was left behind. */
 import { sql } from "drizzle-orm";
 import { runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { sweepDatasets } from "../domain/datasets-make";
+import { deliverMails } from "../domain/mail";
 import { notify, sweepNotifications } from "../domain/notifications";
 import { deliverDue } from "../domain/webhooks";
 import { log } from "../log";
+import type { Mailer } from "../mail";
 import { freeBytes } from "./artifacts";
 import { leaseEnd, sweepLeases } from "./lease";
 import { sweepUploads } from "./uploads";
@@ -15,24 +17,33 @@ const seldomMs = 10 * 60 * 1000;
 /** Below this, admins are told. */
 const lowDiskBytes = 1024 ** 3;
 
-export type Upkeep = { db: Db; dataFolder: string; leaseSeconds: number };
+export type Upkeep = {
+  db: Db;
+  dataFolder: string;
+  leaseSeconds: number;
+  /** Null: no mail server is set. */
+  mailer: Mailer | null;
+};
 
 /** Until disposed; waits for what it is doing. */
-export async function startUpkeep({ db, dataFolder, leaseSeconds }: Upkeep): Promise<AsyncDisposable> {
+export async function startUpkeep(upkeep: Upkeep): Promise<AsyncDisposable> {
+  const { db, dataFolder, leaseSeconds, mailer } = upkeep;
   await grantLeases(db, leaseSeconds);
-  const often = repeat(oftenMs, async () => {
-    await sweepLeases(db);
-    await deliverDue(db);
-  });
-  const seldom = repeat(seldomMs, async () => {
-    await sweepUploads(db, dataFolder);
-    await sweepDatasets(db);
-    await sweepNotifications(db);
-    await watchDisk(db, dataFolder);
-  });
+  // Each by itself: a receiver that does not answer keeps nobody else waiting.
+  const rounds = [
+    repeat(oftenMs, () => sweepLeases(db)),
+    repeat(oftenMs, () => deliverDue(db)),
+    repeat(oftenMs, () => deliverMails(db, mailer)),
+    repeat(seldomMs, async () => {
+      await sweepUploads(db, dataFolder);
+      await sweepDatasets(db);
+      await sweepNotifications(db);
+      await watchDisk(db, dataFolder);
+    }),
+  ];
   return {
     async [Symbol.asyncDispose]() {
-      await Promise.all([often[Symbol.asyncDispose](), seldom[Symbol.asyncDispose]()]);
+      await Promise.all(rounds.map((round) => round[Symbol.asyncDispose]()));
     },
   };
 }
@@ -53,7 +64,7 @@ async function watchDisk(db: Db, dataFolder: string): Promise<void> {
 }
 
 /** One round after the other, never two at once; a failed one is logged, and the next is tried. */
-function repeat(everyMs: number, work: () => Promise<void>): AsyncDisposable {
+function repeat(everyMs: number, work: () => Promise<unknown>): AsyncDisposable {
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
   const round = async () => {

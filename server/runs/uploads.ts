@@ -273,7 +273,7 @@ async function recordCheckpoint(
       .where(eq(checkpoints.id, checkpointId));
     await tx.update(runUploads).set({ completedAt: new Date() }).where(eq(runUploads.id, upload.id));
     await tx.delete(runUploadParts).where(eq(runUploadParts.uploadId, upload.id));
-    await tx.update(runs).set({ hasProgressed: true }).where(eq(runs.id, runId));
+    await tx.update(runs).set({ hasProgressed: true, kills: 0 }).where(eq(runs.id, runId));
     await appendTimeline(tx, runId, [{ kind: "checkpoint", step, payload: { checkpointId, isBest } }]);
   });
 }

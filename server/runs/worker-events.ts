@@ -3,7 +3,7 @@ import { eq, sql } from "drizzle-orm";
 import { runMetrics, runs } from "@/drizzle/schema";
 import type { Tx } from "../db/db";
 import { storableText } from "../domain/message-text";
-import { holdLease, type WorkerCall } from "./lease";
+import { countKills, holdLease, type WorkerCall } from "./lease";
 import type { EventsAnswer, EventsRequest, WorkerEvent } from "./protocol";
 import { publishRun } from "./run-changes";
 import { appendTimeline, type NewTimelineRow, reserveNumbers } from "./timeline";
@@ -33,11 +33,14 @@ export async function takeEvents(
     await appendTimeline(tx, runId, fresh.flatMap(toTimeline));
     const step = fresh.findLast((event) => event.type === "metrics")?.step;
     await tx.update(runs).set({ lastSequence, step, totalSteps }).where(eq(runs.id, runId));
+    await countKills(tx, { ...run, step: step ?? run.step }, fresh.filter(isKill).length);
     return { nextSequence: lastSequence + 1, stored: fresh.length, absorbed: events.length - fresh.length };
   });
   if (answer.stored > 0) publishRun(runId);
   return answer;
 }
+
+const isKill = (event: WorkerEvent) => event.type === "incident" && event.what === "processKilled";
 
 /** Those after `last`, each once. @throws {WorkerError} eventGap */
 function inOrder(events: readonly WorkerEvent[], last: number): WorkerEvent[] {

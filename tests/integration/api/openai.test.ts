@@ -4,13 +4,15 @@ import { setMaxListeners } from "node:events";
 import { eq } from "drizzle-orm";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { conversations, messages } from "@/drizzle/schema";
+import { conversations, messages, users } from "@/drizzle/schema";
 import { resetLimits } from "@/server/auth/limits";
 import { startWebServer, type WebServer } from "@/server/boot/web-server";
 import { createApiKey, revokeApiKey } from "@/server/domain/api-keys";
+import { registerCheckpoint } from "@/server/domain/checkpoints";
 import { maxAnswersPerUser } from "@/server/generation/admission";
 import { processState } from "@/server/process-state";
 import { type ChatServer, chatServer } from "../../helpers/chat-server";
+import { writeFakeCheckpoint } from "../../helpers/fake-checkpoint";
 import { waitUntil } from "../../helpers/fake-generation";
 import { fakeAnswer } from "../../helpers/fake-generator";
 import { handleRoutes } from "../../helpers/route-handler";
@@ -55,6 +57,21 @@ describe("models", () => {
     expect(data.map(({ id }) => id)).toEqual(["live", server.checkpointId]);
     expect(data[0]).toMatchObject({ object: "model", owned_by: "attune", checkpoint: server.checkpointId });
   });
+});
+
+it("a checkpoint that no channel points to is listed to admins alone, and answers them alone", async () => {
+  const folder = await writeFakeCheckpoint(server.dataFolder, "candidate");
+  const candidate = await registerCheckpoint(server.db, folder, server.dataFolder);
+  const { client, user } = await newClient();
+  const list = async () => (await client.models.list()).data.map(({ id }) => id);
+  const askBy = (model: string) => client.chat.completions.create({ model, messages: ask("hi [tokens=3]") });
+  expect(await list()).not.toContain(candidate);
+  for (const model of [candidate, "candidate"]) {
+    await expect(askBy(model)).rejects.toMatchObject({ status: 404 });
+  }
+  await server.db.update(users).set({ role: "admin" }).where(eq(users.id, user.id));
+  expect(await list()).toContain(candidate);
+  expect(await askBy("candidate")).toMatchObject({ checkpoint: candidate });
 });
 
 describe("chat completions", () => {

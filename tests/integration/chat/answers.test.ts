@@ -4,12 +4,15 @@ import { eq } from "drizzle-orm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { conversations, messages } from "@/drizzle/schema";
+import { registerCheckpoint } from "@/server/domain/checkpoints";
 import { markUnfinishedInterrupted } from "@/server/domain/messages";
 import { maxAnswersPerUser } from "@/server/generation/admission";
 import { chatServer, shownText, streamedText } from "../../helpers/chat-server";
 import { begun, exchange, finished, follow, newChatter, send, watch } from "../../helpers/chatting";
+import { writeFakeCheckpoint } from "../../helpers/fake-checkpoint";
 import { waitUntil } from "../../helpers/fake-generation";
 import { fakeAnswer } from "../../helpers/fake-generator";
+import { callerFor, makePerson } from "../../helpers/test-context";
 import { describeEachDatabase } from "../../helpers/test-database";
 
 describeEachDatabase("answers", (home) => {
@@ -299,10 +302,50 @@ describe("sending twice", () => {
   });
 });
 
+async function collect<T>(updates: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const update of updates) all.push(update);
+  return all;
+}
+
+it("a checkpoint that no channel points to answers admins alone, whatever they ask by", async () => {
+  await using server = await chatServer();
+  const { db, dataFolder } = server;
+  const candidate = await registerCheckpoint(db, await writeFakeCheckpoint(dataFolder, "fake-2"), dataFolder);
+  const messages = [{ role: "user" as const, content: "hi" }];
+  const ids = () => ({ messageId: randomUUID(), newMessageId: randomUUID() });
+  const members: Parameters<typeof makePerson>[1][] = [
+    { role: "user" },
+    { role: "labeler" },
+    { role: "user", grants: ["auditor"] },
+  ];
+  for (const member of members) {
+    const call = callerFor(db, await makePerson(db, member));
+    const { question, answer } = await exchange(call, "hello");
+    // One that does not exist is refused in the same words: nobody learns what there is.
+    for (const checkpointId of [candidate, "made up"]) {
+      const refused = { code: "FORBIDDEN", message: expect.stringMatching(/talk to the live policy only/) };
+      const first = { ...ids(), conversationId: null, parentId: null, content: "hi", checkpointId };
+      await expect(call.chat.temporary({ messages, checkpointId })).rejects.toMatchObject(refused);
+      await expect(call.chat.send(first)).rejects.toMatchObject(refused);
+      const again = { ...ids(), messageId: question.id, content: "hi", checkpointId };
+      await expect(call.chat.edit(again)).rejects.toMatchObject(refused);
+      await expect(call.chat.regenerate({ ...again, messageId: answer.id })).rejects.toMatchObject(refused);
+    }
+    const live = await call.chat.temporary({ messages, checkpointId: server.checkpointId });
+    expect((await collect(live)).at(-1)).toMatchObject({ status: "complete" });
+  }
+  const admin = callerFor(db, await makePerson(db, { role: "admin" }));
+  const asked = await collect(await admin.chat.temporary({ messages, checkpointId: candidate }));
+  expect(asked).toContainEqual(
+    expect.objectContaining({ type: "started", checkpoint: expect.objectContaining({ id: candidate }) }),
+  );
+});
+
 describe("temporary chats", () => {
   it("set up no engine for a checkpoint that does not exist", async () => {
     await using server = await chatServer();
-    const { call } = await newChatter(server.db);
+    const call = callerFor(server.db, await makePerson(server.db, { role: "admin" }));
     const asked = await call.chat.temporary({
       messages: [{ role: "user", content: "hi" }],
       checkpointId: "made up",

@@ -48,7 +48,8 @@ describeEachDatabase("migrations", (home) => {
     onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
     await using old = await emptyDatabase(home);
     await migrateDatabase(old.db, { migrations: migrations.slice(0, 1) });
-    await old.db.insert(users).values({ name: "Kept", email: "kept@example.org" });
+    // In words of that time: the schema of today has columns that the table has not yet.
+    await old.db.execute(sql`insert into users (name, email) values ('Kept', 'kept@example.org')`);
 
     await prepareDatabase({ ...old, close }, folder);
     await prepareDatabase({ ...old, close }, folder);

@@ -109,6 +109,11 @@ it("a server that was away gives every worker the time of a lease to report agai
   const worker = await server.newWorker();
   const run = await worker.claim();
   await server.db.update(runs).set({ leaseExpiresAt: sql`now() - interval '1 hour'` });
-  await using _upkeep = await startUpkeep({ db: server.db, dataFolder: server.dataFolder, leaseSeconds: 30 });
+  await using _upkeep = await startUpkeep({
+    db: server.db,
+    dataFolder: server.dataFolder,
+    leaseSeconds: 30,
+    mailer: null,
+  });
   expect((await worker.heartbeat(run)).body.order).toBe("continue");
 });

@@ -3,9 +3,11 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { checkpoints, runs } from "@/drizzle/schema";
+import { describeRow } from "@/app/(settings)/admin/runs/[runId]/describe-row";
+import { checkpoints, runs, users } from "@/drizzle/schema";
 import { exportRun } from "@/server/runs/run-export";
 import { type RunUpdate, watchRun } from "@/server/runs/run-watch";
+import { steerRun } from "@/server/runs/steer-run";
 import { runsServer } from "../../helpers/runs-server";
 
 async function textOf(parts: AsyncGenerator<string>): Promise<string> {
@@ -156,6 +158,51 @@ describe("two admins", () => {
       /^Run 1 is paused and cannot be paused/,
     );
   });
+});
+
+it("the timeline names who started, paused, resumed and cancelled a run, and of a clone whose copy it is", async () => {
+  await using server = await runsServer();
+  const { asAdmin, asOther, db } = server;
+  const source = await server.newRun();
+  const { runId } = await asOther.runs.clone({ runId: source });
+  await asAdmin.runs.pause({ runId });
+  await asOther.runs.resume({ runId });
+  const worker = await server.newWorker();
+  const run = await worker.claim();
+  expect(run.id).toBe(source);
+  await asOther.runs.cancel({ runId });
+  const acts = async () =>
+    (await asAdmin.runs.timeline({ runId, kinds: ["state"], limit: 50 })).rows.map(describeRow).reverse();
+  const told = [
+    "Grace started it as a copy of run 1",
+    "Ada paused it",
+    "Grace resumed it",
+    "Grace cancelled it",
+  ];
+  expect(await acts()).toEqual(told);
+  const states = { runId: source, kinds: ["state" as const], limit: 50 };
+  expect((await asAdmin.runs.timeline(states)).rows.map(describeRow)).toEqual([
+    "Became running",
+    "Ada started it",
+  ]);
+  // A name is the account's own: it goes with it, and is nowhere kept beside the row.
+  await db.delete(users).where(eq(users.name, "Grace"));
+  expect(await acts()).toEqual(told.map((text) => text.replace("Grace", "A deleted account")));
+  const exported = await exportRun(db, { runId, content: "timeline", format: "jsonl" });
+  expect(await textOf(exported.parts)).toContain('"actor":"Ada"');
+  await steerRun(db, { runId: source, steer: "pause" }, { actorId: null, dataFolder: server.dataFolder });
+  expect((await asAdmin.runs.timeline(states)).rows.map(describeRow)[0]).toBe(
+    "Somebody at the server's command line paused it",
+  );
+});
+
+it("runs made at once have numbers without a gap", async () => {
+  await using server = await runsServer();
+  await Promise.all(Array.from({ length: 5 }, () => server.newRun()));
+  await expect(server.newRun({ name: "" })).rejects.toThrow();
+  await server.newRun();
+  const { runs: made } = await server.asAdmin.runs.list({});
+  expect(made.map(({ number }) => number)).toEqual([6, 5, 4, 3, 2, 1]);
 });
 
 it("a clone has the other's settings but for what is given, and remembers it", async () => {

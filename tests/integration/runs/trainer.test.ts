@@ -137,12 +137,15 @@ describe("a run on the trainer of this machine", () => {
     ]);
   });
 
-  it("fails with the reason after three attempts at data that do not fit, or code that crashes", async () => {
+  it("fails at once over data that do not fit, with the line at fault, and after three attempts where code crashes", async () => {
     await using server = await trainerServer();
     const unfit = await start(server, { rowLength: 8, onLongExample: "refuse" });
     const crashing = await start(server, { evaluateEverySteps: 100_000, saveEverySteps: 100_000 });
     const isOver = ({ status }: { status: string }) => status === "failed";
-    // While the one waits to be tried again, the other one is.
+    const failed = await server.until(unfit, isOver, 110_000);
+    expect(failed.attempts).toBe(0);
+    expect(failed.reason).toMatch(/^Data:1 takes \d+ tokens, more than the rowLength of 8\n/);
+    expect(await server.timeline(unfit, ["incident"])).toMatchObject([{ payload: { what: "badData" } }]);
     const crashed = await server.until(
       crashing,
       (run) => {
@@ -151,12 +154,33 @@ describe("a run on the trainer of this machine", () => {
       },
       110_000,
     );
-    const failed = await server.until(unfit, isOver, 110_000);
-    expect(failed.attempts).toBe(3);
-    expect(failed.reason).toMatch(/failed 3 times in a row.*jsonl:1 /s);
     expect(crashed.attempts).toBe(3);
-    expect(crashed.reason).toMatch(/The training process was ended by SIGSEGV/);
+    expect(crashed.reason).toMatch(/failed 3 times in a row.*The training process was ended by SIGSEGV/s);
     // The checkpoint from before the first step is progress: the crash after it does not count.
     expect(crashed.checkpoints.map(({ step }) => step)).toEqual([0]);
   }, 240_000);
+
+  it("is paused when the system kills its process again and again, and goes on when it is resumed", async () => {
+    await using server = await trainerServer();
+    const runId = await start(server, { epochs: 4, evaluateEverySteps: 100_000, saveEverySteps: 100_000 });
+    const victims = new Set<number>();
+    const paused = await server.until(runId, ({ status, step, checkpoints }) => {
+      const pid = server.stagePid();
+      if (status === "running" && step > 0 && checkpoints.length > 0 && pid !== null && !victims.has(pid)) {
+        victims.add(pid);
+        process.kill(pid, "SIGKILL");
+      }
+      return status === "paused";
+    });
+    expect(victims.size).toBe(5);
+    expect(paused).toMatchObject({
+      attempts: 0,
+      reason: expect.stringMatching(/killed by the system 5 times/),
+    });
+    expect(await server.timeline(runId, ["incident"])).toMatchObject(
+      Array.from({ length: 5 }, () => ({ payload: { what: "processKilled" } })),
+    );
+    await server.admin.call.runs.resume.mutate({ runId });
+    expect(await server.until(runId, ({ status }) => status === "finished")).toMatchObject({ attempts: 0 });
+  }, 180_000);
 });

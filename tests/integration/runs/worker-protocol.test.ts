@@ -405,6 +405,78 @@ describe("a run", () => {
     expect(await readRun(server.db, runId)).toMatchObject({ status: "queued", attempts: 0, endedAt: null });
   });
 
+  it("fails at once over what cannot be used, with the reason as it is; one that was to be cancelled is cancelled", async () => {
+    await using server = await runsServer();
+    const worker = await server.newWorker();
+    const reason = "data.jsonl:7 has no response";
+    const end = async (runId: string, act: () => Promise<unknown> = async () => {}) => {
+      const run = await worker.claim();
+      expect(run.id).toBe(runId);
+      await act();
+      return (await worker.end(run, "fail", { cause: "unfit", reason })).body.status;
+    };
+    const runId = await server.newRun();
+    expect(await end(runId)).toBe("failed");
+    expect(await readRun(server.db, runId)).toMatchObject({ status: "failed", attempts: 0, reason });
+    const incidents = await server.asAdmin.runs.timeline({ runId, kinds: ["incident"] });
+    expect(incidents.rows).toMatchObject([{ payload: { what: "badData", text: reason } }]);
+    expect((await server.asAdmin.notifications.list({})).notifications).toMatchObject([
+      { kind: "runFailed", text: `Run 1 (Test) failed. ${reason}` },
+    ]);
+    const other = await server.newRun();
+    expect(await end(other, () => server.asAdmin.runs.cancel({ runId: other }))).toBe("cancelled");
+  });
+
+  it("is paused when its process is killed five times without a new checkpoint, and not before", async () => {
+    await using server = await runsServer();
+    const { asAdmin } = server;
+    const runId = await server.newRun();
+    const worker = await server.newWorker();
+    let run = await worker.claim();
+    let sequence = 0;
+    const kill = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        const event = { sequence: ++sequence, type: "incident", what: "processKilled", text: "Killed." };
+        await worker.events(run, [event]);
+        // Sent again, because the answer was lost: counted once.
+        await worker.events(run, [event]);
+      }
+    };
+    const order = async () => (await worker.heartbeat(run)).body.order;
+    await kill(4);
+    await worker.upload(run, { step: 1, weights: "one" });
+    await kill(4);
+    expect(await order()).toBe("continue");
+    // Another worker goes on, and falls over the same memory.
+    await loseLease(server.db, runId);
+    run = await worker.claim();
+    expect(await order()).toBe("continue");
+    await kill(1);
+    expect(await order()).toBe("pause");
+    await worker.end(run, "release", { outcome: "paused" });
+    const reason = expect.stringMatching(/killed by the system 5 times without getting further; .* memory/);
+    expect(await asAdmin.runs.get({ runId })).toMatchObject({
+      status: "paused",
+      attempts: 0,
+      reason,
+      changedBy: null,
+    });
+    const { notifications } = await asAdmin.notifications.list({});
+    expect(notifications.filter(({ kind }) => kind === "runPaused")).toMatchObject([{ text: reason }]);
+
+    await asAdmin.runs.resume({ runId });
+    run = await worker.claim();
+    await kill(4);
+    expect(await order()).toBe("continue");
+    await kill(1);
+    // Even if its worker is lost before it could obey.
+    await loseLease(server.db, runId);
+    expect(await asAdmin.runs.get({ runId })).toMatchObject({ status: "paused", reason });
+    expect(
+      (await asAdmin.notifications.list({})).notifications.filter(({ kind }) => kind === "runPaused"),
+    ).toHaveLength(2);
+  });
+
   it("loses fifty workers without using up an attempt", async () => {
     await using server = await runsServer();
     const runId = await server.newRun();

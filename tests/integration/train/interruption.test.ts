@@ -132,6 +132,20 @@ test("Ctrl-C saves, says how to go on, and ends with 130; the same command goes 
   expect(await lastCheckpoint(output)).toEqual(whole);
 });
 
+test("a second command on the same folder is refused while the first trains there, and changes nothing", async () => {
+  const output = inFolder("twice");
+  const seconds: ReturnType<typeof runAttune>[] = [];
+  const first = startAttune(sft(output), (line) => {
+    if (line.startsWith("step 2/")) seconds.push(runAttune(sft(output)));
+  });
+  const { code, errors } = await first.ended;
+  expect({ code, errors }).toEqual({ code: 0, errors: "" });
+  const refused = await (seconds[0] ?? expect.unreachable());
+  expect(refused.code).toBe(1);
+  expect(refused.errors).toMatch(/twice is in use by process \d+ \(sft, since/);
+  expect(await lastCheckpoint(output)).toEqual(whole);
+});
+
 const canMount = (() => {
   const probe = path.join(tmpdir(), `attune-mount-${process.pid}`);
   try {

@@ -29,6 +29,8 @@ describe("the environment", () => {
       ATTUNE_TRUSTED_PROXIES: "10.0.0.0/8, 10.0.0.0/33",
       DATABASE_URL: "mysql://u:s3cret@h/d",
       ATTUNE_THREADS: "-1",
+      ATTUNE_SMTP_URL: "http://u:s3cret@h",
+      ATTUNE_MAIL_FROM: "nobody",
     };
     const refusal = (): unknown => loadEnv(wrong);
     expect(refusal).toThrow(EnvironmentError);
@@ -36,6 +38,17 @@ describe("the environment", () => {
     expect(refusal).toThrow(/PORT: must be a whole number from 0 to 65535/);
     expect(refusal).toThrow(/"10\.0\.0\.0\/33" is no IP address or range/);
     expect(refusal).not.toThrow(/s3cret/);
+  });
+
+  it("wants to know whom mails are from where it has a mail server", () => {
+    const ATTUNE_SMTP_URL = "smtp://user:s3cret@mail.example.org:587";
+    expect(() => loadEnv({ ATTUNE_SMTP_URL })).toThrow(/ATTUNE_MAIL_FROM: must say whom mails are from/);
+    for (const ATTUNE_MAIL_FROM of ["a@example.org", "Attune <a@example.org>"]) {
+      expect(loadEnv({ ATTUNE_SMTP_URL, ATTUNE_MAIL_FROM })).toMatchObject({
+        ATTUNE_SMTP_URL,
+        ATTUNE_MAIL_FROM,
+      });
+    }
   });
 
   it("either loads or refuses in words, whatever it is given", () => {

@@ -1,9 +1,15 @@
 /** @file A run's folder belongs to one run, and a base is a language model: everything else is refused before anything starts. */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { claimRunFolder, RunFolderError } from "@/model/train/run-folder";
 import { temporaryFolder } from "../../helpers/temporary-folder";
+
+/** As a run does that ends at once. */
+async function claimOnce(...claim: Parameters<typeof claimRunFolder>): Promise<void> {
+  using _folder = await claimRunFolder(...claim);
+}
 
 const run = {
   stage: "sft",
@@ -15,33 +21,33 @@ const run = {
 test("a new or empty folder becomes the run's, and stays it", async () => {
   await using folder = await temporaryFolder();
   const output = path.join(folder.path, "new/run");
-  await claimRunFolder(output, run);
+  await claimOnce(output, run);
   await mkdir(path.join(output, "checkpoints/step-000000"), { recursive: true });
-  await claimRunFolder(output, { ...run, settings: { ...run.settings, output: "elsewhere" } });
+  await claimOnce(output, { ...run, settings: { ...run.settings, output: "elsewhere" } });
   expect((await readdir(output)).toSorted()).toEqual(["checkpoints", "run.json"]);
 });
 
 test("a folder with other things in it, and a file, are refused and left as they are", async () => {
   await using folder = await temporaryFolder();
   await writeFile(path.join(folder.path, "thesis.txt"), "x");
-  const claim = claimRunFolder(folder.path, run);
+  const claim = claimOnce(folder.path, run);
   await expect(claim).rejects.toThrow(RunFolderError);
   await expect(claim).rejects.toThrow("holds something else (thesis.txt), not a run");
   expect(await readdir(folder.path)).toEqual(["thesis.txt"]);
-  await expect(claimRunFolder(path.join(folder.path, "thesis.txt"), run)).rejects.toThrow("is no folder");
+  await expect(claimOnce(path.join(folder.path, "thesis.txt"), run)).rejects.toThrow("is no folder");
 });
 
 test("another run's checkpoints are refused with what differs; a run without any is replaced", async () => {
   await using folder = await temporaryFolder();
   const output = path.join(folder.path, "run");
-  await claimRunFolder(output, run);
+  await claimOnce(output, run);
   await mkdir(path.join(output, "checkpoints"));
-  await claimRunFolder(output, { ...run, settings: { lr: 2e-3, epochs: 2 } });
+  await claimOnce(output, { ...run, settings: { lr: 2e-3, epochs: 2 } });
   await mkdir(path.join(output, "checkpoints/step-000000"), { recursive: true });
-  await expect(claimRunFolder(output, run)).rejects.toThrow("lr is 0.002 there and 0.001 here");
-  await expect(claimRunFolder(output, { ...run, stage: "pretrain" })).rejects.toThrow("holds a sft run");
+  await expect(claimOnce(output, run)).rejects.toThrow("lr is 0.002 there and 0.001 here");
+  await expect(claimOnce(output, { ...run, stage: "pretrain" })).rejects.toThrow("holds a sft run");
   const changed = { ...run, settings: { lr: 2e-3, epochs: 2 }, datasetSha256: "e", base: "c" };
-  await expect(claimRunFolder(output, changed)).rejects.toThrow(
+  await expect(claimOnce(output, changed)).rejects.toThrow(
     "the data have changed since; the model it starts from has changed since",
   );
 });
@@ -60,13 +66,38 @@ test("a run may go on elsewhere: with its checkpoints brought along, and its fil
       pretrainMix: { data: [`${root}/p`], share: 0.1 },
     },
   });
-  await claimRunFolder(output, at("here"));
-  await claimRunFolder(output, at("there"));
+  await claimOnce(output, at("here"));
+  await claimOnce(output, at("there"));
   const other = {
     ...at("there"),
     settings: { ...at("there").settings, pretrainMix: { data: ["p"], share: 0.2 } },
   };
-  await expect(claimRunFolder(output, other)).rejects.toThrow(
+  await expect(claimOnce(output, other)).rejects.toThrow(
     'pretrainMix is {"share":0.1} there and {"share":0.2} here',
   );
+});
+
+test("while a process trains there, a second one is refused by the name of the first; what a dead one left is taken over", async () => {
+  await using folder = await temporaryFolder();
+  const output = path.join(folder.path, "run");
+  {
+    using _mine = await claimRunFolder(output, run);
+    const second = claimOnce(output, run);
+    await expect(second).rejects.toThrow(RunFolderError);
+    await expect(second).rejects.toThrow(`run is in use by process ${process.pid} (sft, since `);
+  }
+  await claimOnce(output, run);
+  const left = { startTime: "1", purpose: "sft", takenAt: "2026-01-01T00:00:00.000Z", nonce: "n" };
+  const lock = path.join(output, "run.lock");
+  // No process has this number: Linux ends at 2^22.
+  await writeFile(lock, JSON.stringify({ ...left, pid: 2 ** 22 + 1, host: os.hostname() }));
+  await claimOnce(output, run);
+
+  // Of a process on another machine only the file's age is known.
+  await writeFile(lock, JSON.stringify({ ...left, pid: 7, host: "elsewhere" }));
+  await expect(claimOnce(output, run)).rejects.toThrow("in use by process 7 on elsewhere (sft");
+  const longAgo = new Date(Date.now() - 16 * 60_000);
+  await utimes(lock, longAgo, longAgo);
+  await claimOnce(output, run);
+  expect(await readdir(output)).toEqual(["run.json"]);
 });

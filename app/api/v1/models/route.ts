@@ -5,7 +5,7 @@ import { listApiModels } from "@/server/openai/choose-model";
 export const dynamic = "force-dynamic";
 
 export function GET(request: Request): Promise<Response> {
-  return apiRoute(request, async ({ db }) =>
-    Response.json({ object: "list", data: await listApiModels(db) }),
+  return apiRoute(request, async ({ db, holder }) =>
+    Response.json({ object: "list", data: await listApiModels(db, holder.user) }),
   );
 }

@@ -7,6 +7,7 @@ const incidents: Record<string, string> = {
   diskFull: "Disk full",
   connectionLost: "Connection lost",
   badData: "Bad data",
+  processKilled: "Process killed",
   other: "Incident",
   workerLost: "Worker lost",
   workerReplaced: "Worker replaced",
@@ -24,14 +25,21 @@ export function describeRow(row: TimelineRow): string {
     case "phase":
       return `Phase ${row.payload.name} took ${formatDuration(row.payload.seconds)}`;
     case "state":
-      return row.payload.reason
-        ? `Became ${row.payload.status}: ${row.payload.reason}`
-        : `Became ${row.payload.status}`;
+      return describeState(row.payload);
     case "checkpoint":
       return `Checkpoint ${row.payload.checkpointId.slice(0, 12)} saved${row.payload.isBest ? ", the best so far" : ""}`;
     case "sample":
       return "erased" in row.payload ? "A sample that was erased" : row.payload.prompt;
   }
+}
+
+type State = Extract<TimelineRow, { kind: "state" }>["payload"];
+
+function describeState({ status, act, actorId, actor, copyOf, reason }: State): string {
+  const who = actor ?? (actorId === null ? "Somebody at the server's command line" : "A deleted account");
+  const copy = copyOf === undefined ? "" : ` as a copy of run ${copyOf}`;
+  const what = act === undefined ? `Became ${status}` : `${who} ${act} it${copy}`;
+  return reason ? `${what}: ${reason}` : what;
 }
 
 export function isBad(row: TimelineRow): boolean {

@@ -2,7 +2,8 @@
 -- answered and written to it, and the drafts about it, whether they know of it or not. Rankings stay, as numbers.
 CREATE FUNCTION erase_prompt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT ((NEW.owner_id IS NULL AND OLD.owner_id IS NOT NULL)
+  -- Losing its owner and losing its conversation come one after the other: the second time there is nothing left to do.
+  IF OLD.status = 'erased' OR NOT ((NEW.owner_id IS NULL AND OLD.owner_id IS NOT NULL)
     OR (NEW.conversation_id IS NULL AND OLD.conversation_id IS NOT NULL)
     OR (NEW.status = 'erased' AND OLD.status <> 'erased')) THEN
     RETURN NEW;
