@@ -55,3 +55,14 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+
+export type PromptPage = Outputs["prompts"]["list"];
+export type ListedPrompt = PromptPage["prompts"][number];
+export type PromptCounts = Outputs["prompts"]["counts"];
+export type PromptFilter = NonNullable<Inputs["prompts"]["list"]["filter"]>;
+export type PromptUpload = Outputs["prompts"]["uploads"][number];
+export type UploadState = Outputs["prompts"]["finishUpload"];
+export type AddedPrompt = Outputs["prompts"]["write"];
+export type JourneyPage = Outputs["account"]["feedbackJourney"];
+export type FeedbackJourney = JourneyPage["feedback"][number];
+export type ImportsState = Outputs["account"]["imports"];
