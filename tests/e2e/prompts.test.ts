@@ -25,7 +25,6 @@ afterAll(async () => {
 
 test("an answer that was disliked becomes a prompt, masked, and its author is told", async () => {
   const { page } = lead;
-  await page.getByRole("button", { name: "Yes, they may be used" }).click();
   const answer = await ask(page, "Write to ann@example.org that the ferns are here.");
   await untilBegun(answer);
   await page
@@ -33,6 +32,10 @@ test("an answer that was disliked becomes a prompt, masked, and its author is to
     .click({ timeout: 3_000 })
     .catch(() => {});
   await untilEnded(answer);
+  // Once the page has answered, it is alive and hears the click.
+  const consent = page.getByRole("button", { name: "Yes, they may be used" });
+  await consent.click();
+  await consent.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Bad answer" }).click();
   await page.getByRole("form", { name: "Feedback on this answer" }).waitFor();
   await page.goto("/admin/prompts");
