@@ -25,6 +25,17 @@ afterAll(async () => {
 
 test("an answer that was disliked becomes a prompt, masked, and its author is told", async () => {
   const { page } = lead;
+  const consent = page.getByRole("button", { name: "Yes, they may be used" });
+  // A page that has not come alive yet does not hear the click.
+  await expect
+    .poll(
+      async () => {
+        await consent.click({ timeout: 1_000 }).catch(() => {});
+        return consent.count();
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(0);
   const answer = await ask(page, "Write to ann@example.org that the ferns are here.");
   await untilBegun(answer);
   await page
@@ -32,10 +43,6 @@ test("an answer that was disliked becomes a prompt, masked, and its author is to
     .click({ timeout: 3_000 })
     .catch(() => {});
   await untilEnded(answer);
-  // Once the page has answered, it is alive and hears the click.
-  const consent = page.getByRole("button", { name: "Yes, they may be used" });
-  await consent.click();
-  await consent.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Bad answer" }).click();
   await page.getByRole("form", { name: "Feedback on this answer" }).waitFor();
   await page.goto("/admin/prompts");
