@@ -9,6 +9,7 @@ import { openDatabase } from "@/server/db/open-database";
 import { prepareDatabase } from "@/server/db/prepare-database";
 import { scheduleBackups } from "@/server/db/schedule-backups";
 import { sweepConversations } from "@/server/domain/conversations-sweep";
+import { sweepPrompts } from "@/server/domain/prompts/sweep-prompts";
 import { ensureSetupLink } from "@/server/domain/setup";
 import { defaultTrainerThreads, type Env, publicUrl } from "@/server/env";
 import { log } from "@/server/log";
@@ -86,6 +87,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   state.trainer = trainer;
   const sweepOnce = () => {
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
+    sweepPrompts(opened.db).catch((err: unknown) => log.error({ err }, "collecting prompts failed"));
   };
   // At once, too: a machine that is switched off every night must keep the promised days as well.
   sweepOnce();

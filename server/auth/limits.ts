@@ -20,6 +20,8 @@ const rules = {
   passwordByUser: { points: 10, duration: 15 * minute },
   /** Everything about oneself as one file: heavy, and each leaves a row in the audit log. */
   exportByUser: { points: 10, duration: hour },
+  /** Whole histories from elsewhere: LibreChat exports each conversation as a file of its own. */
+  importByUser: { points: 200, duration: hour },
   /** Reading, by person or address: far above what pages ask for. */
   queryByUser: { points: 3000, duration: minute },
   queryByAddress: { points: 1200, duration: minute },
@@ -44,6 +46,7 @@ function limiters(): Record<Limit, RateLimiterMemory> {
     signUpByAddress: new RateLimiterMemory(rules.signUpByAddress),
     passwordByUser: new RateLimiterMemory(rules.passwordByUser),
     exportByUser: new RateLimiterMemory(rules.exportByUser),
+    importByUser: new RateLimiterMemory(rules.importByUser),
     queryByUser: new RateLimiterMemory(rules.queryByUser),
     queryByAddress: new RateLimiterMemory(rules.queryByAddress),
     mutationByUser: new RateLimiterMemory(rules.mutationByUser),

@@ -1,5 +1,5 @@
 /** @file The person's answer to "may your conversations be used to improve the assistant?", and its history. */
-import { and, desc, eq } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import { consentEvents, conversations, users } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { appendAudit } from "./audit";
@@ -41,11 +41,12 @@ export async function answerConsent(
       .update(users)
       .set({ consent: granted, consentAnsweredAt: answeredAt })
       .where(eq(users.id, userId));
-    // "No" means all of it: an earlier "yes" on single conversations must not outlive it.
+    // "No" means all of it: an earlier "yes" on single conversations must not outlive it. Imported ones do not follow the
+    // account: a later "yes" is not about them.
     if (!granted) {
       await tx
         .update(conversations)
-        .set({ consent: null })
+        .set({ consent: sql`case when ${conversations.source} = 'import' then false end` })
         .where(and(eq(conversations.userId, userId), eq(conversations.consent, true)));
     }
     await tx.insert(consentEvents).values({ userId, granted, noticeVersion: consentNoticeVersion });

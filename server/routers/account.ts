@@ -16,6 +16,8 @@ import { whenBackupsForget } from "../domain/account-data";
 import { changePassword } from "../domain/account-password";
 import { createApiKey, listApiKeys, revokeApiKey } from "../domain/api-keys";
 import { answerConsent, listConsentEvents } from "../domain/consent";
+import { readFeedbackJourney } from "../domain/feedback-journey";
+import { answerImports, readImports } from "../domain/histories/import-history";
 import { resetPassword } from "../domain/password-reset";
 import { signUp } from "../domain/sign-up";
 import { procedure, router } from "../trpc";
@@ -85,6 +87,21 @@ export const accountRouter = router({
   answerConsent: procedure("account.own")
     .input(z.object({ granted: z.boolean() }))
     .mutation(({ ctx, input }) => answerConsent(ctx.db, { ...input, userId: ctx.user.id })),
+
+  /** What became of each piece of one's feedback, newest first. Nothing of who ranked, or of anybody else. */
+  feedbackJourney: procedure("account.own")
+    .input(z.object({ cursor: z.int().nonnegative().nullish(), limit: z.int().min(1).max(100).default(20) }))
+    .query(({ ctx, input }) =>
+      readFeedbackJourney(ctx.db, { userId: ctx.user.id, limit: input.limit, cursor: input.cursor ?? 0 }),
+    ),
+
+  /** Conversations brought from elsewhere. Bring them: POST /api/account/histories. */
+  imports: procedure("account.own").query(({ ctx }) => readImports(ctx.db, ctx.user.id)),
+
+  /** Whether all imported conversations may be used: the account's answer does not hold for them. */
+  answerImports: procedure("account.own")
+    .input(z.object({ granted: z.boolean() }))
+    .mutation(({ ctx, input }) => answerImports(ctx.db, { ...input, userId: ctx.user.id })),
 
   consentHistory: procedure("account.own").query(({ ctx }) => listConsentEvents(ctx.db, ctx.user.id)),
 

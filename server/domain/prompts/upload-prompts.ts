@@ -1,5 +1,5 @@
 /** @file Files of prompts that a lead uploads: in parts, each line by itself, unfit ones named and left out. */
-import { and, eq, lt } from "drizzle-orm";
+import { and, eq, inArray, lt } from "drizzle-orm";
 import { imports } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
@@ -141,15 +141,15 @@ export async function finishUpload(
   });
 }
 
-/** Uploads that stopped half-way. @returns how many */
+/** Uploads of prompts and of histories that stopped half-way. @returns how many */
 export async function sweepUploads(db: Db, now = new Date()): Promise<number> {
   const given = await db
     .update(imports)
     .set({ status: "failed", reason: "The upload was not ended.", endedAt: now })
     .where(
       and(
-        eq(imports.kind, "prompts"),
-        eq(imports.status, "receiving"),
+        inArray(imports.kind, ["prompts", "histories"]),
+        inArray(imports.status, ["receiving", "reading"]),
         lt(imports.createdAt, new Date(now.getTime() - draftLifetimeMs)),
       ),
     )

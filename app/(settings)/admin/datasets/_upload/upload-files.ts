@@ -78,7 +78,7 @@ export async function uploadFiles(
 }
 
 /** Fatal: bytes that are no UTF-8 are not replaced silently. */
-async function* readText(file: File): AsyncGenerator<string> {
+export async function* readText(file: File): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const reader = file.stream().getReader();
   for (;;) {
@@ -90,7 +90,7 @@ async function* readText(file: File): AsyncGenerator<string> {
 }
 
 /** A part sent twice is harmless, so a server out of reach is asked again. */
-async function insist<T>(send: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function insist<T>(send: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (const wait of retryAfterMs) {
     try {
       return await send();
