@@ -58,6 +58,8 @@ export type Delivery = Outputs["notifications"]["deliveries"][number];
 export type OwnMail = Outputs["notifications"]["mail"];
 export type MailDelivery = OwnMail["deliveries"][number];
 
+export type RankingsImport = Outputs["exchange"]["imports"][number];
+export type RankingsLayout = Outputs["exchange"]["layouts"][number];
 export type Batch = Outputs["batches"]["get"];
 export type BatchTasks = Outputs["batches"]["tasks"];
 export type BatchTaskRow = BatchTasks["tasks"][number];

@@ -11,6 +11,7 @@ const pages: PageLink[] = [
   { href: "/admin/labelers", title: "Labelers", icon: "edit", permission: "labeling.lead" },
   { href: "/admin/guidelines", title: "Guidelines", icon: "info", permission: "labeling.lead" },
   { href: "/admin/prompts", title: "Prompts", icon: "edit", permission: "labeling.lead" },
+  { href: "/admin/rankings", title: "Rankings", icon: "database", permission: "labeling.lead" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
   { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },

@@ -9,6 +9,7 @@ import { openDatabase } from "@/server/db/open-database";
 import { prepareDatabase } from "@/server/db/prepare-database";
 import { scheduleBackups } from "@/server/db/schedule-backups";
 import { sweepConversations } from "@/server/domain/conversations-sweep";
+import { resumeImports } from "@/server/domain/exchange/imports";
 import { sweepPrompts } from "@/server/domain/prompts/sweep-prompts";
 import { ensureSetupLink } from "@/server/domain/setup";
 import { defaultTrainerThreads, type Env, publicUrl } from "@/server/env";
@@ -89,6 +90,9 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     sweepConversations(opened.db).catch((err: unknown) => log.error({ err }, "sweep failed"));
     sweepPrompts(opened.db).catch((err: unknown) => log.error({ err }, "collecting prompts failed"));
   };
+  resumeImports(opened.db, env.ATTUNE_DATA).catch((err: unknown) =>
+    log.error({ err }, "imports were not read on"),
+  );
   // At once, too: a machine that is switched off every night must keep the promised days as well.
   sweepOnce();
   const sweep = setInterval(sweepOnce, sweepEveryMs);

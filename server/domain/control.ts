@@ -1,6 +1,7 @@
 /** @file What the command line asks of a running server, which alone may open the database. */
 import path from "node:path";
 import { z } from "zod";
+import { type LayoutName, layoutNames } from "@/model/data/rankings/layouts";
 import { createBackup, defaultBackupTarget } from "../db/backup";
 import type { Db } from "../db/db";
 import { type Env, publicUrl } from "../env";
@@ -12,6 +13,7 @@ import { runCommands, runHandlers } from "../runs/run-commands";
 import { verifyAudit } from "./audit";
 import { describeUse, pointChannel, writeChannel } from "./channels";
 import { markDeleted, registerCheckpoint } from "./checkpoints";
+import { importFile } from "./exchange/imports";
 import { issueResetLinkByEmail } from "./password-reset";
 import { listPeople } from "./people";
 import { createAccount } from "./sign-up";
@@ -42,6 +44,15 @@ export const controlCommand = z.discriminatedUnion("command", [
     command: z.literal("backup"),
     target: z.string().refine(path.isAbsolute, "must be absolute").nullable().default(null),
   }),
+  /** A file of rankings of this machine, read to its end. */
+  z.object({
+    command: z.literal("importRankings"),
+    file: z.string().refine(path.isAbsolute, "must be absolute"),
+    layout: z
+      .enum(layoutNames as [LayoutName, ...LayoutName[]])
+      .nullable()
+      .default(null),
+  }),
   z.object({ command: z.literal("status") }),
   ...runCommands,
 ]);
@@ -61,6 +72,7 @@ const handlers: {
     const link = await issueResetLinkByEmail(db, email);
     return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
   },
+  importRankings: ({ db }, { file, layout }) => importFile(db, { file, layout, actorId: null }),
   async listUsers({ db }, { search }) {
     const { people, total } = await listPeople(db, { search, cursor: null, limit: 1000 });
     return { people, total };

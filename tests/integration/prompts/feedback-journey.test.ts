@@ -74,7 +74,10 @@ async function snapshot(db: Db, rankingId: string): Promise<{ runId: string; sea
   await db.insert(snapshotRankings).values({ datasetId, rankingId });
   const base = await makeCheckpoint(db);
   const run = await one(
-    db.insert(runs).values({ name: "rm", stage: "reward", config: {}, baseCheckpointId: base }).returning(),
+    db
+      .insert(runs)
+      .values({ number: 1, name: "rm", stage: "reward", config: {}, baseCheckpointId: base })
+      .returning(),
   );
   await db.insert(runDatasets).values({ runId: run.id, datasetId, role: "data", position: 0 });
   return { runId: run.id, sealedAt };
@@ -92,6 +95,7 @@ async function makeLive(db: Db, rewardRunId: string): Promise<Date> {
     db
       .insert(runs)
       .values({
+        number: 2,
         name: "ppo",
         stage: "ppo",
         config: { reward: { model: reward } },

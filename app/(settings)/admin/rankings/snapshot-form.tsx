@@ -1,0 +1,63 @@
+/** @file Makes a dataset of the rankings or demonstrations that are here now. */
+"use client";
+
+import { useMutation } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { useState } from "react";
+import { Button } from "@/app/_components/button";
+import { SelectField, TextField } from "@/app/_components/field";
+import { Notice } from "@/app/_components/notice";
+import { errorText } from "@/app/_lib/error-text";
+import { useTRPC } from "@/app/_lib/trpc";
+
+export function SnapshotForm() {
+  const trpc = useTRPC();
+  const router = useRouter();
+  const [name, setName] = useState("");
+  const [of, setOf] = useState<"rankings" | "demonstrations">("rankings");
+  const [floor, setFloor] = useState("");
+  const onSuccess = ({ id }: { id: string }) => router.push(`/admin/datasets/${id}`);
+  const rankings = useMutation(trpc.exchange.snapshotRankings.mutationOptions({ onSuccess }));
+  const written = useMutation(trpc.exchange.snapshotDemonstrations.mutationOptions({ onSuccess }));
+  const error = of === "rankings" ? rankings.error : written.error;
+  const make = () => {
+    if (of === "demonstrations") written.mutate({ name });
+    else rankings.mutate({ name, filter: {}, agreementFloor: floor === "" ? null : Number(floor) / 100 });
+  };
+  return (
+    <section aria-label="Make a dataset" className="max-w-[38rem] space-y-4">
+      <SelectField
+        label="Of"
+        hint="The work of held-out groups, of labelers set aside, and prompts without consent are left out."
+        value={of}
+        onChange={({ target }) => setOf(target.value === "demonstrations" ? "demonstrations" : "rankings")}
+      >
+        <option value="rankings">Rankings, for a reward model</option>
+        <option value="demonstrations">Demonstrations, for SFT</option>
+      </SelectField>
+      <TextField
+        label="Name of the dataset"
+        maxLength={100}
+        value={name}
+        onChange={({ target }) => setName(target.value)}
+      />
+      {of === "rankings" && (
+        <TextField
+          label="Least agreement within a task, in %"
+          hint="Empty: all tasks. Tasks ranked by one labeler always stay."
+          inputMode="numeric"
+          value={floor}
+          onChange={({ target }) => setFloor(target.value.replace(/[^0-9]/g, "").slice(0, 3))}
+        />
+      )}
+      {error && <Notice tone="error">{errorText(error)}</Notice>}
+      <Button
+        look="primary"
+        disabled={name.trim() === "" || Number(floor) > 100 || rankings.isPending || written.isPending}
+        onClick={make}
+      >
+        Make the dataset
+      </Button>
+    </section>
+  );
+}
