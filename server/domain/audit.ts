@@ -30,6 +30,7 @@ export const auditActions = [
   "person.grantsChanged",
   "person.resetLinkIssued",
   "person.roleChanged",
+  "prompt.reported",
   "run.cancelled",
   "run.created",
   "run.paused",

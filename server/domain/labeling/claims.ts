@@ -1,0 +1,295 @@
+/** @file Giving out tasks: each goes to as many labelers as its overlap says and no more, whoever asks at once. */
+import { randomInt } from "node:crypto";
+import { and, asc, desc, eq, gt, isNull, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import {
+  batches,
+  demonstrations,
+  prompts,
+  rankings,
+  rankingTasks,
+  taskClaims,
+  taskResponses,
+  taskSkips,
+} from "@/drizzle/schema";
+import type { Db, Tx } from "../../db/db";
+import { AppError } from "../../errors";
+import { isUsablePrompt } from "../prompts/usable-prompts";
+import { countToday, findHindrance, type Labeler, lockLabeler } from "./labelers";
+import type { Draft, NoTask, TaskView } from "./task-schema";
+import { claimGone, readTaskView } from "./task-view";
+
+/** A claim keeps its place so long after the page last saved. */
+const claimLifetimeMs = 60 * 60 * 1000;
+const expiryFrom = (now: Date) => new Date(now.getTime() + claimLifetimeMs);
+
+export type Claim = typeof taskClaims.$inferSelect;
+
+type Asking = { labelerId: string; purpose?: "work" | "practice" | "qualification" };
+
+/**
+ * The task this labeler has open already, else one whose place or draft they had lost, else the next of the queue: by
+ * batch priority, then by position. Their own prompts and what they have done or put away never come.
+ */
+export async function claimNext(
+  db: Db,
+  { labelerId, purpose = "work" }: Asking,
+  now = new Date(),
+): Promise<{ task: TaskView } | { noTask: NoTask }> {
+  await releaseExpired(db, now);
+  const claimed = await db.transaction(async (tx) => {
+    const labeler = await lockLabeler(tx, labelerId);
+    const hindrance = await findHindrance(tx, labeler, purpose);
+    if (hindrance) return hindrance;
+    const open = await findOpenClaim(tx, labelerId, purpose);
+    if (open) return open;
+    const capped = await findCap(tx, labeler);
+    if (capped) return capped;
+    const taskId =
+      (purpose === "work" ? await lockDueRepeat(tx, labelerId, now) : null) ??
+      (await lockNextTask(tx, labeler, purpose));
+    if (taskId === null) return noTasks;
+    return insertClaim(tx, { taskId, labelerId, now });
+  });
+  if (typeof claimed !== "string") return { noTask: claimed };
+  return { task: await readTaskView(db, { claimId: claimed, labelerId }) };
+}
+
+const noTasks: NoTask = {
+  reason: "empty",
+  text: "There is no task for you right now. New ones appear here when a labeling lead opens a batch.",
+};
+
+async function findCap(tx: Tx, { dailyCap, userId }: Labeler): Promise<NoTask | null> {
+  if (dailyCap === null || (await countToday(tx, userId)).tasks < dailyCap) return null;
+  return { reason: "dailyCap", text: `You have done your ${dailyCap} tasks of today. Come back tomorrow.` };
+}
+
+/** Takes the place back of a claim that had expired, where there still is one. @returns the claim's id */
+async function findOpenClaim(tx: Tx, labelerId: string, purpose: string): Promise<string | null> {
+  const open = await tx
+    .select({ id: taskClaims.id, taskId: taskClaims.taskId, releasedAt: taskClaims.releasedAt })
+    .from(taskClaims)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, taskClaims.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(
+      and(
+        eq(taskClaims.labelerId, labelerId),
+        eq(sql`${batches.purpose}`, purpose),
+        eq(batches.status, "open"),
+        ne(rankingTasks.status, "excluded"),
+        or(isNull(taskClaims.releasedAt), gt(rankingTasks.openPlaces, 0)),
+        isUsablePrompt,
+      ),
+    )
+    .orderBy(sql`${taskClaims.releasedAt} desc nulls first`, desc(taskClaims.claimedAt));
+  for (const { id, taskId, releasedAt } of open) {
+    if (releasedAt === null) {
+      await tx
+        .update(taskClaims)
+        .set({ expiresAt: expiryFrom(new Date()) })
+        .where(eq(taskClaims.id, id));
+      return id;
+    }
+    if (await retakePlace(tx, id, taskId)) return id;
+  }
+  return null;
+}
+
+async function retakePlace(tx: Tx, claimId: string, taskId: string): Promise<boolean> {
+  const taken = await tx
+    .update(rankingTasks)
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} - 1` })
+    .where(and(eq(rankingTasks.id, taskId), eq(rankingTasks.status, "open"), gt(rankingTasks.openPlaces, 0)))
+    .returning({ id: rankingTasks.id });
+  if (taken.length === 0) return false;
+  await tx
+    .update(taskClaims)
+    .set({ releasedAt: null, expiresAt: expiryFrom(new Date()) })
+    .where(eq(taskClaims.id, claimId));
+  return true;
+}
+
+async function lockDueRepeat(tx: Tx, labelerId: string, now: Date): Promise<string | null> {
+  return lockFirst(
+    tx,
+    and(
+      eq(rankingTasks.onlyForId, labelerId),
+      lte(rankingTasks.notBefore, now),
+      eq(batches.status, "open"),
+      isUntouchedBy(labelerId),
+    ),
+    asc(rankingTasks.notBefore),
+  );
+}
+
+/** Batch by batch, so that each look-up walks one index in its order and stops at the first fit. */
+async function lockNextTask(tx: Tx, labeler: Labeler, purpose: "work" | "practice" | "qualification") {
+  const open = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(
+      and(
+        eq(batches.status, "open"),
+        eq(batches.purpose, purpose),
+        labeler.groupId === null
+          ? isNull(batches.groupId)
+          : or(isNull(batches.groupId), eq(batches.groupId, labeler.groupId)),
+      ),
+    )
+    .orderBy(desc(batches.priority), asc(batches.createdAt));
+  for (const { id } of open) {
+    const taskId = await lockFirst(
+      tx,
+      and(
+        eq(rankingTasks.batchId, id),
+        isNull(rankingTasks.onlyForId),
+        or(isNull(prompts.ownerId), ne(prompts.ownerId, labeler.userId)),
+        labeler.seesSensitive ? undefined : eq(prompts.isSensitive, false),
+        isUntouchedBy(labeler.userId),
+      ),
+      asc(rankingTasks.position),
+    );
+    if (taskId !== null) return taskId;
+  }
+  return null;
+}
+
+/** Rows that another labeler is taking this moment are passed over; the condition is checked again once the row is locked. */
+async function lockFirst(tx: Tx, where: SQL | undefined, order: SQL): Promise<string | null> {
+  const [task] = await tx
+    .select({ id: rankingTasks.id })
+    .from(rankingTasks)
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .where(and(eq(rankingTasks.status, "open"), gt(rankingTasks.openPlaces, 0), where, isUsablePrompt))
+    .orderBy(order)
+    .limit(1)
+    .for("update", { of: rankingTasks, skipLocked: true });
+  return task?.id ?? null;
+}
+
+const isUntouchedBy = (labelerId: string): SQL => sql`(
+  not exists (select 1 from ${taskClaims} where ${taskClaims.taskId} = ${rankingTasks.id} and ${taskClaims.labelerId} = ${labelerId})
+  and not exists (select 1 from ${taskSkips} where ${taskSkips.taskId} = ${rankingTasks.id} and ${taskSkips.labelerId} = ${labelerId})
+  and not exists (select 1 from ${rankings} where ${rankings.taskId} = ${rankingTasks.id} and ${rankings.labelerId} = ${labelerId})
+  and not exists (select 1 from ${demonstrations} where ${demonstrations.taskId} = ${rankingTasks.id} and ${demonstrations.labelerId} = ${labelerId})
+)`;
+
+/** Takes a place of a locked task. @returns the claim's id */
+export async function insertClaim(
+  tx: Tx,
+  { taskId, labelerId, now }: { taskId: string; labelerId: string; now: Date },
+): Promise<string> {
+  await tx
+    .update(rankingTasks)
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} - 1` })
+    .where(eq(rankingTasks.id, taskId));
+  const [claim] = await tx
+    .insert(taskClaims)
+    .values({
+      taskId,
+      labelerId,
+      responseOrder: await drawOrder(tx, taskId),
+      claimedAt: now,
+      expiresAt: expiryFrom(now),
+    })
+    .returning({ id: taskClaims.id });
+  if (!claim) throw new Error(`The claim on task ${taskId} was not stored.`);
+  return claim.id;
+}
+
+/** Each labeler sees the responses in an order of their own, so that places on the screen favour none. */
+async function drawOrder(tx: Tx, taskId: string): Promise<string[]> {
+  const order = (
+    await tx
+      .select({ id: taskResponses.responseId })
+      .from(taskResponses)
+      .where(eq(taskResponses.taskId, taskId))
+      .orderBy(asc(taskResponses.position))
+  ).map(({ id }) => id);
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = randomInt(last + 1);
+    const [a, b] = [order[last], order[other]];
+    if (a !== undefined && b !== undefined) [order[last], order[other]] = [b, a];
+  }
+  return order;
+}
+
+/** Gives back the places of claims nobody has touched for an hour; their drafts stay. @returns how many */
+export async function releaseExpired(db: Db, now = new Date()): Promise<number> {
+  return db.transaction(async (tx) => {
+    const expired = await tx
+      .select({ id: taskClaims.id, taskId: taskClaims.taskId, labelerId: taskClaims.labelerId })
+      .from(taskClaims)
+      .where(and(lte(taskClaims.expiresAt, now), isNull(taskClaims.releasedAt)))
+      .orderBy(asc(taskClaims.id))
+      .limit(1000)
+      .for("update", { skipLocked: true });
+    for (const { id, taskId, labelerId } of expired) {
+      await tx.update(taskClaims).set({ releasedAt: now }).where(eq(taskClaims.id, id));
+      await givePlaceBack(tx, taskId, labelerId);
+    }
+    return expired.length;
+  });
+}
+
+/** A claim that redoes a ranking holds no place of its own: the ranking holds it. */
+export async function givePlaceBack(tx: Tx, taskId: string, labelerId: string): Promise<void> {
+  if (await hasRanked(tx, taskId, labelerId)) return;
+  await tx
+    .update(rankingTasks)
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} + 1` })
+    .where(eq(rankingTasks.id, taskId));
+}
+
+export async function hasRanked(db: Db, taskId: string, labelerId: string): Promise<boolean> {
+  return (await db.$count(rankings, and(eq(rankings.taskId, taskId), eq(rankings.labelerId, labelerId)))) > 0;
+}
+
+type Saving = { claimId: string; labelerId: string; draft: Draft; draftVersion: number; activeMs: number };
+
+/**
+ * Keeps what the page has so far, and the claim alive. A claim that had lost its place gets it back if there is one.
+ * @throws {AppError} CONFLICT when another page has saved since; NOT_FOUND when the claim is gone
+ */
+export async function saveDraft(
+  db: Db,
+  { claimId, labelerId, draft, draftVersion, activeMs }: Saving,
+): Promise<{ draftVersion: number; expiresAt: Date }> {
+  return db.transaction(async (tx) => {
+    const claim = await lockClaim(tx, claimId, labelerId);
+    if (claim.draftVersion !== draftVersion) {
+      throw new AppError(
+        "CONFLICT",
+        "This task was worked on in another window since. Load it again to go on from there.",
+      );
+    }
+    const saved = {
+      draft,
+      draftVersion: draftVersion + 1,
+      activeMs: Math.max(claim.activeMs, activeMs),
+      expiresAt: expiryFrom(new Date()),
+    };
+    await tx.update(taskClaims).set(saved).where(eq(taskClaims.id, claimId));
+    if (claim.releasedAt !== null) await retakePlace(tx, claimId, claim.taskId);
+    return saved;
+  });
+}
+
+/** This labeler's claim, locked; null once it was submitted or put away. */
+export async function findClaim(tx: Tx, claimId: string, labelerId: string): Promise<Claim | null> {
+  const [claim] = await tx
+    .select()
+    .from(taskClaims)
+    .where(and(eq(taskClaims.id, claimId), eq(taskClaims.labelerId, labelerId)))
+    .for("update");
+  return claim ?? null;
+}
+
+/** @throws {AppError} NOT_FOUND */
+export async function lockClaim(tx: Tx, claimId: string, labelerId: string): Promise<Claim> {
+  const claim = await findClaim(tx, claimId, labelerId);
+  if (!claim) throw claimGone();
+  return claim;
+}

@@ -1,0 +1,58 @@
+/** @file Putting tasks away: skipped by one labeler, not rankable for anybody, or reported and pulled from every queue. */
+import { and, eq, sql } from "drizzle-orm";
+import { prompts, rankingTasks, taskClaims, taskSkips } from "@/drizzle/schema";
+import type { Db, Tx } from "../../db/db";
+import { appendAudit } from "../audit";
+import { storableText } from "../message-text";
+import { type Claim, givePlaceBack, lockClaim } from "./claims";
+import { readTask } from "./tasks";
+
+export type SkipKind = (typeof taskSkips.$inferSelect)["kind"];
+export type PuttingAway = { kind: SkipKind; reason: string; activeMs: number };
+
+/** With an overlap of one there is no second opinion to wait for. */
+const votesToExclude = 2;
+
+/** @throws {AppError} NOT_FOUND when the claim is gone */
+export async function skipTask(
+  db: Db,
+  { claimId, labelerId, ...skip }: PuttingAway & { claimId: string; labelerId: string },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const claim = await lockClaim(tx, claimId, labelerId);
+    const { task, batch } = await readTask(tx, claim.taskId);
+    await putAway(tx, claim, skip);
+    if (claim.releasedAt === null) await givePlaceBack(tx, task.id, labelerId);
+    if (skip.kind === "cannotBeRanked") await excludeWhenAgreed(tx, task.id, batch.overlap);
+    if (skip.kind === "report") await pullPrompt(tx, task.promptId, labelerId);
+  });
+}
+
+/** The claim goes; the time spent and the reason stay. */
+export async function putAway(tx: Tx, claim: Claim, { kind, reason, activeMs }: PuttingAway): Promise<void> {
+  const values = { kind, reason: storableText(reason), activeMs: Math.max(claim.activeMs, activeMs) };
+  await tx.delete(taskClaims).where(eq(taskClaims.id, claim.id));
+  await tx
+    .insert(taskSkips)
+    .values({ taskId: claim.taskId, labelerId: claim.labelerId, ...values })
+    .onConflictDoUpdate({ target: [taskSkips.taskId, taskSkips.labelerId], set: values });
+}
+
+async function excludeWhenAgreed(tx: Tx, taskId: string, overlap: number): Promise<void> {
+  const votes = await tx.$count(
+    taskSkips,
+    and(eq(taskSkips.taskId, taskId), eq(taskSkips.kind, "cannotBeRanked")),
+  );
+  if (votes < Math.min(votesToExclude, overlap)) return;
+  await tx.update(rankingTasks).set({ status: "excluded" }).where(eq(rankingTasks.id, taskId));
+}
+
+/** Nobody is shown it again, in whatever batch; a lead can bring it back. */
+async function pullPrompt(tx: Tx, promptId: string, actorId: string): Promise<void> {
+  await tx
+    .update(prompts)
+    .set({ status: "reported" })
+    .where(and(eq(prompts.id, promptId), sql`${prompts.status} <> 'erased'`));
+  await tx.update(rankingTasks).set({ status: "excluded" }).where(eq(rankingTasks.promptId, promptId));
+  await appendAudit(tx, { actorId, action: "prompt.reported", subject: promptId });
+}
