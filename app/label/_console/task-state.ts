@@ -58,6 +58,7 @@ export type TaskAction =
   | { type: "setMode"; mode: "board" | "guided" }
   | { type: "setStep"; step: Draft["step"] }
   | { type: "rate"; value: number; scale?: Scale }
+  | { type: "advance" }
   | { type: "moveScale"; by: 1 | -1 }
   | { type: "toggleFlag"; flag: ResponseFlag }
   | { type: "note"; note: string }
@@ -118,7 +119,7 @@ function firstStep({ batch }: TaskView): Draft["step"] {
 function firstFocus(state: TaskState): string {
   const waiting =
     state.step === "rate"
-      ? state.order.filter((id) => ratingOf(state, id).overall === null)
+      ? unratedOf(state)
       : unplacedOf(state.order, state.tiers);
   return waiting[0] ?? state.order[0] ?? "";
 }
@@ -196,6 +197,8 @@ export function reduceTask(state: TaskState, action: TaskAction): TaskState {
       return changeStep(state, action.step);
     case "rate":
       return rate(state, action.scale ?? state.scale, action.value);
+    case "advance":
+      return advance(state);
     case "moveScale":
       return { ...state, scale: scales[scales.indexOf(state.scale) + action.by] ?? state.scale };
     case "toggleFlag":
@@ -352,6 +355,19 @@ function changeStep(state: TaskState, step: Draft["step"]): TaskState {
 function withRating(state: TaskState, change: Partial<Rating>): TaskState {
   const rating = { ...ratingOf(state, state.focusId), ...change };
   return { ...state, ratings: { ...state.ratings, [state.focusId]: rating } };
+}
+
+export const unratedOf = (state: Pick<TaskState, "order" | "ratings">) =>
+  state.order.filter((id) => ratingOf(state, id).overall === null);
+
+/** On to the next that is not rated; to the ranking when all are. */
+function advance(state: TaskState): TaskState {
+  const at = state.order.indexOf(state.focusId);
+  const around = [...state.order.slice(at + 1), ...state.order.slice(0, at + 1)];
+  const next = around.find((id) => ratingOf(state, id).overall === null);
+  if (next === undefined) return { ...changeStep(state, "rank"), said: "All are rated. Now rank them." };
+  if (next !== state.focusId) return focusOn(state, next);
+  return { ...state, said: `${letterOf(state.order, next)} still needs its overall rating.` };
 }
 
 /** The same value again takes it back. */

@@ -1,0 +1,11 @@
+/** @file The key that does the same as the button it stands on. Screen readers hear it from aria-keyshortcuts. */
+export function KeyHint({ children }: { children: string }) {
+  return (
+    <kbd
+      aria-hidden="true"
+      className="min-w-5 rounded border border-current px-1 text-center text-small font-normal opacity-70"
+    >
+      {children}
+    </kbd>
+  );
+}
