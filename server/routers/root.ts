@@ -7,6 +7,7 @@ import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
 import { feedbackRouter } from "./feedback";
 import { instanceRouter } from "./instance";
+import { labelingRouter } from "./labeling";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
@@ -22,6 +23,7 @@ export const appRouter = router({
   datasets: datasetsRouter,
   feedback: feedbackRouter,
   instance: instanceRouter,
+  labeling: labelingRouter,
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,

@@ -1,0 +1,219 @@
+/** @file A labeler's own work: what they submitted, reopened for a redo until a snapshot has taken it, and their figures. */
+import { and, asc, desc, eq, sql } from "drizzle-orm";
+import {
+  prompts,
+  rankedResponses,
+  rankings,
+  rankingTasks,
+  snapshotRankings,
+  taskClaims,
+  taskQuestions,
+} from "@/drizzle/schema";
+import type { Db } from "../../db/db";
+import { AppError } from "../../errors";
+import { checkMessageText } from "../message-text";
+import { lockLabeler } from "./labelers";
+import type { Draft, TaskView } from "./task-schema";
+import { readTaskView } from "./task-view";
+import { readTask } from "./tasks";
+
+const recentLimit = 50;
+const promptStartCharacters = 160;
+const lifetimeMs = 60 * 60 * 1000;
+
+export type OwnRanking = {
+  rankingId: string;
+  taskId: string;
+  /** Beginning of the prompt's last turn. */
+  promptStart: string;
+  submittedAt: Date;
+  activeMs: number;
+  status: "submitted" | "returned";
+  returnedComment: string | null;
+  /** Not once a snapshot has taken it, or its prompt was withdrawn. */
+  canReopen: boolean;
+};
+
+// Nested, so that Drizzle names the table of `rankings.id` in the fields of a query over one table too.
+const isTaken = sql<boolean>`${sql`exists (
+  select 1 from ${snapshotRankings} where ${snapshotRankings.rankingId} = ${rankings.id}
+)`}`;
+
+/** The newest 50, returned ones first. */
+export async function listOwnRankings(db: Db, labelerId: string): Promise<OwnRanking[]> {
+  const rows = await db
+    .select({
+      rankingId: rankings.id,
+      taskId: rankings.taskId,
+      messages: prompts.messages,
+      submittedAt: rankings.createdAt,
+      activeMs: rankings.activeMs,
+      status: rankings.status,
+      returnedComment: rankings.returnedComment,
+      canReopen: sql<boolean>`${rankingTasks.status} <> 'excluded' and not ${isTaken}`,
+    })
+    .from(rankings)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(and(eq(rankings.labelerId, labelerId), eq(rankings.isCurrent, true), eq(rankings.kind, "labeler")))
+    .orderBy(sql`${rankings.status} = 'returned' desc`, desc(rankings.createdAt))
+    .limit(recentLimit);
+  return rows.map(({ messages, ...row }) => ({
+    ...row,
+    promptStart: (messages.at(-1)?.content ?? "").slice(0, promptStartCharacters),
+  }));
+}
+
+/**
+ * Opens an own ranking again, as it was submitted. Submitting it makes a new version; the old one is kept.
+ * @throws {AppError} NOT_FOUND; CONFLICT when a snapshot has taken it or its prompt was withdrawn
+ */
+export async function reopenRanking(
+  db: Db,
+  { rankingId, labelerId }: { rankingId: string; labelerId: string },
+): Promise<TaskView> {
+  const claimId = await db.transaction(async (tx) => {
+    await lockLabeler(tx, labelerId);
+    const [ranking] = await tx
+      .select({
+        taskId: rankings.taskId,
+        mode: rankings.mode,
+        noneAcceptable: rankings.noneAcceptable,
+        responseOrder: rankings.responseOrder,
+        activeMs: rankings.activeMs,
+        isTaken,
+      })
+      .from(rankings)
+      .where(
+        and(
+          eq(rankings.id, rankingId),
+          eq(rankings.labelerId, labelerId),
+          eq(rankings.isCurrent, true),
+          eq(rankings.kind, "labeler"),
+        ),
+      );
+    if (!ranking)
+      throw new AppError("NOT_FOUND", "There is no such ranking of yours, or a newer one took its place.");
+    const { task } = await readTask(tx, ranking.taskId);
+    if (ranking.isTaken) {
+      throw new AppError("CONFLICT", "A dataset was made of this ranking already, so it stays as it is.");
+    }
+    if (task.status === "excluded") {
+      throw new AppError(
+        "CONFLICT",
+        "The prompt of this ranking was withdrawn, so there is nothing to do again.",
+      );
+    }
+    const draft = await toDraft(tx, rankingId, ranking);
+    const now = new Date();
+    const values = {
+      draft,
+      responseOrder: ranking.responseOrder,
+      activeMs: ranking.activeMs,
+      expiresAt: new Date(now.getTime() + lifetimeMs),
+      releasedAt: null,
+    };
+    const [claim] = await tx
+      .insert(taskClaims)
+      .values({ taskId: ranking.taskId, labelerId, claimedAt: now, ...values })
+      // Reopened before and left: that draft is newer than the ranking.
+      .onConflictDoUpdate({
+        target: [taskClaims.taskId, taskClaims.labelerId],
+        set: { expiresAt: values.expiresAt, releasedAt: null, claimedAt: now },
+      })
+      .returning({ id: taskClaims.id });
+    if (!claim) throw new Error(`The claim that redoes ranking ${rankingId} was not stored.`);
+    return claim.id;
+  });
+  return readTaskView(db, { claimId, labelerId });
+}
+
+type Redone = { mode: (typeof rankings.$inferSelect)["mode"]; noneAcceptable: boolean };
+
+async function toDraft(db: Db, rankingId: string, { mode, noneAcceptable }: Redone): Promise<Draft> {
+  const rows = await db
+    .select()
+    .from(rankedResponses)
+    .where(eq(rankedResponses.rankingId, rankingId))
+    .orderBy(asc(rankedResponses.rank));
+  const ranks = [...new Set(rows.map(({ rank }) => rank))];
+  return {
+    step: "rank",
+    mode: mode === "imported" ? "board" : mode,
+    ratings: Object.fromEntries(
+      rows.map(({ responseId, overall, helpful, honest, harmless, flags, note }) => [
+        responseId,
+        // Flags of a later version of the list would not fit the schema of this one; the page drops what it does not know.
+        { overall, helpful, honest, harmless, flags: flags as Draft["ratings"][string]["flags"], note },
+      ]),
+    ),
+    tiers: ranks.map((rank) => rows.filter((row) => row.rank === rank).map(({ responseId }) => responseId)),
+    noneAcceptable,
+    demonstration: null,
+  };
+}
+
+export type OwnFigures = {
+  tasks: number;
+  comparisons: number;
+  ties: number;
+  activeMs: number;
+  /** Newest first; a week begins on Monday (UTC). */
+  byWeek: { week: string; tasks: number; activeMs: number }[];
+};
+
+/** What this labeler has done, current versions only; skipped tasks count as time. */
+export async function readOwnFigures(db: Db, labelerId: string): Promise<OwnFigures> {
+  const { rows: pairs } = await db.execute<{ comparisons: number; ties: number }>(sql`
+    select (count(*) filter (where a.rank <> b.rank))::int as comparisons,
+      (count(*) filter (where a.rank = b.rank))::int as ties
+    from ${rankings} r
+    join ${rankedResponses} a on a.ranking_id = r.id
+    join ${rankedResponses} b on b.ranking_id = r.id and a.response_id < b.response_id
+    where r.labeler_id = ${labelerId} and r.is_current and r.kind = 'labeler'`);
+  const { rows: weeks } = await db.execute<{ week: string; tasks: number; active_ms: number }>(sql`
+    select to_char(date_trunc('week', created_at, 'UTC') at time zone 'UTC', 'YYYY-MM-DD') as week,
+      sum(done)::int as tasks, sum(active_ms)::float8 as active_ms
+    from (
+      select created_at, active_ms, 1 as done from rankings where labeler_id = ${labelerId} and kind = 'labeler'
+      union all select created_at, active_ms, 1 from demonstrations where labeler_id = ${labelerId}
+      union all select created_at, active_ms, 0 from task_skips where labeler_id = ${labelerId}
+    ) work group by 1 order by 1 desc`);
+  const byWeek = weeks.map(({ week, tasks, active_ms }) => ({ week, tasks, activeMs: active_ms }));
+  return {
+    tasks: byWeek.reduce((sum, { tasks }) => sum + tasks, 0),
+    comparisons: pairs[0]?.comparisons ?? 0,
+    ties: pairs[0]?.ties ?? 0,
+    activeMs: byWeek.reduce((sum, { activeMs }) => sum + activeMs, 0),
+    byWeek,
+  };
+}
+
+/** @throws {AppError} NOT_FOUND for a task this labeler has not been given */
+export async function askAboutTask(
+  db: Db,
+  { taskId, labelerId, question }: { taskId: string; labelerId: string; question: string },
+): Promise<void> {
+  const text = checkMessageText(question);
+  const wasGiven =
+    (await db.$count(taskClaims, and(eq(taskClaims.taskId, taskId), eq(taskClaims.labelerId, labelerId)))) +
+    (await db.$count(rankings, and(eq(rankings.taskId, taskId), eq(rankings.labelerId, labelerId))));
+  if (wasGiven === 0) throw new AppError("NOT_FOUND", "There is no such task of yours.");
+  await db.insert(taskQuestions).values({ taskId, askedBy: labelerId, question: text });
+}
+
+export async function listOwnQuestions(db: Db, labelerId: string) {
+  return db
+    .select({
+      id: taskQuestions.id,
+      taskId: taskQuestions.taskId,
+      question: taskQuestions.question,
+      answer: taskQuestions.answer,
+      createdAt: taskQuestions.createdAt,
+      answeredAt: taskQuestions.answeredAt,
+    })
+    .from(taskQuestions)
+    .where(eq(taskQuestions.askedBy, labelerId))
+    .orderBy(desc(taskQuestions.createdAt))
+    .limit(100);
+}

@@ -1,0 +1,106 @@
+/** @file A labeler's day: the next task, its draft, its ranking, and their own work. */
+import { z } from "zod";
+import { claimNext, saveDraft } from "../domain/labeling/claims";
+import { submitDemonstration } from "../domain/labeling/demonstrate";
+import { responseFlags } from "../domain/labeling/flags";
+import {
+  acceptAgreement,
+  agreement,
+  countToday,
+  ensureLabeler,
+  findHindrance,
+  setPreferences,
+} from "../domain/labeling/labelers";
+import {
+  askAboutTask,
+  listOwnQuestions,
+  listOwnRankings,
+  readOwnFigures,
+  reopenRanking,
+} from "../domain/labeling/own-work";
+import { skipTask } from "../domain/labeling/skips";
+import { submitRanking } from "../domain/labeling/submit";
+import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labeling/task-schema";
+import { procedure, router } from "../trpc";
+
+const work = procedure("labeling.work");
+const reason = z.string().trim().min(1, "Say why in a few words.").max(1_000);
+
+export const labelingRouter = router({
+  flags: work.query(() => responseFlags),
+
+  agreement: work.query(() => agreement),
+
+  status: work.query(async ({ ctx }) => {
+    const labeler = await ensureLabeler(ctx.db, ctx.user.id);
+    return {
+      mode: labeler.mode,
+      seesSensitive: labeler.seesSensitive,
+      today: await countToday(ctx.db, ctx.user.id),
+      /** Why no work is given out to them; null = it is. */
+      noTask: await findHindrance(ctx.db, labeler, "work"),
+    };
+  }),
+
+  agree: work.mutation(({ ctx }) => acceptAgreement(ctx.db, ctx.user.id)),
+
+  setPreferences: work
+    .input(z.object({ mode: z.enum(["board", "guided"]).optional(), seesSensitive: z.boolean().optional() }))
+    .mutation(({ ctx, input }) => setPreferences(ctx.db, { userId: ctx.user.id, ...input })),
+
+  next: work
+    .input(z.object({ purpose: z.enum(["work", "practice", "qualification"]).default("work") }))
+    .mutation(({ ctx, input }) => claimNext(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  saveDraft: work
+    .input(
+      z.object({
+        claimId: z.uuid(),
+        draft: draftSchema,
+        draftVersion: z.int().min(0),
+        activeMs: activeMsSchema,
+      }),
+    )
+    .mutation(({ ctx, input }) => saveDraft(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  submit: work
+    .input(submissionSchema)
+    .mutation(({ ctx, input }) => submitRanking(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  submitDemonstration: work
+    .input(
+      z.object({
+        claimId: z.uuid(),
+        text: z.string(),
+        editedFromId: z.uuid().nullable(),
+        pastedCharacters: z.int().min(0),
+        activeMs: activeMsSchema,
+      }),
+    )
+    .mutation(({ ctx, input }) => submitDemonstration(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  skip: work
+    .input(
+      z.object({
+        claimId: z.uuid(),
+        kind: z.enum(["skip", "cannotBeRanked", "report"]),
+        reason,
+        activeMs: activeMsSchema,
+      }),
+    )
+    .mutation(({ ctx, input }) => skipTask(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  recent: work.query(({ ctx }) => listOwnRankings(ctx.db, ctx.user.id)),
+
+  reopen: work.input(z.object({ rankingId: z.uuid() })).mutation(async ({ ctx, input }) => ({
+    task: await reopenRanking(ctx.db, { labelerId: ctx.user.id, ...input }),
+  })),
+
+  ask: work
+    .input(z.object({ taskId: z.uuid(), question: z.string() }))
+    .mutation(({ ctx, input }) => askAboutTask(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  questions: work.query(({ ctx }) => listOwnQuestions(ctx.db, ctx.user.id)),
+
+  figures: work.query(({ ctx }) => readOwnFigures(ctx.db, ctx.user.id)),
+});
