@@ -1,0 +1,105 @@
+/** @file What a labeling lead says to make a batch: its task, its prompts, its policies, its people. */
+import { z } from "zod";
+import type { Sampling } from "@/model/runtime/types";
+
+export const batchTasks = ["ranking", "pairwise", "demonstration"] as const;
+export type BatchTask = (typeof batchTasks)[number];
+
+export const promptSources = ["conversation", "labeler", "upload", "import"] as const;
+export const promptSplits = ["train", "validation", "test"] as const;
+
+/** Responses a task: any K of 4 to 9 costs little more reading than 4 and gives up to 36 comparisons (InstructGPT). */
+export const leastK = 4;
+export const mostK = 9;
+/** A batch larger than this is made as two. */
+export const mostTasks = 50_000;
+
+/** Which prompts; an empty list means all of its kind. */
+export const promptFilterSchema = z.object({
+  sources: z.array(z.enum(promptSources)).max(promptSources.length).default([]),
+  splits: z.array(z.enum(promptSplits)).max(promptSplits.length).default([]),
+  /** Also prompts that already have a task of this kind. */
+  includesUsed: z.boolean().default(false),
+  /** Also those blurred until opened. */
+  includesSensitive: z.boolean().default(true),
+});
+export type PromptFilter = z.infer<typeof promptFilterSchema>;
+
+export const promptChoiceSchema = z.discriminatedUnion("by", [
+  promptFilterSchema.extend({
+    by: z.literal("filter"),
+    /** priority: what somebody disliked comes first, then the newest. */
+    order: z.enum(["priority", "newest"]).default("priority"),
+    count: z.int().min(1).max(mostTasks, `A batch may have ${mostTasks.toLocaleString("en")} tasks.`),
+  }),
+  z.object({ by: z.literal("ids"), promptIds: z.array(z.uuid()).min(1).max(5_000) }),
+]);
+export type PromptChoice = z.infer<typeof promptChoiceSchema>;
+
+const share = z.number().min(0).max(0.5, "At most half of a batch.");
+
+export const newBatchSchema = z
+  .object({
+    name: z.string().trim().min(1, "A name has at least one character.").max(100),
+    task: z.enum(batchTasks).default("ranking"),
+    prompts: promptChoiceSchema,
+    /** Ids of checkpoints that answer; responses are spread evenly over them. */
+    policies: z.array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint")).max(mostK).default([]),
+    /** Null: 9 for rankings, 2 for pairs, 0 for demonstrations. */
+    k: z.int().nullable().default(null),
+    temperature: z.number().min(0.1).max(2).default(1),
+    maxTokens: z.int().min(1).max(8_192).default(512),
+    /** Labelers a task. */
+    overlap: z.int().min(1).max(100).default(1),
+    /** Null: everybody who is qualified. */
+    groupId: z.uuid().nullable().default(null),
+    /** Null: the current one. */
+    guidelinesVersion: z.int().min(1).nullable().default(null),
+    priority: z.int().min(-100).max(100).default(0),
+    deadline: z.date().nullable().default(null),
+    hasRatings: z.boolean().default(true),
+    repeatShare: share.default(0),
+    goldShare: share.default(0),
+    costPerHour: z.number().min(0).max(100_000).nullable().default(null),
+    /** False: it waits, sampled, until a lead has looked at it and opens it. */
+    opensAtOnce: z.boolean().default(true),
+  })
+  .superRefine(({ task, k, policies }, context) => {
+    const problem = kProblem(task, k ?? defaultK[task]);
+    if (problem) context.addIssue({ code: "custom", path: ["k"], message: problem });
+    if (task === "demonstration" ? policies.length > 0 : policies.length === 0) {
+      const message =
+        task === "demonstration"
+          ? "A demonstration is written by a person: leave the policies out."
+          : "Choose at least one policy to sample responses from.";
+      context.addIssue({ code: "custom", path: ["policies"], message });
+    }
+  });
+export type NewBatch = z.infer<typeof newBatchSchema>;
+export type NewBatchInput = z.input<typeof newBatchSchema>;
+
+export const defaultK: Record<BatchTask, number> = { ranking: mostK, pairwise: 2, demonstration: 0 };
+
+/** Fewer different responses than this, and a task is excluded. */
+export const leastResponses: Record<BatchTask, number> = { ranking: leastK, pairwise: 2, demonstration: 0 };
+
+function kProblem(task: BatchTask, k: number): string | null {
+  if (task === "ranking")
+    return k >= leastK && k <= mostK ? null : `A ranking has ${leastK} to ${mostK} responses, not ${k}.`;
+  if (k === defaultK[task]) return null;
+  return task === "pairwise" ? `A pair has 2 responses, not ${k}.` : "A demonstration has no responses: K is 0.";
+}
+
+/** How a batch's responses are sampled: the policy's own distribution, nothing cut off it; each with a seed of its own. */
+export function batchSampling({ temperature, maxTokens }: Pick<NewBatch, "temperature" | "maxTokens">): Sampling {
+  return {
+    temperature,
+    topK: 0,
+    topP: 1,
+    minP: 0,
+    repetitionPenalty: 1,
+    maxTokens,
+    stop: [],
+    seed: null,
+  };
+}
