@@ -67,7 +67,7 @@ function rankingKeys(state: TaskState, targets: KeyTargets): Actions {
   const { dispatch, submit } = targets;
   const common: Actions = {
     u: () => dispatch({ type: "undo" }),
-    e: () => dispatch({ type: "setStep", step: "rate" }),
+    ...(state.hasRatings && { e: () => dispatch({ type: "setStep", step: "rate" }) }),
     enter: submit,
   };
   if (state.mode === "pairwise") return common;
@@ -137,7 +137,7 @@ export function keysTold(state: TaskState): Shortcut[] {
     { keys: ["u"], does: "Undo" },
     { keys: ["Enter"], does: "Submit" },
     { keys: ["s"], does: "Skip" },
-    { keys: ["e"], does: "Back to the ratings" },
+    ...(state.hasRatings ? [{ keys: ["e"], does: "Back to the ratings" }] : []),
   ];
   if (state.mode === "pairwise") {
     return [...sideTold, { keys: ["b"], does: "Both bad" }, ...submit, ...alwaysTold];

@@ -27,6 +27,8 @@ type Moment = { tiers: Tiers; insertion: Insertion | null; focusId: string };
 export type TaskState = Moment & {
   /** As this labeler sees the responses: the first is A. */
   order: readonly string[];
+  /** Whether there is a first step. */
+  hasRatings: boolean;
   step: Draft["step"];
   mode: Draft["mode"];
   ratings: Readonly<Record<string, Rating>>;
@@ -92,6 +94,7 @@ export function startTask(task: TaskView, preferred: "board" | "guided"): TaskSt
   const tiers = (draft?.tiers ?? []).map((tier) => tier.filter(isKnown)).filter(({ length }) => length > 0);
   const state: TaskState = {
     order,
+    hasRatings: task.batch.hasRatings,
     step: draft?.step ?? firstStep(task),
     mode: task.batch.task === "pairwise" ? "pairwise" : (draft?.mode ?? preferred),
     ratings: draft?.ratings ?? {},
