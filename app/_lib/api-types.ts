@@ -55,3 +55,8 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+
+export type LabelingStatus = Outputs["labeling"]["status"];
+export type LabelingFigures = Outputs["labeling"]["figures"];
+export type OwnRanking = Outputs["labeling"]["recent"][number];
+export type OwnQuestion = Outputs["labeling"]["questions"][number];

@@ -14,7 +14,13 @@ export function useShortcuts(actions: Record<string, () => void>): void {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       const action = latest.current[event.key.toLowerCase()];
-      if (!action || isWriting(event.target) || isPressing(event) || document.querySelector("[role=dialog], [role=menu]")) return;
+      if (
+        !action ||
+        isWriting(event.target) ||
+        isPressing(event) ||
+        document.querySelector("[role=dialog], [role=menu]")
+      )
+        return;
       event.preventDefault();
       action();
     };
@@ -26,7 +32,9 @@ export function useShortcuts(actions: Record<string, () => void>): void {
 /** Enter and the space bar on a button or link press it. */
 function isPressing({ key, target }: KeyboardEvent): boolean {
   return (
-    (key === "Enter" || key === " ") && target instanceof Element && target.closest("button, a, summary") !== null
+    (key === "Enter" || key === " ") &&
+    target instanceof Element &&
+    target.closest("button, a, summary") !== null
   );
 }
 

@@ -22,10 +22,11 @@ type ConsoleFooterProps = StepProps & {
   saving: SavingState;
   isSubmitting: boolean;
   onSubmit: () => void;
+  onMode: (mode: "board" | "guided") => void;
 };
 
 export function ConsoleFooter(props: ConsoleFooterProps) {
-  const { task, state, dispatch, readActiveMs, saving, isSubmitting, onSubmit } = props;
+  const { task, state, dispatch, readActiveMs, saving, isSubmitting, onSubmit, onMode } = props;
   const isRanking = state.step === "rank";
   return (
     <footer className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-t border-line px-4">
@@ -50,9 +51,7 @@ export function ConsoleFooter(props: ConsoleFooterProps) {
               small
               look="quiet"
               aria-keyshortcuts="m"
-              onClick={() =>
-                dispatch({ type: "setMode", mode: state.mode === "guided" ? "board" : "guided" })
-              }
+              onClick={() => onMode(state.mode === "guided" ? "board" : "guided")}
             >
               {state.mode === "guided" ? "Board" : "Guided"} <KeyHint>m</KeyHint>
             </Button>

@@ -10,6 +10,7 @@ type Actions = Record<string, () => void>;
 
 export type KeyTargets = {
   dispatch: Dispatch<TaskAction>;
+  setMode: (mode: "board" | "guided") => void;
   open: (dialog: ConsoleDialog) => void;
   togglePrompt: () => void;
   writeNote: () => void;
@@ -64,7 +65,7 @@ function ratingKeys(flags: Flags, targets: KeyTargets): Actions {
 }
 
 function rankingKeys(state: TaskState, targets: KeyTargets): Actions {
-  const { dispatch, submit } = targets;
+  const { dispatch, setMode, submit } = targets;
   const common: Actions = {
     u: () => dispatch({ type: "undo" }),
     ...(state.hasRatings && { e: () => dispatch({ type: "setStep", step: "rate" }) }),
@@ -73,7 +74,7 @@ function rankingKeys(state: TaskState, targets: KeyTargets): Actions {
   if (state.mode === "pairwise") return common;
   const shared: Actions = {
     ...common,
-    m: () => dispatch({ type: "setMode", mode: state.mode === "guided" ? "board" : "guided" }),
+    m: () => setMode(state.mode === "guided" ? "board" : "guided"),
     x: () => dispatch({ type: "toggleNoneAcceptable" }),
   };
   if (state.isComparing) {

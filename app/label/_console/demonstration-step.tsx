@@ -22,7 +22,11 @@ export function DemonstrationStep({ task, state, dispatch }: StepProps) {
     });
   const canEdit = demonstration.text.trim() === "" || demonstration.editedFromId !== null;
   return (
-    <div className={order.length > 0 ? "grid min-h-0 grow grid-cols-2 divide-x divide-line" : "flex min-h-0 grow"}>
+    <div
+      className={
+        order.length > 0 ? "grid min-h-0 grow grid-cols-2 divide-x divide-line" : "flex min-h-0 grow"
+      }
+    >
       {shownId && (
         <div className="grid min-h-0 grid-rows-[auto_minmax(0,1fr)]">
           <nav aria-label="Responses" className="flex flex-wrap items-center gap-1 px-4 pt-2">

@@ -1,11 +1,11 @@
 /** @file The key that does the same as the button it stands on. Screen readers hear it from aria-keyshortcuts. */
 export function KeyHint({ children }: { children: string }) {
   return (
-    <kbd
+    <span
       aria-hidden="true"
-      className="min-w-5 rounded border border-current px-1 text-center text-small font-normal opacity-70"
+      className="min-w-5 rounded border border-current px-1 text-center text-small font-normal"
     >
       {children}
-    </kbd>
+    </span>
   );
 }

@@ -27,7 +27,8 @@ const reasons: Record<"skip" | "report", Reason[]> = {
 const texts = {
   skip: {
     title: "Skip this task",
-    description: "It does not come back to you. “Cannot be ranked” takes it from everybody once others agree.",
+    description:
+      "It does not come back to you. “Cannot be ranked” takes it from everybody once others agree.",
   },
   report: {
     title: "Report this task",
@@ -50,11 +51,7 @@ export function PutAwayDialog({ dialog, error, isBusy, onPutAway, onClose }: Put
       <ul className="space-y-1.5">
         {reasons[dialog].map(({ kind, text }) => (
           <li key={text}>
-            <Button
-              className="w-full justify-start!"
-              disabled={isBusy}
-              onClick={() => onPutAway(kind, text)}
-            >
+            <Button className="w-full justify-start!" disabled={isBusy} onClick={() => onPutAway(kind, text)}>
               {kind === "cannotBeRanked" ? `Cannot be ranked: ${text.toLowerCase()}` : text}
             </Button>
           </li>

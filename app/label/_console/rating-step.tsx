@@ -40,10 +40,8 @@ export function RatingStep({ task, state, dispatch, flags, noteRef, paneRef }: R
           note={rating.overall === null ? "not rated yet" : `overall ${rating.overall} of 7`}
           isFocused
         />
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1) */}
         <section
           aria-label={`Rating of ${letter(state, state.focusId)}`}
-          tabIndex={0}
           className="overflow-y-auto border-line px-4 pt-2 pb-4 max-sm:border-t sm:border-l"
         >
           {scales.map((scale) => (
@@ -90,7 +88,10 @@ export function RatingStep({ task, state, dispatch, flags, noteRef, paneRef }: R
 function LetterRow({ state, dispatch }: Omit<StepProps, "task">) {
   const left = unratedOf(state).length;
   return (
-    <nav aria-label="Responses" className="flex flex-wrap items-center gap-1 border-b border-line px-4 py-1.5">
+    <nav
+      aria-label="Responses"
+      className="flex flex-wrap items-center gap-1 border-b border-line px-4 py-1.5"
+    >
       {state.order.map((id) => {
         const { overall, flags } = ratingOf(state, id);
         return (
@@ -112,11 +113,7 @@ function LetterRow({ state, dispatch }: Omit<StepProps, "task">) {
       <p className="ml-auto text-small text-muted">
         {left === 0 ? "All are rated." : `${left} of ${state.order.length} to rate`}
       </p>
-      <Button
-        small
-        look={left === 0 ? "primary" : "plain"}
-        onClick={() => dispatch({ type: "advance" })}
-      >
+      <Button small look={left === 0 ? "primary" : "plain"} onClick={() => dispatch({ type: "advance" })}>
         {left === 0 ? "Go on" : "Next"} <KeyHint>Enter</KeyHint>
       </Button>
     </nav>

@@ -120,10 +120,7 @@ function firstStep({ batch }: TaskView): Draft["step"] {
 
 /** The first that still wants something: a rating, then a place. */
 function firstFocus(state: TaskState): string {
-  const waiting =
-    state.step === "rate"
-      ? unratedOf(state)
-      : unplacedOf(state.order, state.tiers);
+  const waiting = state.step === "rate" ? unratedOf(state) : unplacedOf(state.order, state.tiers);
   return waiting[0] ?? state.order[0] ?? "";
 }
 
