@@ -57,6 +57,7 @@ export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
 
 export type LabelingStatus = Outputs["labeling"]["status"];
+export type NextTask = Outputs["labeling"]["next"];
 export type LabelingFigures = Outputs["labeling"]["figures"];
 export type OwnRanking = Outputs["labeling"]["recent"][number];
 export type OwnQuestion = Outputs["labeling"]["questions"][number];

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
-import type { LabelingStatus } from "@/app/_lib/api-types";
+import type { LabelingStatus, NextTask } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import type { NoTask } from "@/server/domain/labeling/task-schema";
@@ -25,10 +25,13 @@ type ConsoleViewProps = {
 export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewProps) {
   const trpc = useTRPC();
   const queries = useQueryClient();
-  // Each load is shown afresh, also where it brings the same task as another page left it.
-  const [loads, setLoads] = useState(0);
+  // Each load is shown afresh, also where it brings the same task as another page left it. What was shown before stays
+  // until then: nothing flickers in between.
+  const [shown, setShown] = useState<{ load: number; result: NextTask } | null>(null);
   const next = useMutation(
-    trpc.labeling.next.mutationOptions({ onSuccess: () => setLoads((count) => count + 1) }),
+    trpc.labeling.next.mutationOptions({
+      onSuccess: (result) => setShown((before) => ({ load: (before?.load ?? 0) + 1, result })),
+    }),
   );
   const { mutate } = next;
   const load = useCallback(() => {
@@ -36,12 +39,6 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
     void queries.invalidateQueries({ queryKey: trpc.labeling.recent.queryKey() });
   }, [mutate, purpose, queries, trpc]);
   useEffect(() => mutate({ purpose }), [mutate, purpose]);
-
-  // The task that was just submitted stays until the next one is there: nothing flickers in between.
-  const [shown, setShown] = useState<typeof next.data>();
-  useEffect(() => {
-    if (next.data) setShown(next.data);
-  }, [next.data]);
 
   if (next.error) {
     return (
@@ -64,10 +61,17 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
       </main>
     );
   }
-  if ("noTask" in shown) {
-    return <NoTaskPage noTask={shown.noTask} purpose={purpose} agreement={agreement} onRetry={load} />;
+  const { result } = shown;
+  if ("noTask" in result) {
+    return <NoTaskPage noTask={result.noTask} purpose={purpose} agreement={agreement} onRetry={load} />;
   }
   return (
-    <TaskConsole key={loads} task={shown.task} flags={flags} preferredMode={status.mode} onNext={load} />
+    <TaskConsole
+      key={shown.load}
+      task={result.task}
+      flags={flags}
+      preferredMode={status.mode}
+      onNext={load}
+    />
   );
 }

@@ -17,10 +17,9 @@ export function ResponseCard({ id, task, state, dispatch }: CardProps) {
       {...listeners}
       type="button"
       aria-current={isFocused || undefined}
-      aria-label={`${describePlace(state, id)}. ${firstWords(textOf(task, id), 60)}`}
       onClick={() => dispatch({ type: "focus", id })}
       className={classNames(
-        "block w-full touch-manipulation overflow-hidden rounded-md border text-left hover:bg-hover",
+        "block w-full touch-manipulation relative overflow-hidden rounded-md border text-left hover:bg-hover",
         isFocused ? "border-accent bg-selected outline-1 outline-accent" : "border-control bg-raised",
         isDragging && "opacity-40",
       )}
@@ -35,8 +34,16 @@ export function CardFace({ id, task, state }: Omit<CardProps, "dispatch">) {
   return (
     <span className="flex gap-1.5 px-1.5 py-0.5 leading-[1.125rem]">
       <span className="shrink-0">
-        <span className="block font-semibold">{letter(state, id)}</span>
-        {overall !== null && <span className="tabular block text-small text-muted">{overall}</span>}
+        <span className="block font-semibold">
+          {letter(state, id)}
+          <span className="sr-only">{describePlace(state, id).slice(1)}.</span>
+        </span>
+        {overall !== null && (
+          <span className="tabular block text-small text-muted">
+            <span className="sr-only">overall </span>
+            {overall}
+          </span>
+        )}
       </span>
       <span className="line-clamp-2 min-w-0 grow text-small leading-[1.125rem] text-muted max-lg:hidden">
         {firstWords(textOf(task, id), 80)}
