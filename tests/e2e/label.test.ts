@@ -62,9 +62,9 @@ async function press(...keys: string[]): Promise<void> {
 const batchName = (name: string) => page.getByRole("heading", { level: 1, name, exact: true });
 const progress = (text: string) => page.getByText(text);
 const card = (letter: string) =>
-  page.getByRole("region", { name: "Board" }).getByRole("button", { name: new RegExp(`^${letter}: `) });
+  page.getByRole("region", { name: "Board" }).getByRole("button", { name: new RegExp(`^${letter} `) });
 const rankOf = async (letter: string) =>
-  /: rank (\d+)/.exec((await card(letter).textContent()) ?? "")?.[1] ?? null;
+  / rank (\d+)/.exec((await card(letter).textContent()) ?? "")?.[1] ?? null;
 /** Waits for another task of nine with nothing placed. */
 const freshNine = async () => {
   await batchName("Nine").waitFor();
@@ -162,8 +162,8 @@ test("two tabs with one task submit it once, and both go on", async () => {
   await press("Enter");
   await progress("0 of 9 placed").waitFor();
   await other.close();
-  // The browser itself writes down that the older draft was refused.
-  expect(person.problems.splice(0).every((problem) => problem.includes("409"))).toBe(true);
+  // The browser itself writes down that a draft was refused: an older one, or one of a task that is submitted.
+  expect(person.problems.splice(0).filter((problem) => !/status of 40[49]/.test(problem))).toEqual([]);
   await page.goto("/label/work");
   await page.getByText(/In all 3 tasks, 107 comparisons and 1 tie /).waitFor();
 });

@@ -3,7 +3,7 @@ export function KeyHint({ children }: { children: string }) {
   return (
     <span
       aria-hidden="true"
-      className="min-w-5 rounded border border-current px-1 text-center text-small font-normal"
+      className="min-w-6 rounded border border-current/40 px-1 text-center text-small font-normal"
     >
       {children}
     </span>

@@ -24,7 +24,7 @@ export function ReadingPane({ letter, text, note, isFocused, children, ref }: Re
       aria-label={`Response ${letter}`}
       className={classNames(
         "flex min-h-0 min-w-0 flex-col border-t-2",
-        isFocused ? "border-accent" : "border-transparent",
+        isFocused ? "border-t-accent" : "border-t-transparent",
       )}
     >
       <header className="flex flex-wrap items-center gap-x-3 gap-y-1 px-4 py-1.5">

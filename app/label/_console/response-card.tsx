@@ -36,7 +36,7 @@ export function CardFace({ id, task, state }: Omit<CardProps, "dispatch">) {
       <span className="shrink-0">
         <span className="block font-semibold">
           {letter(state, id)}
-          <span className="sr-only">{describePlace(state, id).slice(1)}.</span>
+          <span className="sr-only">{` ${describePlace(state, id).slice(3)}.`}</span>
         </span>
         {overall !== null && (
           <span className="tabular block text-small text-muted">

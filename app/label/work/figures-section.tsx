@@ -9,16 +9,19 @@ type FiguresSectionProps = { figures: LabelingFigures; today: LabelingStatus["to
 
 export function FiguresSection({ figures, today }: FiguresSectionProps) {
   const { tasks, comparisons, ties, activeMs, byWeek } = figures;
+  const total = (
+    <>
+      Today {plural(today.tasks, "task", "tasks")} in {formatDuration(today.activeMs / 1000)}. In all{" "}
+      {plural(tasks, "task", "tasks")}, {plural(comparisons, "comparison", "comparisons")} and{" "}
+      {plural(ties, "tie", "ties")} in {formatDuration(activeMs / 1000)}.
+    </>
+  );
   return (
     <Section
       title="Figures"
       text="Active time leaves out minutes in which nothing was done. A ranking of nine without ties makes 36 comparisons; tied pairs make none."
     >
-      <p className="tabular">
-        Today {plural(today.tasks, "task", "tasks")} in {formatDuration(today.activeMs / 1000)}. In all{" "}
-        {plural(tasks, "task", "tasks")}, {plural(comparisons, "comparison", "comparisons")} and{" "}
-        {plural(ties, "tie", "ties")} in {formatDuration(activeMs / 1000)}.
-      </p>
+      <p className="tabular">{activeMs === 0 ? "Nothing yet." : total}</p>
       {byWeek.length > 0 && (
         <div className="mt-3 max-w-md">
           <DataTable
