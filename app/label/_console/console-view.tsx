@@ -33,6 +33,7 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
       onSuccess: (result) => setShown((before) => ({ load: (before?.load ?? 0) + 1, result })),
     }),
   );
+  const [mode, setMode] = useState(status.mode);
   const { mutate } = next;
   const load = useCallback(() => {
     mutate({ purpose });
@@ -70,7 +71,8 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
       key={shown.load}
       task={result.task}
       flags={flags}
-      preferredMode={status.mode}
+      preferredMode={mode}
+      onPreferMode={setMode}
       onNext={load}
     />
   );

@@ -102,8 +102,8 @@ function LetterRow({ state, dispatch }: Omit<StepProps, "task">) {
             onClick={() => dispatch({ type: "focus", id })}
             className="min-h-8 min-w-14 rounded-md px-2 hover:bg-hover aria-[current]:bg-selected aria-[current]:font-semibold"
           >
-            {letter(state, id)}
-            <span className="ml-1.5 text-small text-muted">
+            {letter(state, id)}{" "}
+            <span className="ml-1 text-small text-muted">
               {overall === null ? "–" : `${overall}/7`}
               {flags.length > 0 && ` · ${flags.length}`}
             </span>

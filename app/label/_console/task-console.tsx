@@ -35,11 +35,12 @@ type TaskConsoleProps = {
   task: TaskView;
   flags: Flags;
   preferredMode: "board" | "guided";
+  onPreferMode: (mode: "board" | "guided") => void;
   /** Loads the next task, or this one as another page left it. */
   onNext: () => void;
 };
 
-export function TaskConsole({ task, flags, preferredMode, onNext }: TaskConsoleProps) {
+export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }: TaskConsoleProps) {
   const trpc = useTRPC();
   const [state, dispatch] = useReducer(reduceTask, task, (given) => startTask(given, preferredMode));
   const [dialog, setDialog] = useState<ConsoleDialog | null>(null);
@@ -71,6 +72,7 @@ export function TaskConsole({ task, flags, preferredMode, onNext }: TaskConsoleP
 
   const setMode = (mode: "board" | "guided") => {
     preferring.mutate({ mode });
+    onPreferMode(mode);
     dispatch({ type: "setMode", mode });
   };
   const actions = keysOf(state, flags, {
