@@ -6,6 +6,7 @@ type PageLink = { href: string; title: string; icon: IconName; permission: Permi
 
 const pages: PageLink[] = [
   { href: "/account", title: "Account", icon: "user", permission: "account.own" },
+  { href: "/label", title: "Label", icon: "rank", permission: "labeling.work" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/batches", title: "Batches", icon: "pin", permission: "labeling.lead" },
   { href: "/admin/labelers", title: "Labelers", icon: "edit", permission: "labeling.lead" },

@@ -14,13 +14,28 @@ export function useShortcuts(actions: Record<string, () => void>): void {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       const action = latest.current[event.key.toLowerCase()];
-      if (!action || isWriting(event.target) || document.querySelector("[role=dialog], [role=menu]")) return;
+      if (
+        !action ||
+        isWriting(event.target) ||
+        isPressing(event) ||
+        document.querySelector("[role=dialog], [role=menu]")
+      )
+        return;
       event.preventDefault();
       action();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, []);
+}
+
+/** Enter and the space bar on a button or link press it. */
+function isPressing({ key, target }: KeyboardEvent): boolean {
+  return (
+    (key === "Enter" || key === " ") &&
+    target instanceof Element &&
+    target.closest("button, a, summary") !== null
+  );
 }
 
 function isWriting(target: EventTarget | null): boolean {

@@ -1,5 +1,6 @@
 /** @file A labeler's day: the next task, its draft, its ranking, and their own work. */
 import { z } from "zod";
+import { readGuidelines } from "../domain/batches/guidelines";
 import { claimNext, saveDraft } from "../domain/labeling/claims";
 import { submitDemonstration } from "../domain/labeling/demonstrate";
 import { responseFlags } from "../domain/labeling/flags";
@@ -40,6 +41,12 @@ export const labelingRouter = router({
       /** Why no work is given out to them; null = it is. */
       noTask: await findHindrance(ctx.db, labeler, "work"),
     };
+  }),
+
+  /** The version a task was given out with; left out: the newest. Who wrote it is no business of labelers. */
+  guidelines: work.input(z.object({ version: z.int().min(1).optional() })).query(async ({ ctx, input }) => {
+    const { version, text, changes, createdAt } = await readGuidelines(ctx.db, input.version ?? null);
+    return { version, text, changes, createdAt };
   }),
 
   agree: work.mutation(({ ctx }) => acceptAgreement(ctx.db, ctx.user.id)),

@@ -40,8 +40,13 @@ export async function makeBatch(
     tasks = 1,
     k = 4,
     ownerId = null,
+    textOf = sayLetter,
     ...values
-  }: Partial<typeof batches.$inferInsert> & { tasks?: number; ownerId?: string | null } = {},
+  }: Partial<typeof batches.$inferInsert> & {
+    tasks?: number;
+    ownerId?: string | null;
+    textOf?: TextOf;
+  } = {},
 ): Promise<MadeBatch> {
   await db.insert(guidelines).values({ version: 1, text: "Be fair." }).onConflictDoNothing();
   const [batch] = await db
@@ -59,14 +64,27 @@ export async function makeBatch(
   if (!batch) throw new Error("The batch was not stored.");
   const made: MadeTask[] = [];
   for (let position = 0; position < tasks; position++) {
-    made.push(await makeTask(db, { batchId: batch.id, position, k, openPlaces: batch.overlap, ownerId }));
+    made.push(
+      await makeTask(db, { batchId: batch.id, position, k, openPlaces: batch.overlap, ownerId, textOf }),
+    );
   }
   return { batchId: batch.id, tasks: made };
 }
 
-type NewTask = { batchId: string; position: number; k: number; openPlaces: number; ownerId: string | null };
+/** The text of the response with this index, from 0. */
+type TextOf = (index: number) => string;
+const sayLetter: TextOf = (index) => `Response ${"ABCDEFGHI"[index] ?? index}`;
 
-async function makeTask(db: Db, { k, ownerId, ...values }: NewTask): Promise<MadeTask> {
+type NewTask = {
+  batchId: string;
+  position: number;
+  k: number;
+  openPlaces: number;
+  ownerId: string | null;
+  textOf: TextOf;
+};
+
+async function makeTask(db: Db, { k, ownerId, textOf, ...values }: NewTask): Promise<MadeTask> {
   const text = `Question ${values.position} of ${values.batchId}`;
   const [prompt] = await db
     .insert(prompts)
@@ -86,7 +104,7 @@ async function makeTask(db: Db, { k, ownerId, ...values }: NewTask): Promise<Mad
         promptId: prompt.id,
         source: "imported" as const,
         author: "a test",
-        text: `Response ${"ABCDEFGHI"[i] ?? i}`,
+        text: textOf(i),
       })),
     )
     .returning({ id: responses.id });

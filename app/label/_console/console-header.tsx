@@ -1,0 +1,63 @@
+/** @file The line above a task: where one is, and what one can always do. */
+"use client";
+
+import Link from "next/link";
+import { Button, IconButton } from "@/app/_components/button";
+import { buttonClass } from "@/app/_components/button-class";
+import { Icon } from "@/app/_components/icon";
+import type { TaskView } from "@/server/domain/labeling/task-schema";
+import { KeyHint } from "./key-hint";
+
+export type ConsoleDialog = "guidelines" | "ask" | "skip" | "report" | "keys";
+
+const purposes: Partial<Record<TaskView["batch"]["purpose"], string>> = {
+  practice: "Practice",
+  qualification: "Qualification",
+};
+
+type ConsoleHeaderProps = {
+  batch: TaskView["batch"] | null;
+  /** While rating, `s` is a flag. */
+  isSkipByKey: boolean;
+  onOpen: (dialog: ConsoleDialog) => void;
+};
+
+export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps) {
+  const purpose = batch && purposes[batch.purpose];
+  return (
+    <header className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-1 border-b border-line px-2">
+      <Link href="/" aria-label="Conversations" className={buttonClass("quiet", true)}>
+        <Icon name="chevronLeft" size={16} />
+      </Link>
+      <h1 className="min-w-0 truncate font-semibold">{batch?.name ?? "Label"}</h1>
+      {purpose && <p className="rounded-md bg-selected px-2 text-small font-medium">{purpose}</p>}
+      <nav aria-label="Label" className="ml-auto flex flex-wrap items-center">
+        <Button small look="quiet" aria-keyshortcuts="g" onClick={() => onOpen("guidelines")}>
+          Guidelines <KeyHint>g</KeyHint>
+        </Button>
+        {batch && (
+          <>
+            <Button small look="quiet" aria-keyshortcuts="q" onClick={() => onOpen("ask")}>
+              Ask <KeyHint>q</KeyHint>
+            </Button>
+            <Button
+              small
+              look="quiet"
+              aria-keyshortcuts={isSkipByKey ? "s" : undefined}
+              onClick={() => onOpen("skip")}
+            >
+              Skip {isSkipByKey && <KeyHint>s</KeyHint>}
+            </Button>
+            <Button small look="quiet" aria-keyshortcuts="r" onClick={() => onOpen("report")}>
+              Report <KeyHint>r</KeyHint>
+            </Button>
+          </>
+        )}
+        <Link href="/label/work" className={buttonClass("quiet", true)}>
+          Your work
+        </Link>
+        <IconButton icon="keyboard" label="Keys on this page" shortcut="?" onClick={() => onOpen("keys")} />
+      </nav>
+    </header>
+  );
+}

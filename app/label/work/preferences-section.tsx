@@ -1,0 +1,42 @@
+/** @file How a labeler likes to work. */
+"use client";
+
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
+import { Notice } from "@/app/_components/notice";
+import { Switch } from "@/app/_components/switch";
+import { errorText } from "@/app/_lib/error-text";
+import { useTRPC } from "@/app/_lib/trpc";
+import { Section } from "@/app/(settings)/_frame/section";
+
+type Preferences = { mode: "board" | "guided"; seesSensitive: boolean };
+
+export function PreferencesSection(initial: Preferences) {
+  const [preferences, setPreferences] = useState(initial);
+  const saving = useMutation(
+    useTRPC().labeling.setPreferences.mutationOptions({ onError: () => setPreferences(initial) }),
+  );
+  const change = (part: Partial<Preferences>) => {
+    setPreferences({ ...preferences, ...part });
+    saving.mutate(part);
+  };
+  return (
+    <Section title="Preferences">
+      <div className="max-w-[38rem] space-y-4">
+        <Switch
+          label="Guided ranking"
+          hint="Two answers at a time, until each has its place; the board is one key away."
+          checked={preferences.mode === "guided"}
+          onChange={(isGuided) => change({ mode: isGuided ? "guided" : "board" })}
+        />
+        <Switch
+          label="Sensitive text"
+          hint="Take tasks with sexual, violent or otherwise hard text. It stays blurred until you open it."
+          checked={preferences.seesSensitive}
+          onChange={(seesSensitive) => change({ seesSensitive })}
+        />
+        {saving.error && <Notice tone="error">{errorText(saving.error)}</Notice>}
+      </div>
+    </Section>
+  );
+}
