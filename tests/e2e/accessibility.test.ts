@@ -38,6 +38,8 @@ const signedIn = [
   "/",
   "/temporary",
   "/account",
+  "/label",
+  "/label/work",
   "/admin/people",
   "/admin/prompts",
   "/admin/batches",
