@@ -1,6 +1,7 @@
 /** @file All procedures of the app. */
 import { createCallerFactory, router } from "../trpc";
 import { accountRouter } from "./account";
+import { agreementRouter } from "./agreement";
 import { auditRouter } from "./audit";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
@@ -18,6 +19,7 @@ import { workersRouter } from "./workers";
 
 export const appRouter = router({
   account: accountRouter,
+  agreement: agreementRouter,
   audit: auditRouter,
   chat: chatRouter,
   conversations: conversationsRouter,
