@@ -55,3 +55,9 @@ export type Worker = Outputs["workers"]["list"][number];
 export type NotificationPage = Outputs["notifications"]["list"];
 export type Webhook = Outputs["notifications"]["webhooks"][number];
 export type Delivery = Outputs["notifications"]["deliveries"][number];
+
+export type AgreementReport = Outputs["agreement"]["report"];
+export type AgreementFigure = NonNullable<AgreementReport["withGold"]>;
+export type AgreementChoices = Outputs["agreement"]["choices"];
+export type AgreementQuestion = NonNullable<Inputs["agreement"]["report"]>;
+export type HardTask = Outputs["agreement"]["hardest"][number];

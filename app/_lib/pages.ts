@@ -7,6 +7,7 @@ type PageLink = { href: string; title: string; icon: IconName; permission: Permi
 const pages: PageLink[] = [
   { href: "/account", title: "Account", icon: "user", permission: "account.own" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
+  { href: "/admin/agreement", title: "Agreement", icon: "overlap", permission: "labeling.lead" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
   { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },

@@ -39,6 +39,7 @@ const signedIn = [
   "/temporary",
   "/account",
   "/admin/people",
+  "/admin/agreement",
   "/admin/models",
   "/admin/runs",
   "/admin/runs/new",
