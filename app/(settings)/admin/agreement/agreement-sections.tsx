@@ -98,8 +98,8 @@ function Headline({ report: { overall, tieRuleTexts, alpha } }: { report: Agreem
           <dt className="text-small text-muted">Kendall’s tau-b, mean over two rankings of a task</dt>
           <dd className="text-title tabular">{formatMetric(overall.leaveOut?.tauB)}</dd>
           <dd className="text-small text-muted">
-            {plural(overall.leaveOut?.meetings ?? 0, "two rankings compared", "times two rankings compared")};
-            corrected for ties.
+            Corrected for ties; over {plural(overall.leaveOut?.meetings ?? 0, "comparison", "comparisons")} of
+            two rankings.
           </dd>
         </div>
       </dl>

@@ -71,7 +71,8 @@ function TaskContent({ task }: { task: HardTask }) {
   const rows = responses.map(({ id }, index) => ({ id, letter: letterOf(index) }));
   return (
     <div className="space-y-4 py-3">
-      <div className="max-h-80 space-y-2 overflow-y-auto">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1) */}
+      <section aria-label="Prompt" tabIndex={0} className="max-h-80 space-y-2 overflow-y-auto">
         {prompt.messages.map(({ role, content }, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: turns have no id, and their order never changes
           <div key={index} className="max-w-[44rem]">
@@ -79,7 +80,7 @@ function TaskContent({ task }: { task: HardTask }) {
             <p className="whitespace-pre-wrap wrap-anywhere">{content}</p>
           </div>
         ))}
-      </div>
+      </section>
       <DataTable
         caption="Who placed which response where; 1 is best"
         columns={placementColumns(task)}
