@@ -29,8 +29,11 @@ export type FigureOptions = {
   unit?: "labelers" | "tasks";
 };
 
-/** The page is read again and again; 1000 resamples leave the ends of an interval within about half a point. */
-const resamples = 1_000;
+/**
+ * A page has up to two hundred figures, and drawing is what takes its time: fewer resamples where one draws many units,
+ * whose interval is narrow.
+ */
+const resamplesOf = (units: number) => Math.max(400, Math.min(1_000, Math.floor(200_000 / units)));
 
 /**
  * Resamples labelers where there are enough of them; else tasks, for a small team is fixed people.
@@ -42,12 +45,13 @@ export function figureOf(
 ): Figure | null {
   const people = new Set(meetings.flatMap(labelersOf));
   const drawn = [...people].filter((labeler) => labeler !== about).length;
+  const tasks = new Set(meetings.map(({ task }) => task)).size;
   const chosen = unit === "labelers" && drawn < fewestUnits ? "tasks" : unit;
   const agreement = agreementOf(meetings, {
     tieRule,
     unit: chosen,
     seed: 1,
-    resamples,
+    resamples: resamplesOf(Math.max(1, chosen === "tasks" ? tasks : drawn)),
     ...(about !== undefined && { about }),
   });
   const { share, interval, pairs, leftOut, tauB, units } = agreement;
@@ -60,7 +64,7 @@ export function figureOf(
     units,
     pairs,
     leftOut,
-    tasks: new Set(meetings.map(({ task }) => task)).size,
+    tasks,
     labelers: people.size,
     tauB,
     meetings: meetings.length,

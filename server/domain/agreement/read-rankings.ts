@@ -41,7 +41,7 @@ export type ReadRankings = {
 };
 
 /** Rankings read at once: a page of a lead has to come in seconds. */
-export const mostRankings = 20_000;
+export const mostRankings = 10_000;
 const idsAtOnce = 1_000;
 
 /**

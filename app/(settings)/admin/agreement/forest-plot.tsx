@@ -21,10 +21,10 @@ type ForestPlotProps = { caption: string; nameTitle: string; rows: readonly Fore
 export function ForestPlot({ caption, nameTitle, rows }: ForestPlotProps) {
   const scale = scaleOf(rows);
   const columns: Column<ForestRow>[] = [
-    { title: nameTitle, cell: ({ name }) => name },
+    { title: nameTitle, cell: ({ name }) => <span className="block min-w-20">{name}</span> },
     { title: "Plot", isTitleHidden: true, cell: (row) => <PlotRow row={row} scale={scale} /> },
     { title: "Agreement", isNumber: true, cell: describeShare },
-    { title: "n", cell: ({ n }) => <span className="text-small text-muted">{n}</span> },
+    { title: "n", cell: ({ n }) => <span className="block min-w-64 text-small text-muted">{n}</span> },
   ];
   return (
     <figure>
@@ -63,7 +63,7 @@ const height = 22;
 function PlotRow({ row: { mark, share, low, high }, scale }: { row: ForestRow; scale: Scale }) {
   const color = mark === "reference" ? "text-reference" : "text-people";
   return (
-    <svg aria-hidden="true" height={height} className="block w-full min-w-36 overflow-visible sm:min-w-64">
+    <svg aria-hidden="true" height={height} className="block w-full min-w-16 overflow-visible sm:min-w-64">
       {scale.ticks.map((tick) => (
         <line
           key={tick}
