@@ -1,5 +1,6 @@
 /** @file A labeler's day: the next task, its draft, its ranking, and their own work. */
 import { z } from "zod";
+import { readOwnAgreement } from "../domain/agreement/own-agreement";
 import { readGuidelines } from "../domain/batches/guidelines";
 import { claimNext, saveDraft } from "../domain/labeling/claims";
 import { submitDemonstration } from "../domain/labeling/demonstrate";
@@ -109,5 +110,8 @@ export const labelingRouter = router({
 
   questions: work.query(({ ctx }) => listOwnQuestions(ctx.db, ctx.user.id)),
 
-  figures: work.query(({ ctx }) => readOwnFigures(ctx.db, ctx.user.id)),
+  figures: work.query(async ({ ctx }) => ({
+    ...(await readOwnFigures(ctx.db, ctx.user.id)),
+    ...(await readOwnAgreement(ctx.db, ctx.user.id)),
+  })),
 });

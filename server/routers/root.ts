@@ -1,6 +1,7 @@
 /** @file All procedures of the app. */
 import { createCallerFactory, router } from "../trpc";
 import { accountRouter } from "./account";
+import { agreementRouter } from "./agreement";
 import { auditRouter } from "./audit";
 import { batchesRouter } from "./batches";
 import { chatRouter } from "./chat";
@@ -22,6 +23,7 @@ import { workersRouter } from "./workers";
 
 export const appRouter = router({
   account: accountRouter,
+  agreement: agreementRouter,
   audit: auditRouter,
   batches: batchesRouter,
   chat: chatRouter,

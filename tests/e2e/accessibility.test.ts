@@ -47,6 +47,7 @@ const signedIn = [
   "/admin/labelers",
   "/admin/guidelines",
   "/admin/rankings",
+  "/admin/agreement",
   "/admin/models",
   "/admin/runs",
   "/admin/runs/new",
