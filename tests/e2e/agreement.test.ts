@@ -91,12 +91,4 @@ test("agreement: says what to do while there is nothing, then shows figures, plo
   await page.setViewportSize({ width: 390, height: 800 });
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
   expect(lead.problems).toEqual([]);
-  if (process.env.SHOT) {
-    await page.emulateMedia({ colorScheme: "light" });
-    await page.screenshot({ path: `${process.env.SHOT}/phone.png`, fullPage: true });
-    await page.setViewportSize({ width: 1280, height: 800 });
-    await page.screenshot({ path: `${process.env.SHOT}/light.png`, fullPage: true });
-    await page.emulateMedia({ colorScheme: "dark" });
-    await page.screenshot({ path: `${process.env.SHOT}/dark.png`, fullPage: true });
-  }
 });
