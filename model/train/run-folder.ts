@@ -1,9 +1,9 @@
 /** @file Whose a run's folder is: run.json holds the stage and the settings, and no other run or process writes there. */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { writeFileDurably } from "../checkpoint/file-access";
+import { syncFolder, writeFileDurably } from "../checkpoint/file-access";
 import { describeHolder, type LockHolder, takeFolderLock } from "../checkpoint/folder-lock";
 import { baseFolderName } from "../checkpoint/lineage-base";
 import { parseJson } from "../checkpoint/safetensors-reader";
@@ -28,11 +28,12 @@ type NewRunFile = Omit<RunFile, "formatVersion" | "settings"> & {
 };
 
 const fileName = "run.json";
+const draftName = `${fileName}.part`;
 const lockName = "run.lock";
 /** Longer than any step: while one is computed, nothing can be touched. */
 const foreignStaleMs = 15 * 60 * 1000;
 /** What a run itself puts there. */
-const ownNames = [fileName, "checkpoints", baseFolderName, "start", "tokenizer", ".sampling"];
+const ownNames = [fileName, draftName, "checkpoints", baseFolderName, "start", "tokenizer", ".sampling"];
 
 /**
  * Settings by which a run is told from others. Where its files lie is none of them: a run may go on in another folder.
@@ -81,7 +82,12 @@ async function claim(output: string, run: NewRunFile): Promise<void> {
     if (await hasCheckpoints(output)) throw new RunFolderError(describeOther(output, found, mine));
     for (const name of ownNames) await rm(path.join(output, name), { recursive: true, force: true });
   }
-  await writeFileDurably(path.join(output, fileName), [`${JSON.stringify(mine, null, 2)}\n`]);
+  // Whole or not at all: half of it, on a full disk or after a kill, would be no run's.
+  const draft = path.join(output, draftName);
+  await rm(draft, { force: true });
+  await writeFileDurably(draft, [`${JSON.stringify(mine, null, 2)}\n`]);
+  await rename(draft, path.join(output, fileName));
+  await syncFolder(output);
 }
 
 /** null in an empty folder, and where only checkpoints were brought from elsewhere to go on from. */

@@ -103,7 +103,7 @@ export async function trainerServer({
           const facts = JSON.stringify({ status, reason, step, attempts });
           throw new Error(`The run was waited for in vain: ${facts}\n${server.output().slice(-4000)}`);
         }
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },
     trainerPid,

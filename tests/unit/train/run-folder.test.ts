@@ -27,6 +27,13 @@ test("a new or empty folder becomes the run's, and stays it", async () => {
   expect((await readdir(output)).toSorted()).toEqual(["checkpoints", "run.json"]);
 });
 
+test("a folder whose claim was cut half-way, by a kill or a full disk, is claimed as if it were new", async () => {
+  await using folder = await temporaryFolder();
+  await writeFile(path.join(folder.path, "run.json.part"), '{"formatVer');
+  await claimOnce(folder.path, run);
+  expect(await readdir(folder.path)).toEqual(["run.json"]);
+});
+
 test("a folder with other things in it, and a file, are refused and left as they are", async () => {
   await using folder = await temporaryFolder();
   await writeFile(path.join(folder.path, "thesis.txt"), "x");
