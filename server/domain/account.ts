@@ -9,6 +9,7 @@ import { publishRun } from "../runs/run-changes";
 import { confirmPassword, hasPassword } from "./account-password";
 import { appendAudit } from "./audit";
 import { erasePersonRows } from "./datasets-erase";
+import { releaseClaims } from "./labeling/claims";
 import { lockAdmins, requireAdmin, withdrawLinks } from "./people";
 import { erasePersonPrompts } from "./prompts/erase-prompts";
 
@@ -148,6 +149,7 @@ export async function deleteAccount(
     await withdrawLinks(tx, userId);
     const erased = await erasePersonRows(tx, userId);
     await erasePersonPrompts(tx, userId);
+    await releaseClaims(tx, userId);
     const deleted = await tx.delete(users).where(eq(users.id, userId)).returning({ role: users.role });
     if (deleted.length === 0) throw new AppError("NOT_FOUND", "The account is gone already.");
     if (deleted[0]?.role === "admin") await requireAdmin(tx);

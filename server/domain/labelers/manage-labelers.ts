@@ -5,6 +5,7 @@ import type { Db } from "../../db/db";
 import { isUniqueViolation } from "../../db/unique-violation";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
+import { releaseClaims } from "../labeling/claims";
 import { ensureLabeler } from "../labeling/labelers";
 
 export type LabelerGroup = { id: string; name: string; isHeldOut: boolean; members: number };
@@ -79,6 +80,7 @@ export async function setLabelerAside(
       .update(labelers)
       .set({ setAsideAt: new Date(), setAsideReason: reason })
       .where(eq(labelers.userId, userId));
+    await releaseClaims(tx, userId);
     await appendAudit(tx, { actorId, action: "labeler.setAside", subject: userId });
   });
 }

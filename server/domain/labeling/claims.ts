@@ -240,6 +240,16 @@ export async function releaseExpired(db: Db, now = new Date()): Promise<number> 
   });
 }
 
+/** Gives back the places of a labeler who stops or leaves. */
+export async function releaseClaims(tx: Tx, labelerId: string, now = new Date()): Promise<void> {
+  const held = await tx
+    .update(taskClaims)
+    .set({ releasedAt: now })
+    .where(and(eq(taskClaims.labelerId, labelerId), isNull(taskClaims.releasedAt)))
+    .returning({ taskId: taskClaims.taskId });
+  for (const { taskId } of held) await givePlaceBack(tx, taskId, labelerId);
+}
+
 /** A claim that redoes a ranking holds no place of its own: the ranking holds it. */
 export async function givePlaceBack(tx: Tx, taskId: string, labelerId: string): Promise<void> {
   if (await hasRanked(tx, taskId, labelerId)) return;

@@ -14,10 +14,10 @@ import {
   taskSkips,
 } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
-import { claimNext, releaseExpired } from "@/server/domain/labeling/claims";
+import { claimNext, releaseClaims, releaseExpired } from "@/server/domain/labeling/claims";
 import type { TaskView } from "@/server/domain/labeling/task-schema";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
-import { callerFor } from "../../helpers/test-context";
+import { callerFor, makePerson } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
 const hourMs = 60 * 60 * 1000;
@@ -148,6 +148,17 @@ describeEachDatabase("labeling queue", (home) => {
     expect((await next(t.db, quick.id)).taskId).toBe(tasks[0]?.taskId);
     await callerFor(t.db, slow).labeling.submit(inOrder(task));
     expect(await placesOf(t.db, task.taskId)).toMatchObject({ openPlaces: 0, status: "open" });
+  });
+
+  it("gives the places of a labeler back who is set aside or leaves", async () => {
+    await using t = await testDatabase(home);
+    const lead = await makePerson(t.db, { role: "admin" });
+    await makeBatch(t.db, { tasks: 2 });
+    const [aside, leaver] = [await makeLabeler(t.db), await makeLabeler(t.db)];
+    const tasks = [await next(t.db, aside.id), await next(t.db, leaver.id)];
+    await callerFor(t.db, lead).labelers.setAside({ userId: aside.id, reason: "Constant orders." });
+    await t.db.transaction((tx) => releaseClaims(tx, leaver.id));
+    for (const { taskId } of tasks) expect(await placesOf(t.db, taskId)).toMatchObject({ openPlaces: 1 });
   });
 
   it("refuses a draft from a window that has not seen the newest one", async () => {
