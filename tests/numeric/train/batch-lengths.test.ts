@@ -102,6 +102,7 @@ test("a step that is not accepted changes nothing, and leaves no gradient behind
   expect(refused.gradientNorm).toBeGreaterThan(0);
   for (const [name, { values }] of weightsOf(config)) expect(twice.get(name)?.values).toEqual(values);
   const next = { step: 1, lr: 0.1 };
-  expect(await refusing.step(good, next)).toEqual(await plain.step(good, next));
+  const { seconds: _, ...again } = await refusing.step(good, next);
+  expect(await plain.step(good, next)).toMatchObject(again);
   for (const [name, { values }] of once) expect(twice.get(name)?.values, name).toEqual(values);
 });
