@@ -102,7 +102,7 @@ describe("a run on the trainer of this machine", () => {
     const cancelled = await server.until(runId, ({ status }) => status === "cancelled");
     expect(cancelled.step).toBeLessThan(cancelled.totalSteps ?? 0);
     // A person's rows do not stay behind.
-    expect(await readdir(path.join(server.dataFolder, "trainer"))).toEqual(["files"]);
+    await expect.poll(() => readdir(path.join(server.dataFolder, "trainer"))).toEqual(["files"]);
   });
 
   it("is saved and given back when the server is stopped, and goes on when it is started again", async () => {

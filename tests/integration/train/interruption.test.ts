@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { watch } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -160,12 +160,26 @@ const canMount = (() => {
   }
 })();
 
+/** run.json, the log of the samples, folders: what a run writes beside its checkpoints. */
+const roomBesideBytes = 64 * 1024;
+
+async function sizeOf(root: string): Promise<number> {
+  const files = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  );
+  const sizes = files.map(async ({ parentPath, name }) => (await stat(path.join(parentPath, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
 // Only root can make a small file system. tests/numeric/train/full-disk.test.ts shows the same by failing writes anywhere.
-describe.runIf(canMount)("on a disk of 11 MB", () => {
+describe.runIf(canMount)("on a disk with room for one checkpoint and a half", () => {
   test("it ends when the disk is full, the last checkpoint is whole, and with space it goes on to the same bits", async () => {
     const disk = inFolder("disk");
     await mkdir(disk);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=11m", "tmpfs", disk]);
+    const [newest] = await stepFolders(inFolder("whole"));
+    const checkpoint = await sizeOf(path.join(inFolder("whole"), "checkpoints", newest ?? ""));
+    const size = Math.ceil(checkpoint * 1.5 + roomBesideBytes);
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk]);
     try {
       const output = path.join(disk, "run");
       const full = await runAttune(sft(output));
