@@ -58,6 +58,8 @@ test("agreement: says what to do while there is nothing, then shows figures, plo
   await page.goto("/admin/agreement");
   await page.getByText("Nothing can be compared yet.").waitFor();
 
+  // A page that is open would miss the server.
+  await page.goto("about:blank");
   await server.stop();
   const opened = await openDatabase({ dataFolder: server.dataFolder, purpose: "a test" });
   await fill(opened.db);
