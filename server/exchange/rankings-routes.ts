@@ -1,20 +1,23 @@
 /** @file Plain HTTP of rankings: the parts of an import, which are bytes, and the download of an export. */
 import { z } from "zod";
 import { checkUpload } from "../auth/request-checks";
-import type { Context, SessionUser } from "../context";
 import { exportLayouts, exportRankings } from "../domain/exchange/export-rankings";
 import { partBytes, receivePart } from "../domain/exchange/imports";
 import { rankingFilterSchema } from "../domain/exchange/read-ranked-prompts";
-import { AppError, httpStatus, isAppError } from "../errors";
-import { isAllowed } from "../permissions";
-import { createContext } from "../request-context";
+import { AppError } from "../errors";
+import { forMembers } from "../member-route";
 import { streamBytes } from "../runs/file-response";
+
+const leading = {
+  permission: "labeling.lead",
+  refusal: "Your account may not handle rankings of others.",
+} as const;
 
 const partKey = z.object({ importId: z.uuid(), part: z.coerce.number().int().min(0) });
 
 /** PUT: one part of the file, 8 MiB at most. */
 export function takeImportPart(request: Request, params: object): Promise<Response> {
-  return forLeads(request, async ({ db, env }) => {
+  return forMembers(request, leading, async ({ db, env }) => {
     const key = partKey.safeParse(params);
     if (!key.success)
       throw new AppError("BAD_REQUEST", "Parts are numbered from 0, within an import that is begun.");
@@ -32,7 +35,7 @@ const exportQuery = z.object({
 
 /** GET `?layout=kWay|trl|…|parquet&batches=…&heldOut=yes`. */
 export function sendRankings(request: Request): Promise<Response> {
-  return forLeads(request, async ({ db }, user) => {
+  return forMembers(request, leading, async ({ db }, user) => {
     const query = exportQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
     const filter = rankingFilterSchema.safeParse({
       batchIds: query.data?.batches.split(",").filter((id) => id !== ""),
@@ -54,21 +57,4 @@ export function sendRankings(request: Request): Promise<Response> {
       },
     });
   });
-}
-
-async function forLeads(
-  request: Request,
-  answer: (context: Context, user: SessionUser) => Promise<Response>,
-): Promise<Response> {
-  try {
-    const context = await createContext(request.headers);
-    if (!context.user) throw new AppError("UNAUTHORIZED", "Sign in to go on.");
-    if (!isAllowed(context.user, "labeling.lead")) {
-      throw new AppError("FORBIDDEN", "Your account may not handle rankings of others.");
-    }
-    return await answer(context, context.user);
-  } catch (error) {
-    if (!isAppError(error)) throw error;
-    return Response.json({ code: error.code, message: error.message }, { status: httpStatus[error.code] });
-  }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { collectPrompts } from "../domain/prompts/collect-prompts";
 import { countPrompts, listPrompts, listUploads } from "../domain/prompts/list-prompts";
 import { promptLayouts } from "../domain/prompts/read-prompt-line";
+import { splits } from "../domain/prompts/split";
 import {
   reportPrompt,
   reportReasons,
@@ -30,7 +31,7 @@ export const promptsRouter = router({
             source: z.enum(["conversation", "labeler", "upload", "import"]).optional(),
             status: z.enum(["ready", "removed", "reported", "erased"]).optional(),
             removedBy: z.enum(["duplicate", "ownerLimit", "tooLong"]).optional(),
-            split: z.enum(["train", "validation", "test"]).optional(),
+            split: z.enum(splits).optional(),
             isMasked: z.boolean().optional(),
           })
           .default({}),

@@ -2,14 +2,14 @@
 import path from "node:path";
 import { z } from "zod";
 import { baseFolderName } from "@/model/checkpoint/lineage-base";
-import type { Context } from "../context";
-import { AppError, httpStatus, isAppError } from "../errors";
-import { isAllowed } from "../permissions";
-import { createContext } from "../request-context";
+import { AppError } from "../errors";
+import { forMembers } from "../member-route";
 import { type CheckpointPlace, findLineageBaseId, locateFiles, stateFolder } from "./artifacts";
 import { downloadResponse, openFile, streamBytes, streamText } from "./file-response";
 import { exportContents, exportFormats, exportRun } from "./run-export";
 import { type ArchivedFile, tarBytes, tarSize } from "./tar";
+
+const reading = { permission: "runs.read", refusal: "Your account may not read runs." } as const;
 
 const exportQuery = z.object({
   content: z.enum(exportContents),
@@ -18,7 +18,7 @@ const exportQuery = z.object({
 
 /** `?content=metrics&format=csv`; see {@link exportContents}. */
 export function sendRunExport(request: Request, runId: string): Promise<Response> {
-  return forReaders(request, async ({ db }) => {
+  return forMembers(request, reading, async ({ db }) => {
     const query = exportQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
     if (!query.success || !z.uuid().safeParse(runId).success) {
       throw new AppError(
@@ -39,7 +39,7 @@ export function sendRunExport(request: Request, runId: string): Promise<Response
 
 /** One file of a checkpoint, by its path in the folder. */
 export function sendCheckpointFile(request: Request, checkpointId: string, name: string): Promise<Response> {
-  return forReaders(request, async ({ db, env }) => {
+  return forMembers(request, reading, async ({ db, env }) => {
     const { folder, files } = await locateFiles(db, checkpointId, env.ATTUNE_DATA);
     const facts = Object.hasOwn(files, name) ? files[name] : undefined;
     if (!facts) throw new AppError("NOT_FOUND", `This checkpoint has no file ${name}.`);
@@ -58,7 +58,7 @@ export function sendCheckpointFile(request: Request, checkpointId: string, name:
  * it is looked for. The training state is left out: only a run of this server can go on with it.
  */
 export function sendCheckpointArchive(request: Request, checkpointId: string): Promise<Response> {
-  return forReaders(request, async ({ db, env }) => {
+  return forMembers(request, reading, async ({ db, env }) => {
     const place = await locateFiles(db, checkpointId, env.ATTUNE_DATA);
     const baseId = await findLineageBaseId(db, checkpointId);
     const base = baseId === null ? null : await locateFiles(db, baseId, env.ATTUNE_DATA);
@@ -86,20 +86,4 @@ function filesBelow(parent: string, { folder, files }: CheckpointPlace): Archive
       file: path.join(folder, name),
       sizeBytes,
     }));
-}
-
-async function forReaders(
-  request: Request,
-  answer: (context: Context) => Promise<Response>,
-): Promise<Response> {
-  try {
-    const context = await createContext(request.headers);
-    if (!context.user) throw new AppError("UNAUTHORIZED", "Sign in to go on.");
-    if (!isAllowed(context.user, "runs.read"))
-      throw new AppError("FORBIDDEN", "Your account may not read runs.");
-    return await answer(context);
-  } catch (error) {
-    if (!isAppError(error)) throw error;
-    return Response.json({ code: error.code, message: error.message }, { status: httpStatus[error.code] });
-  }
 }

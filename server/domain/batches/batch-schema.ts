@@ -1,12 +1,12 @@
 /** @file What a labeling lead says to make a batch: its task, its prompts, its policies, its people. */
 import { z } from "zod";
 import type { Sampling } from "@/model/runtime/types";
+import { splits } from "../prompts/split";
 
 export const batchTasks = ["ranking", "pairwise", "demonstration"] as const;
 export type BatchTask = (typeof batchTasks)[number];
 
 export const promptSources = ["conversation", "labeler", "upload", "import"] as const;
-export const promptSplits = ["train", "validation", "test"] as const;
 
 /** Responses a task: any K of 4 to 9 costs little more reading than 4 and gives up to 36 comparisons (InstructGPT). */
 export const leastK = 4;
@@ -17,7 +17,7 @@ export const mostTasks = 50_000;
 /** Which prompts; an empty list means all of its kind. */
 export const promptFilterSchema = z.object({
   sources: z.array(z.enum(promptSources)).max(promptSources.length).default([]),
-  splits: z.array(z.enum(promptSplits)).max(promptSplits.length).default([]),
+  splits: z.array(z.enum(splits)).max(splits.length).default([]),
   /** Also prompts that already have a task of this kind. */
   includesUsed: z.boolean().default(false),
   /** Also those blurred until opened. */

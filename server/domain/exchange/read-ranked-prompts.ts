@@ -14,6 +14,7 @@ import {
 } from "@/drizzle/schema";
 import type { RankedPrompt, ResponseRanking } from "@/model/data/rankings/ranked-prompt";
 import type { Db } from "../../db/db";
+import { splits } from "../prompts/split";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 
 const tasksPerPage = 200;
@@ -22,7 +23,7 @@ export const rankingFilterSchema = z.object({
   /** Empty: all. */
   batchIds: z.array(z.uuid()).max(1000).default([]),
   groupIds: z.array(z.uuid()).max(1000).default([]),
-  splits: z.array(z.enum(["train", "validation", "test"])).default([]),
+  splits: z.array(z.enum(splits)).default([]),
   guidelinesVersions: z.array(z.int().min(1)).max(1000).default([]),
   from: z.date().nullable().default(null),
   to: z.date().nullable().default(null),
@@ -73,7 +74,7 @@ export async function* readRankedPrompts(db: Db, options: ReadOptions): AsyncGen
 type Cursor = { createdAt: string; position: number; taskId: string };
 
 function readPage(db: Db, options: ReadOptions, after: Cursor | null) {
-  const { batchIds, splits } = options;
+  const { batchIds, splits: wanted } = options;
   return db
     .select({
       taskId: rankingTasks.id,
@@ -98,7 +99,7 @@ function readPage(db: Db, options: ReadOptions, after: Cursor | null) {
         isNull(rankingTasks.repeatOfId),
         isUsablePrompt,
         batchIds.length > 0 ? inArray(batches.id, batchIds) : undefined,
-        splits.length > 0 ? inArray(prompts.split, splits) : undefined,
+        wanted.length > 0 ? inArray(prompts.split, wanted) : undefined,
         exists(
           db
             .select({ one: sql`1` })

@@ -20,7 +20,7 @@ import { claimGone, readTaskView } from "./task-view";
 
 /** A claim keeps its place so long after the page last saved. */
 const claimLifetimeMs = 60 * 60 * 1000;
-const expiryFrom = (now: Date) => new Date(now.getTime() + claimLifetimeMs);
+export const expiryFrom = (now: Date) => new Date(now.getTime() + claimLifetimeMs);
 
 export type Claim = typeof taskClaims.$inferSelect;
 

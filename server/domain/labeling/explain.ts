@@ -1,6 +1,8 @@
 /** @file What practice tells after a submit: the expected order, how near one came, and why. */
 import { asc, eq } from "drizzle-orm";
 import { rankedResponses, rankings, rankingTasks, taskResponses } from "@/drizzle/schema";
+import { countPairsBetween } from "@/model/eval/pair-counts";
+import { type Ranking, tiersOf } from "@/model/eval/ranking";
 import type { Db } from "../../db/db";
 import type { Explanation } from "./task-schema";
 
@@ -23,27 +25,16 @@ export async function explain(db: Db, rankingId: string): Promise<Explanation | 
     .where(eq(rankedResponses.rankingId, rankingId));
   const expected = new Map(known.flatMap(({ id, rank }) => (rank === null ? [] : [[id, rank] as const])));
   if (expected.size !== known.length) return null;
-  const ranks = [...new Set(expected.values())].sort((a, b) => a - b);
   return {
-    expected: ranks.map((rank) => [...expected].filter(([, of]) => of === rank).map(([id]) => id)),
+    expected: tiersOf(expected),
     agreement: agreeingShare(expected, new Map(given.map(({ id, rank }) => [id, rank]))),
     text: task.text,
   };
 }
 
 /** Of the pairs that the known answer puts in order, the share that the ranking puts in the same order; a tie is a miss. */
-export function agreeingShare(
-  expected: ReadonlyMap<string, number>,
-  given: ReadonlyMap<string, number>,
-): number | null {
-  let pairs = 0;
-  let agreeing = 0;
-  for (const [better, rank] of expected) {
-    for (const [worse, below] of expected) {
-      if (rank >= below) continue;
-      pairs++;
-      if ((given.get(better) ?? 0) < (given.get(worse) ?? 0)) agreeing++;
-    }
-  }
-  return pairs === 0 ? null : agreeing / pairs;
+function agreeingShare(expected: Ranking, given: Ranking): number | null {
+  const { concordant, discordant, tiedInSecond } = countPairsBetween(expected, given);
+  const pairs = concordant + discordant + tiedInSecond;
+  return pairs === 0 ? null : concordant / pairs;
 }

@@ -1,7 +1,7 @@
 /** @file Whether a person may be given tasks, and what labeling knows of them. */
 import { randomBytes } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { batches, labelerGroups, labelers } from "@/drizzle/schema";
+import { batches, labelers } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import type { NoTask } from "./task-schema";
 
@@ -56,12 +56,6 @@ export async function setPreferences(
   await ensureLabeler(db, userId);
   if (change.mode === undefined && change.seesSensitive === undefined) return;
   await db.update(labelers).set(change).where(eq(labelers.userId, userId));
-}
-
-export async function isHeldOut(db: Db, labeler: Labeler): Promise<boolean> {
-  if (labeler.groupId === null) return false;
-  const [group] = await db.select().from(labelerGroups).where(eq(labelerGroups.id, labeler.groupId));
-  return group?.isHeldOut ?? false;
 }
 
 /** Why this labeler is given no work, whatever there is; null = they are. Practice and the test itself need no qualification. */

@@ -12,6 +12,7 @@ import {
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import { checkMessageText } from "../message-text";
+import { expiryFrom } from "./claims";
 import { lockLabeler } from "./labelers";
 import type { Draft, TaskView } from "./task-schema";
 import { readTaskView } from "./task-view";
@@ -19,7 +20,6 @@ import { readTask } from "./tasks";
 
 const recentLimit = 50;
 const promptStartCharacters = 160;
-const lifetimeMs = 60 * 60 * 1000;
 
 export type OwnRanking = {
   rankingId: string;
@@ -108,7 +108,7 @@ export async function reopenRanking(
     const values = {
       draft,
       responseOrder: ranking.responseOrder,
-      expiresAt: new Date(now.getTime() + lifetimeMs),
+      expiresAt: expiryFrom(now),
       releasedAt: null,
     };
     const [claim] = await tx
