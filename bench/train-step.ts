@@ -136,6 +136,8 @@ async function peer(folder: string, kind: Kind, precision: "fp32" | "bf16"): Pro
   const script = path.resolve("bench/peers/train_step.py");
   const child = spawn(torchPython(), [script, folder, kind, precision, String(threads)], {
     stdio: ["pipe", "pipe", "inherit"],
+    // As whoever runs a script of PyTorch has it; huge pages are what our stages ask for by themselves.
+    env: { ...process.env, GLIBC_TUNABLES: "" },
   });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<string> => {

@@ -5,10 +5,13 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildProcesses } from "./build.mjs";
 import { checkNode } from "./setup/check-machine.mjs";
+import { runWithHugePages } from "./setup/huge-pages.mjs";
 import { installPackages } from "./setup/install-packages.mjs";
 import { distFolder, inProject } from "./setup/project.mjs";
 import { dataFolder, loadSettingsFile } from "./setup/settings.mjs";
 import { explain, StepFailure } from "./setup/terminal.mjs";
+
+const trains = ["pretrain", "sft", "reward"].includes(process.argv[2] ?? "");
 
 try {
   checkNode();
@@ -22,8 +25,10 @@ try {
     await installPackages();
   }
   await compile();
-  process.setSourceMapsEnabled(true);
-  await import(pathToFileURL(path.join(distFolder, "attune.js")).href);
+  if (!(trains && (await runWithHugePages()))) {
+    process.setSourceMapsEnabled(true);
+    await import(pathToFileURL(path.join(distFolder, "attune.js")).href);
+  }
 } catch (error) {
   explain(error);
   process.exitCode = 1;

@@ -6,6 +6,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { buildProcesses } from "./build.mjs";
+import { runWithHugePages } from "./setup/huge-pages.mjs";
 import { distFolder, inProject } from "./setup/project.mjs";
 
 const { values, positionals } = parseArgs({
@@ -17,12 +18,14 @@ const names = fs
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replace(/\.ts$/, ""));
 const [name] = positionals;
+/** These train in their own process, as a stage does. */
+const trains = ["train-step", "reward-step", "reward-data"].includes(name ?? "");
 
 if (values.help || !name || !names.includes(name)) {
   if (name && !values.help) console.error(`There is no benchmark "${name}".`);
   console.log(`npm run bench -- <name> [--quick] [--json]\n\n  ${names.join("\n  ")}`);
   process.exitCode = values.help ? 0 : 2;
-} else {
+} else if (!(trains && (await runWithHugePages()))) {
   await buildProcesses();
   process.setSourceMapsEnabled(true);
   const { default: run } = await import(pathToFileURL(path.join(distFolder, "bench", `${name}.js`)).href);

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { isDiskFull } from "@/model/checkpoint/errors";
 import type { RunSummary, SavedCheckpoint } from "@/model/train/train-language-model";
+import { hugePages } from "../setup/huge-pages.mjs";
 import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
 
 export type StageEnd =
@@ -32,6 +33,7 @@ export class StageProcess implements AsyncDisposable {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: ["--enable-source-maps"],
+      env: { ...process.env, ...hugePages },
     });
     let output = "";
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
