@@ -8,31 +8,57 @@ export type Targets = {
   weights: Value;
 };
 
+/** How to start the backward walk. */
+export type HeadGradients = {
+  /** dL/dx (N, H) */
+  x: () => Value;
+  /** dL/dW (V, H) */
+  head: () => Value;
+};
+
 export type LinearCrossEntropy = {
   /** A scalar, in nats. */
   loss: Value;
-  /** dL/dx (N, H) and dL/dW (V, H), to start the backward walk with. */
-  gradients: { x: () => Value; head: () => Value };
+  gradients: HeadGradients;
+};
+
+/** L = sum_i w_i nll_i, the mean cross-entropy where the weights are 1 / N. Arguments as those of `tokenLosses`. */
+export function linearCrossEntropy(
+  g: Graph,
+  output: { x: Value; head: Value },
+  { labels, weights }: Targets,
+  mostLogits = defaultMostLogits,
+): LinearCrossEntropy {
+  const { nll, gradients } = tokenLosses(g, output, labels, mostLogits);
+  const weight = g.reshape(weights, nll.shape);
+  const loss = g.apply("ReduceSum", [g.mul(nll, weight)], { axes: [0, 1], keepDims: false });
+  return { loss, gradients: gradients(weight) };
+}
+
+export type TokenLosses = {
+  /** (N, 1) -log p(label), in nats. */
+  nll: Value;
+  /** @param weight (N, 1) dL/dnll, which may itself follow from nll */
+  gradients: (weight: Value) => HeadGradients;
 };
 
 /**
- * L = sum_i w_i (logsumexp_v(x_i · W_v) - x_i · W_label(i))
+ * nll_i = logsumexp_v(x_i · W_v) - x_i · W_label(i), and the way back from w = dL/dnll:
  *
  *   dL/dx_i = w_i (sum_v p_iv W_v - W_label(i)),  dL/dW_v = sum_i w_i (p_iv - [v = label(i)]) x_i,  p = softmax(x Wᵀ)
  *
  * The vocabulary is handled in pieces. p_piece is normalised within its piece; what it lacks is one factor per row,
  * exp(lse_piece - lse), which is put on the narrow side of each product, as is w. So the widest arrays of the whole
  * step, (N, V), are written twice: by the product, and by the softmax.
- * @param x (N, H) @param head W (V, H) @param mostLogits elements of a piece's logits
+ * @param x (N, H) @param head W (V, H) @param labels int64 (N) @param mostLogits elements of a piece's logits
  */
-export function linearCrossEntropy(
+export function tokenLosses(
   g: Graph,
   { x, head }: { x: Value; head: Value },
-  { labels, weights }: Targets,
+  labels: Value,
   mostLogits = defaultMostLogits,
-): LinearCrossEntropy {
+): TokenLosses {
   const rows = Number(x.shape[0]);
-  const weight = g.reshape(weights, [rows, 1]);
   const pieces = cutVocabulary(rows, Number(head.shape[0]), mostLogits).map(([from, to]) => {
     const table = to - from === head.shape[0] ? head : g.slice(head, 0, from, to); // (piece, H)
     const logits = g.apply("Gemm", [x, table], { transA: false, transB: true }); // (N, piece)
@@ -47,11 +73,10 @@ export function linearCrossEntropy(
     pieces.map((piece) => piece.lse),
   );
   const labelRows = g.gather(head, labels); // (N, H)
-  const chosen = g.reduceSum(g.mul(x, labelRows), 1); // (N, 1)
-  const loss = g.apply("ReduceSum", [g.mul(g.sub(lse, chosen), weight)], { axes: [0, 1], keepDims: false });
+  const nll = g.sub(lse, g.reduceSum(g.mul(x, labelRows), 1)); // (N, 1)
   const shareOf = (piece: (typeof pieces)[number]) => g.exp(g.sub(piece.lse, lse)); // (N, 1)
 
-  const gradientOfX = () => {
+  const gradientOfX = (weight: Value) => {
     const expected = pieces.map((piece) =>
       g.mul(
         g.apply("Gemm", [piece.probabilities, piece.table], { transA: false, transB: false }),
@@ -60,7 +85,7 @@ export function linearCrossEntropy(
     );
     return g.mul(g.sub(expected.reduce(g.add), labelRows), weight);
   };
-  const gradientOfHead = () => {
+  const gradientOfHead = (weight: Value) => {
     const weighted = g.mul(x, weight); // (N, H)
     const expected = pieces.map((piece) =>
       g.apply("Gemm", [piece.probabilities, g.mul(weighted, shareOf(piece))], {
@@ -71,7 +96,10 @@ export function linearCrossEntropy(
     const whole = expected.length === 1 && expected[0] ? expected[0] : g.concat(expected, 0);
     return g.apply("ScatterND", [whole, g.reshape(labels, [rows, 1]), g.neg(weighted)], { reduction: "add" });
   };
-  return { loss, gradients: { x: gradientOfX, head: gradientOfHead } };
+  return {
+    nll,
+    gradients: (weight) => ({ x: () => gradientOfX(weight), head: () => gradientOfHead(weight) }),
+  };
 }
 
 /** log sum_k exp(l_k) of columns (N, 1). */
