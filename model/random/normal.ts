@@ -1,6 +1,6 @@
-/** @file Normal draws for weights at the start of training, by Box and Muller over Philox. */
+/** @file Normal draws by Box and Muller over Philox: for weights at the start of training, and for simulated labelers. */
 import { randomStreams } from "./permutation";
-import { philox } from "./philox";
+import { type Counter, philox } from "./philox";
 
 /**
  * (size) independent draws of mean 0. Two come from each counter [initialisation, tensor, block, 0].
@@ -9,12 +9,18 @@ import { philox } from "./philox";
 export function normalTensor(seed: number, tensor: number, size: number, std: number): Float32Array {
   const values = new Float32Array(size);
   for (let at = 0; at < size; at += 2) {
-    const [a, b] = philox(seed, [randomStreams.initialisation, tensor, at / 2, 0]);
-    // (a + 1) keeps the logarithm finite.
-    const radius = std * Math.sqrt(-2 * Math.log((a + 1) / 2 ** 32));
-    const angle = (2 * Math.PI * b) / 2 ** 32;
-    values[at] = radius * Math.cos(angle);
-    if (at + 1 < size) values[at + 1] = radius * Math.sin(angle);
+    const [first, second] = normalPair(seed, [randomStreams.initialisation, tensor, at / 2, 0], std);
+    values[at] = first;
+    if (at + 1 < size) values[at + 1] = second;
   }
   return values;
+}
+
+/** Two independent draws of mean 0. */
+export function normalPair(seed: number, counter: Counter, std = 1): [number, number] {
+  const [a, b] = philox(seed, counter);
+  // (a + 1) keeps the logarithm finite.
+  const radius = std * Math.sqrt(-2 * Math.log((a + 1) / 2 ** 32));
+  const angle = (2 * Math.PI * b) / 2 ** 32;
+  return [radius * Math.cos(angle), radius * Math.sin(angle)];
 }

@@ -9,6 +9,7 @@ export const randomStreams = {
   dropout: 3,
   text: 4,
   bootstrap: 5,
+  simulatedLabelers: 6,
 } as const;
 
 /**
