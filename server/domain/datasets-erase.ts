@@ -1,6 +1,14 @@
 /** @file Erasing rows of datasets: the rows lose their content, the manifest still verifies, and runs over them say so. */
-import { and, eq, inArray, isNotNull, notInArray, sql } from "drizzle-orm";
-import { datasetRows, datasets, runDatasets, runEvents, runs } from "@/drizzle/schema";
+import { and, eq, inArray, isNotNull, notInArray, or, sql } from "drizzle-orm";
+import {
+  datasetRows,
+  datasets,
+  demonstrations,
+  runDatasets,
+  runEvents,
+  runs,
+  snapshotDemonstrations,
+} from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import { publishRun } from "../runs/run-changes";
@@ -15,17 +23,23 @@ const statusAfter: Partial<Record<RunStatus, RunStatus>> = { queued: "paused", r
 const endedStatuses: RunStatus[] = ["cancelled", "finished", "failed"];
 
 /**
- * Erases every row that holds this person's words, in every dataset, and the samples that runs made of them.
+ * Erases every row that holds this person's words, in every dataset, and the samples that runs made of them: rows they own,
+ * and those of demonstrations they wrote to prompts of others.
  * @returns what was erased; `runIds` are to be published when the transaction has ended
  */
 export async function erasePersonRows(
   tx: Tx,
   userId: string,
 ): Promise<{ erasure: Erasure; runIds: string[] }> {
+  const isDemonstratedByThem = sql`(${datasetRows.datasetId}, ${datasetRows.position}) in (${tx
+    .select({ datasetId: snapshotDemonstrations.datasetId, position: snapshotDemonstrations.position })
+    .from(snapshotDemonstrations)
+    .innerJoin(demonstrations, eq(demonstrations.id, snapshotDemonstrations.demonstrationId))
+    .where(eq(demonstrations.labelerId, userId))})`;
   const erased = await tx
     .update(datasetRows)
     .set({ content: null, ownerId: null })
-    .where(eq(datasetRows.ownerId, userId))
+    .where(and(isNotNull(datasetRows.content), or(eq(datasetRows.ownerId, userId), isDemonstratedByThem)))
     .returning({ datasetId: datasetRows.datasetId, position: datasetRows.position });
   const runIds = new Set<string>();
   const erasure: Erasure = [];
