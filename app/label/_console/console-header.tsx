@@ -5,10 +5,12 @@ import Link from "next/link";
 import { Button, IconButton } from "@/app/_components/button";
 import { buttonClass } from "@/app/_components/button-class";
 import { Icon } from "@/app/_components/icon";
+import { plural } from "@/app/_lib/format";
 import type { TaskView } from "@/server/domain/labeling/task-schema";
 import { KeyHint } from "./key-hint";
+import { useNewAnswers } from "./use-new-answers";
 
-export type ConsoleDialog = "guidelines" | "ask" | "skip" | "report" | "keys";
+export type ConsoleDialog = "guidelines" | "ask" | "answers" | "skip" | "report" | "keys";
 
 const purposes: Partial<Record<TaskView["batch"]["purpose"], string>> = {
   practice: "Practice",
@@ -53,11 +55,26 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
             </Button>
           </>
         )}
+        <NewAnswers onOpen={() => onOpen("answers")} />
         <Link href="/label/work" className={buttonClass("quiet", true)}>
           Your work
         </Link>
         <IconButton icon="keyboard" label="Keys on this page" shortcut="?" onClick={() => onOpen("keys")} />
       </nav>
     </header>
+  );
+}
+
+/** Beside the task, never over it: an answer that comes while one ranks moves nothing. */
+function NewAnswers({ onOpen }: { onOpen: () => void }) {
+  const { length } = useNewAnswers();
+  return (
+    <span role="status">
+      {length > 0 && (
+        <Button small onClick={onOpen} className="border-accent">
+          {plural(length, "new answer", "new answers")}
+        </Button>
+      )}
+    </span>
   );
 }
