@@ -66,8 +66,9 @@ function Agreement({ figures: { agreement, selfAgreement } }: { figures: Labelin
     <div className="mt-6 max-w-xl">
       <h3 className="font-medium">Agreement</h3>
       <p className="mb-2 max-w-[38rem] text-small text-muted">
-        How often the same pair was put in the same order, with its 95 % interval. InstructGPT's labelers
-        agreed on 72.6 to 77.3 % of their pairs.{tieRuleText && ` ${tieRuleText}`}
+        How often the same pair was put in the same order, with its 95 % interval. In InstructGPT, training
+        labelers agreed with one another on 72.6 % of pairs, held-out ones on 77.3 %.
+        {tieRuleText && ` ${tieRuleText}`}
       </p>
       <DataTable
         caption="Agreement"

@@ -1,7 +1,7 @@
 /** @file A labeler's questions about tasks, with their answers; those that are shown count as seen. */
 "use client";
 
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import type { OwnQuestion } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
@@ -9,7 +9,13 @@ import { Section } from "@/app/(settings)/_frame/section";
 import { QuestionAnswer } from "@/app/label/_console/question-answer";
 
 export function QuestionsSection({ questions }: { questions: OwnQuestion[] }) {
-  const { mutate } = useMutation(useTRPC().labeling.readAnswers.mutationOptions());
+  const trpc = useTRPC();
+  const queries = useQueryClient();
+  const { mutate } = useMutation(
+    trpc.labeling.readAnswers.mutationOptions({
+      onSuccess: () => queries.invalidateQueries({ queryKey: trpc.labeling.questions.queryKey() }),
+    }),
+  );
   useEffect(() => {
     const questionIds = questions.filter(({ isNew }) => isNew).map(({ id }) => id);
     if (questionIds.length > 0) mutate({ questionIds });
