@@ -34,6 +34,7 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
       <h1 className="min-w-0 truncate font-semibold">{batch?.name ?? "Label"}</h1>
       {purpose && <p className="rounded-md bg-selected px-2 text-small font-medium">{purpose}</p>}
       <nav aria-label="Label" className="ml-auto flex flex-wrap items-center">
+        <NewAnswers onOpen={() => onOpen("answers")} />
         <Button small look="quiet" aria-keyshortcuts="g" onClick={() => onOpen("guidelines")}>
           Guidelines <KeyHint>g</KeyHint>
         </Button>
@@ -55,7 +56,6 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
             </Button>
           </>
         )}
-        <NewAnswers onOpen={() => onOpen("answers")} />
         <Link href="/label/work" className={buttonClass("quiet", true)}>
           Your work
         </Link>
@@ -65,7 +65,7 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
   );
 }
 
-/** Beside the task, never over it: an answer that comes while one ranks moves nothing. */
+/** First of a row that ends at the right: an answer that comes while one works moves nothing under the pointer. */
 function NewAnswers({ onOpen }: { onOpen: () => void }) {
   const { length } = useNewAnswers();
   return (

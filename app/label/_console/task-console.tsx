@@ -109,7 +109,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           </Notice>
         )}
         {task.answers.map(({ id, question, answer }) => (
-          <Notice key={id} className="mx-4 my-2">
+          <Notice key={id} className="mx-4 my-2 max-h-[20dvh] shrink-0 overflow-y-auto">
             <span className="font-medium">You asked: </span>
             {question} <span className="font-medium">Your lead answers: </span>
             <span className="whitespace-pre-wrap">{answer}</span>
