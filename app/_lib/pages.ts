@@ -9,6 +9,8 @@ const pages: PageLink[] = [
   { href: "/label", title: "Label", icon: "rank", permission: "labeling.work" },
   { href: "/admin/prompts", title: "Prompts", icon: "edit", permission: "labeling.lead" },
   { href: "/admin/batches", title: "Batches", icon: "pin", permission: "labeling.lead" },
+  { href: "/admin/questions", title: "Questions", icon: "info", permission: "labeling.lead" },
+  { href: "/admin/demonstrations", title: "Demonstrations", icon: "thumbUp", permission: "labeling.lead" },
   { href: "/admin/rankings", title: "Rankings", icon: "database", permission: "labeling.lead" },
   { href: "/admin/agreement", title: "Agreement", icon: "overlap", permission: "labeling.lead" },
   { href: "/admin/labelers", title: "Labelers", icon: "edit", permission: "labeling.lead" },

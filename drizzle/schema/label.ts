@@ -62,6 +62,8 @@ export const prompts = pgTable(
     form: text({ enum: ["plain", "fewShot", "useCase"] })
       .notNull()
       .default("plain"),
+    /** Of those written from one: the use case its labeler had in mind, personal data masked. Empty when erased. */
+    useCase: text().notNull().default(""),
     /** [{role, content}], personal data masked. Empty when erased. */
     messages: jsonb().$type<{ role: "system" | "user" | "assistant"; content: string }[]>().notNull(),
     /** The conversation as one text, case and spaces folded: near-duplicates are neighbours in its order. */
@@ -456,11 +458,13 @@ export const demonstrations = pgTable(
     taskId: uuid().references(() => rankingTasks.id, { onDelete: "set null" }),
     labelerId: uuid().references(() => users.id, { onDelete: "set null" }),
     pseudonym: text().notNull(),
+    /** Empty when erased: with its prompt, or with its labeler's account (trigger). */
     text: text().notNull(),
     /** The response it was made from by editing. */
     editedFromId: uuid().references(() => responses.id, { onDelete: "set null" }),
     version: smallint().notNull().default(1),
     isCurrent: boolean().notNull().default(true),
+    /** submitted: waits for a review · accepted: reviewed and rated · returned: never taken into a dataset. */
     status: text({ enum: ["submitted", "accepted", "returned"] })
       .notNull()
       .default("submitted"),
@@ -481,6 +485,7 @@ export const demonstrations = pgTable(
   (t) => [
     index("demonstrations_prompt").on(t.promptId),
     index("demonstrations_labeler").on(t.labelerId, t.createdAt),
+    index("demonstrations_waiting").on(t.createdAt).where(sql`${t.isCurrent} and ${t.status} = 'submitted'`),
     uniqueIndex("demonstrations_current")
       .on(t.promptId, t.labelerId)
       .where(sql`${t.isCurrent} and ${t.labelerId} is not null`),
@@ -515,6 +520,8 @@ export const snapshotDemonstrations = pgTable(
     demonstrationId: uuid()
       .notNull()
       .references(() => demonstrations.id, { onDelete: "cascade" }),
+    /** The row that holds it: erasing the demonstration erases that row. Null where it is not known (old snapshots). */
+    position: integer(),
   },
   (t) => [
     primaryKey({ columns: [t.datasetId, t.demonstrationId] }),
@@ -531,10 +538,15 @@ export const taskQuestions = pgTable(
       .notNull()
       .references(() => rankingTasks.id, { onDelete: "cascade" }),
     askedBy: uuid().references(() => users.id, { onDelete: "set null" }),
+    /** Empty when its labeler's account was deleted (trigger). */
     question: text().notNull(),
     answer: text(),
     answeredBy: uuid().references(() => users.id, { onDelete: "set null" }),
     answeredAt: moment(),
+    /** When its labeler saw the answer; null = not yet. */
+    readAt: moment(),
+    /** The guidelines that took it as an example. */
+    exampleInVersion: integer().references(() => guidelines.version),
     createdAt: createdAt(),
   },
   (t) => [

@@ -5,10 +5,12 @@ import {
   consentEvents,
   conversations,
   datasetRows,
+  demonstrations,
   feedback,
   messages,
   prompts,
   sessions,
+  taskQuestions,
 } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import type { Env } from "../env";
@@ -52,6 +54,8 @@ export async function* exportAccount(db: Db, userId: string): AsyncGenerator<str
       .orderBy(asc(feedback.createdAt)),
     datasetRows: await readDatasetRows(db, userId),
     prompts: await readPrompts(db, userId),
+    demonstrations: await readDemonstrations(db, userId),
+    questions: await readQuestions(db, userId),
   };
   yield JSON.stringify(about, null, 1).replace(/\n\}$/, ',\n "conversations": [');
   let isFirst = true;
@@ -101,6 +105,7 @@ function readPrompts(db: Db, userId: string) {
       source: prompts.source,
       conversationId: prompts.conversationId,
       messageId: prompts.messageId,
+      useCase: prompts.useCase,
       messages: prompts.messages,
       split: prompts.split,
       status: prompts.status,
@@ -109,6 +114,33 @@ function readPrompts(db: Db, userId: string) {
     .from(prompts)
     .where(eq(prompts.ownerId, userId))
     .orderBy(asc(prompts.createdAt), asc(prompts.id));
+}
+
+/** What they wrote as a labeler, and how it was rated. The prompts they answered are words of others. */
+function readDemonstrations(db: Db, userId: string) {
+  return db
+    .select({
+      text: demonstrations.text,
+      version: demonstrations.version,
+      rating: demonstrations.rating,
+      reviewComment: demonstrations.reviewComment,
+      createdAt: demonstrations.createdAt,
+    })
+    .from(demonstrations)
+    .where(eq(demonstrations.labelerId, userId))
+    .orderBy(asc(demonstrations.createdAt), asc(demonstrations.id));
+}
+
+function readQuestions(db: Db, userId: string) {
+  return db
+    .select({
+      question: taskQuestions.question,
+      answer: taskQuestions.answer,
+      createdAt: taskQuestions.createdAt,
+    })
+    .from(taskQuestions)
+    .where(eq(taskQuestions.askedBy, userId))
+    .orderBy(asc(taskQuestions.createdAt), asc(taskQuestions.id));
 }
 
 function readKeys(db: Db, userId: string) {

@@ -47,6 +47,7 @@ export const auditActions = [
   "prompt.sensitivityChanged",
   "prompts.collected",
   "prompts.uploaded",
+  "question.answered",
   "ranking.adjudicated",
   "ranking.returned",
   "rankings.exported",

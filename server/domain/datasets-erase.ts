@@ -1,6 +1,14 @@
 /** @file Erasing rows of datasets: the rows lose their content, the manifest still verifies, and runs over them say so. */
-import { and, eq, inArray, isNotNull, notInArray, sql } from "drizzle-orm";
-import { datasetRows, datasets, runDatasets, runEvents, runs } from "@/drizzle/schema";
+import { and, eq, inArray, isNotNull, notInArray, type SQL, sql } from "drizzle-orm";
+import {
+  datasetRows,
+  datasets,
+  demonstrations,
+  runDatasets,
+  runEvents,
+  runs,
+  snapshotDemonstrations,
+} from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import { publishRun } from "../runs/run-changes";
@@ -15,18 +23,24 @@ const statusAfter: Partial<Record<RunStatus, RunStatus>> = { queued: "paused", r
 const endedStatuses: RunStatus[] = ["cancelled", "finished", "failed"];
 
 /**
- * Erases every row that holds this person's words, in every dataset, and the samples that runs made of them.
+ * Erases every row that holds this person's words, in every dataset, and the samples that runs made of them: rows they own,
+ * and those of demonstrations they wrote to prompts of others.
  * @returns what was erased; `runIds` are to be published when the transaction has ended
  */
 export async function erasePersonRows(
   tx: Tx,
   userId: string,
 ): Promise<{ erasure: Erasure; runIds: string[] }> {
-  const erased = await tx
-    .update(datasetRows)
-    .set({ content: null, ownerId: null })
-    .where(eq(datasetRows.ownerId, userId))
-    .returning({ datasetId: datasetRows.datasetId, position: datasetRows.position });
+  const demonstrated = tx
+    .select({ datasetId: snapshotDemonstrations.datasetId, position: snapshotDemonstrations.position })
+    .from(snapshotDemonstrations)
+    .innerJoin(demonstrations, eq(demonstrations.id, snapshotDemonstrations.demonstrationId))
+    .where(eq(demonstrations.labelerId, userId));
+  // One after the other, as each finds its rows by an index.
+  const erased = [
+    ...(await eraseRows(tx, eq(datasetRows.ownerId, userId))),
+    ...(await eraseRows(tx, sql`(${datasetRows.datasetId}, ${datasetRows.position}) in (${demonstrated})`)),
+  ];
   const runIds = new Set<string>();
   const erasure: Erasure = [];
   for (const datasetId of new Set(erased.map((row) => row.datasetId))) {
@@ -44,6 +58,15 @@ export async function erasePersonRows(
     });
   }
   return { erasure, runIds: [...runIds] };
+}
+
+/** Those that hold something yet. @returns where they are */
+function eraseRows(tx: Tx, where: SQL): Promise<{ datasetId: string; position: number }[]> {
+  return tx
+    .update(datasetRows)
+    .set({ content: null, ownerId: null })
+    .where(and(where, isNotNull(datasetRows.content)))
+    .returning({ datasetId: datasetRows.datasetId, position: datasetRows.position });
 }
 
 /** `positions` null: all. */
@@ -115,11 +138,7 @@ export async function deleteDataset(
       return [];
     }
     await refuseWhileUsed(tx, datasetId);
-    const erased = await tx
-      .update(datasetRows)
-      .set({ content: null, ownerId: null })
-      .where(and(eq(datasetRows.datasetId, datasetId), isNotNull(datasetRows.content)))
-      .returning({ position: datasetRows.position });
+    const erased = await eraseRows(tx, eq(datasetRows.datasetId, datasetId));
     await tx.update(datasets).set({ deletedAt: new Date() }).where(eq(datasets.id, datasetId));
     await eraseSamples(tx, datasetId, null);
     const affected = erased.length > 0 ? await markRuns(tx, datasetId, erased.length) : [];

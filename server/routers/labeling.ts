@@ -13,13 +13,9 @@ import {
   findHindrance,
   setPreferences,
 } from "../domain/labeling/labelers";
-import {
-  askAboutTask,
-  listOwnQuestions,
-  listOwnRankings,
-  readOwnFigures,
-  reopenRanking,
-} from "../domain/labeling/own-work";
+import { listOwnRankings, readOwnFigures, reopenRanking } from "../domain/labeling/own-work";
+import { askAboutTask, listOwnQuestions, markAnswersRead } from "../domain/labeling/questions";
+import { listOwnDemonstrations } from "../domain/labeling/review-demonstrations";
 import { skipTask } from "../domain/labeling/skips";
 import { submitRanking } from "../domain/labeling/submit";
 import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labeling/task-schema";
@@ -109,6 +105,14 @@ export const labelingRouter = router({
     .mutation(({ ctx, input }) => askAboutTask(ctx.db, { labelerId: ctx.user.id, ...input })),
 
   questions: work.query(({ ctx }) => listOwnQuestions(ctx.db, ctx.user.id)),
+
+  /** Answers that were shown are not counted as new any more. */
+  readAnswers: work
+    .input(z.object({ questionIds: z.array(z.uuid()).max(100) }))
+    .mutation(({ ctx, input }) => markAnswersRead(ctx.db, { labelerId: ctx.user.id, ...input })),
+
+  /** Own demonstrations, with what reviewers said of them. */
+  demonstrations: work.query(({ ctx }) => listOwnDemonstrations(ctx.db, ctx.user.id)),
 
   figures: work.query(async ({ ctx }) => ({
     ...(await readOwnFigures(ctx.db, ctx.user.id)),

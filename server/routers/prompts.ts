@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { collectPrompts } from "../domain/prompts/collect-prompts";
 import { countPrompts, listPrompts, listUploads } from "../domain/prompts/list-prompts";
+import { listOwnPrompts } from "../domain/prompts/own-prompts";
 import { promptLayouts } from "../domain/prompts/read-prompt-line";
 import { splits } from "../domain/prompts/split";
 import {
@@ -75,6 +76,9 @@ export const promptsRouter = router({
   write: procedure("labeling.work")
     .input(writtenPromptSchema)
     .mutation(({ ctx, input }) => writePrompt(ctx.db, { userId: ctx.user.id, prompt: input })),
+
+  /** Those one wrote oneself, and what became of them. */
+  own: procedure("labeling.work").query(({ ctx }) => listOwnPrompts(ctx.db, ctx.user.id)),
 
   /** Pulls it from every queue and every later snapshot. */
   report: procedure("labeling.lead")

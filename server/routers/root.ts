@@ -7,6 +7,7 @@ import { batchesRouter } from "./batches";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
+import { demonstrationsRouter } from "./demonstrations";
 import { exchangeRouter } from "./exchange";
 import { feedbackRouter } from "./feedback";
 import { guidelinesRouter } from "./guidelines";
@@ -17,6 +18,7 @@ import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
 import { promptsRouter } from "./prompts";
+import { questionsRouter } from "./questions";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
 import { workersRouter } from "./workers";
@@ -29,6 +31,7 @@ export const appRouter = router({
   chat: chatRouter,
   conversations: conversationsRouter,
   datasets: datasetsRouter,
+  demonstrations: demonstrationsRouter,
   exchange: exchangeRouter,
   feedback: feedbackRouter,
   guidelines: guidelinesRouter,
@@ -39,6 +42,7 @@ export const appRouter = router({
   notifications: notificationsRouter,
   people: peopleRouter,
   prompts: promptsRouter,
+  questions: questionsRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,

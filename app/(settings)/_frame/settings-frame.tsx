@@ -10,6 +10,7 @@ import { Icon } from "@/app/_components/icon";
 import { pagesFor } from "@/app/_lib/pages";
 import type { Viewer } from "@/app/_lib/viewer";
 import { UnreadCount } from "./unread-count";
+import { WaitingCount } from "./waiting-count";
 
 export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const path = usePathname();
@@ -46,6 +47,7 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
                   <Icon name={icon} size={16} />
                   {title}
                   {href === "/admin/notifications" && <UnreadCount />}
+                  {href === "/admin/questions" && <WaitingCount />}
                 </Link>
               );
             })}

@@ -19,7 +19,7 @@ export function AskDialog({ taskId, onClose }: { taskId: string; onClose: () => 
   const asking = useMutation(
     trpc.labeling.ask.mutationOptions({
       onSuccess: async () => {
-        toast({ text: "Asked. The answer appears under “Your work”." });
+        toast({ text: "Asked. The answer appears at the top of this page and under “Your work”." });
         onClose();
         await queries.invalidateQueries({ queryKey: trpc.labeling.questions.queryKey() });
       },
@@ -30,7 +30,7 @@ export function AskDialog({ taskId, onClose }: { taskId: string; onClose: () => 
       open
       onOpenChange={(open) => !open && onClose()}
       title="Ask about this task"
-      description="Your labeling lead answers. Your draft stays; you can also submit meanwhile."
+      description="Your labeling lead answers. Your draft stays; you can also submit meanwhile. The answer may become an example in the guidelines, without your name."
     >
       <form
         className="space-y-3"

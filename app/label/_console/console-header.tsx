@@ -5,10 +5,12 @@ import Link from "next/link";
 import { Button, IconButton } from "@/app/_components/button";
 import { buttonClass } from "@/app/_components/button-class";
 import { Icon } from "@/app/_components/icon";
+import { plural } from "@/app/_lib/format";
 import type { TaskView } from "@/server/domain/labeling/task-schema";
 import { KeyHint } from "./key-hint";
+import { useNewAnswers } from "./use-new-answers";
 
-export type ConsoleDialog = "guidelines" | "ask" | "skip" | "report" | "keys";
+export type ConsoleDialog = "guidelines" | "ask" | "answers" | "skip" | "report" | "keys";
 
 const purposes: Partial<Record<TaskView["batch"]["purpose"], string>> = {
   practice: "Practice",
@@ -32,6 +34,7 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
       <h1 className="min-w-0 truncate font-semibold">{batch?.name ?? "Label"}</h1>
       {purpose && <p className="rounded-md bg-selected px-2 text-small font-medium">{purpose}</p>}
       <nav aria-label="Label" className="ml-auto flex flex-wrap items-center">
+        <NewAnswers onOpen={() => onOpen("answers")} />
         <Button small look="quiet" aria-keyshortcuts="g" onClick={() => onOpen("guidelines")}>
           Guidelines <KeyHint>g</KeyHint>
         </Button>
@@ -59,5 +62,19 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
         <IconButton icon="keyboard" label="Keys on this page" shortcut="?" onClick={() => onOpen("keys")} />
       </nav>
     </header>
+  );
+}
+
+/** First of a row that ends at the right: an answer that comes while one works moves nothing under the pointer. */
+function NewAnswers({ onOpen }: { onOpen: () => void }) {
+  const { length } = useNewAnswers();
+  return (
+    <span role="status">
+      {length > 0 && (
+        <Button small onClick={onOpen} className="border-accent">
+          {plural(length, "new answer", "new answers")}
+        </Button>
+      )}
+    </span>
   );
 }

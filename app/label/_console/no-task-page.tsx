@@ -9,9 +9,11 @@ import { buttonClass } from "@/app/_components/button-class";
 import { Notice } from "@/app/_components/notice";
 import { PlainPage } from "@/app/_components/plain-page";
 import { errorText } from "@/app/_lib/error-text";
+import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import type { NoTask } from "@/server/domain/labeling/task-schema";
 import type { Purpose } from "./console-view";
+import { useNewAnswers } from "./use-new-answers";
 
 const titles: Record<NoTask["reason"], string> = {
   notQualified: "You are not qualified yet",
@@ -30,6 +32,7 @@ type NoTaskPageProps = {
 
 export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPageProps) {
   const { reason, text } = noTask;
+  const answers = useNewAnswers().length;
   const steps: Record<NoTask["reason"], ReactNode> = {
     mustAgree: <Agreement text={agreement.text} onAgreed={onRetry} />,
     notQualified: (
@@ -52,7 +55,7 @@ export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPagePr
           </Link>
         )}
         <Link href="/label/work" className="text-accent underline underline-offset-2">
-          Your work so far
+          Your work so far{answers > 0 && ` (${plural(answers, "new answer", "new answers")})`}
         </Link>
         <Link href="/" className="text-accent underline underline-offset-2">
           Conversations

@@ -10,6 +10,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { useShortcuts } from "@/app/_lib/use-shortcuts";
 import type { Explanation, TaskView } from "@/server/domain/labeling/task-schema";
+import { AnswersDialog } from "./answers-dialog";
 import { AskDialog } from "./ask-dialog";
 import { ConsoleFooter } from "./console-footer";
 import { type ConsoleDialog, ConsoleHeader } from "./console-header";
@@ -107,6 +108,13 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
             {task.returnedComment}
           </Notice>
         )}
+        {task.answers.map(({ id, question, answer }) => (
+          <Notice key={id} className="mx-4 my-2 max-h-[20dvh] shrink-0 overflow-y-auto">
+            <span className="font-medium">You asked: </span>
+            {question} <span className="font-medium">Your lead answers: </span>
+            <span className="whitespace-pre-wrap">{answer}</span>
+          </Notice>
+        ))}
         {saving.state.status === "lost" && (
           <Notice tone="error" className="mx-4 my-2">
             {saving.state.text}{" "}
@@ -164,6 +172,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
       />
       {dialog === "guidelines" && <GuidelinesDialog version={task.guidelinesVersion} onClose={close} />}
       {dialog === "ask" && <AskDialog taskId={task.taskId} onClose={close} />}
+      {dialog === "answers" && <AnswersDialog taskId={task.taskId} onClose={close} />}
       {(dialog === "skip" || dialog === "report") && (
         <PutAwayDialog
           dialog={dialog}

@@ -1,9 +1,10 @@
-/** @file What a labeler has done: figures, recent rankings, questions, preferences. */
+/** @file What a labeler has done: figures, recent rankings and demonstrations with what was said of them, questions, preferences. */
 import type { Metadata } from "next";
 import Link from "next/link";
 import { buttonClass } from "@/app/_components/button-class";
 import { requirePermission } from "@/app/_lib/server-caller";
 import { PageTitle } from "@/app/(settings)/_frame/section";
+import { DemonstrationsSection } from "./demonstrations-section";
 import { FiguresSection } from "./figures-section";
 import { PreferencesSection } from "./preferences-section";
 import { QuestionsSection } from "./questions-section";
@@ -13,9 +14,10 @@ export const metadata: Metadata = { title: "Your work" };
 
 export default async function WorkPage() {
   const caller = await requirePermission("labeling.work");
-  const [status, recent, questions, figures] = await Promise.all([
+  const [status, recent, demonstrations, questions, figures] = await Promise.all([
     caller.labeling.status(),
     caller.labeling.recent(),
+    caller.labeling.demonstrations(),
     caller.labeling.questions(),
     caller.labeling.figures(),
   ]);
@@ -23,15 +25,21 @@ export default async function WorkPage() {
     <>
       <PageTitle
         aside={
-          <Link href="/label" className={buttonClass("primary")}>
-            Next task
-          </Link>
+          <div className="flex flex-wrap gap-2">
+            <Link href="/label/prompts" className={buttonClass("plain")}>
+              Write prompts
+            </Link>
+            <Link href="/label" className={buttonClass("primary")}>
+              Next task
+            </Link>
+          </div>
         }
       >
         Your work
       </PageTitle>
       <FiguresSection figures={figures} today={status.today} />
       <RecentSection initialRecent={recent} />
+      <DemonstrationsSection demonstrations={demonstrations} />
       <QuestionsSection questions={questions} />
       <PreferencesSection mode={status.mode} seesSensitive={status.seesSensitive} />
     </>

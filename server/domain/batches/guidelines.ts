@@ -1,7 +1,7 @@
 /** @file The instructions to labelers: versions that never change, the newest current, the first shipped with Attune. */
-import { desc, eq } from "drizzle-orm";
+import { desc, eq, sql } from "drizzle-orm";
 import { guidelines, users } from "@/drizzle/schema";
-import type { Db } from "../../db/db";
+import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { firstGuidelines } from "./first-guidelines";
@@ -80,6 +80,7 @@ export async function addGuidelines(
   { text, changes, basedOn, actorId }: NewGuidelines,
 ): Promise<number> {
   return db.transaction(async (tx) => {
+    await lockGuidelines(tx);
     const current = await readGuidelines(tx, null);
     if (current.version !== basedOn) throw overtaken(current.version, basedOn);
     if (current.text === text) {
@@ -98,6 +99,11 @@ export async function addGuidelines(
     await appendAudit(tx, { actorId, action: "guidelines.versionAdded", subject: String(version) });
     return version;
   });
+}
+
+/** Until the transaction ends nobody else adds a version. */
+export async function lockGuidelines(tx: Tx): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('attune guidelines'))`);
 }
 
 function overtaken(version: number, basedOn: number): AppError {

@@ -1,10 +1,12 @@
 /** @file Dataset snapshots of the product's rankings and demonstrations: what reward models and SFT learn from. */
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import {
+  batches,
   demonstrations,
   labelerGroups,
   labelers,
   prompts,
+  rankingTasks,
   snapshotDemonstrations,
   snapshotRankings,
 } from "@/drizzle/schema";
@@ -74,7 +76,8 @@ const nothingFits = (what: string) =>
   new AppError("BAD_REQUEST", `No ${what} fits this filter, so there is nothing to make a dataset of.`);
 
 /**
- * Current demonstrations as conversations that end with the demonstration, for SFT.
+ * Current demonstrations as conversations that end with the demonstration, for SFT. Those of practice and of the test are
+ * not among them.
  * @param minRating of the reviewer, 1-7; null takes those nobody has reviewed too. Returned ones are never taken
  * @throws {AppError} BAD_REQUEST when nothing fits
  */
@@ -93,9 +96,12 @@ export async function snapshotDemonstrationsOf(
     .innerJoin(prompts, eq(prompts.id, demonstrations.promptId))
     .leftJoin(labelers, eq(labelers.userId, demonstrations.labelerId))
     .leftJoin(labelerGroups, eq(labelerGroups.id, demonstrations.groupId))
+    .leftJoin(rankingTasks, eq(rankingTasks.id, demonstrations.taskId))
+    .leftJoin(batches, eq(batches.id, rankingTasks.batchId))
     .where(
       and(
         eq(demonstrations.isCurrent, true),
+        or(isNull(batches.id), eq(batches.purpose, "work")),
         sql`${demonstrations.status} <> 'returned'`,
         sql`${demonstrations.text} <> ''`,
         minRating === null ? undefined : sql`${demonstrations.rating} >= ${minRating}`,
@@ -115,9 +121,10 @@ export async function snapshotDemonstrationsOf(
       ownerId,
     })),
     onSealed: async (tx, datasetId) => {
-      await tx
-        .insert(snapshotDemonstrations)
-        .values(fitting.map(({ id }) => ({ datasetId, demonstrationId: id })));
+      const links = fitting.map(({ id }, position) => ({ datasetId, demonstrationId: id, position }));
+      for (let start = 0; start < links.length; start += linksPerInsert) {
+        await tx.insert(snapshotDemonstrations).values(links.slice(start, start + linksPerInsert));
+      }
     },
   });
 }

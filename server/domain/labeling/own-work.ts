@@ -7,11 +7,10 @@ import {
   rankingTasks,
   snapshotRankings,
   taskClaims,
-  taskQuestions,
 } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
-import { checkMessageText } from "../message-text";
+import { pairsOf } from "../batches/counted-rankings";
 import { expiryFrom } from "./claims";
 import { lockLabeler } from "./labelers";
 import type { Draft, TaskView } from "./task-schema";
@@ -157,61 +156,47 @@ export type OwnFigures = {
   ties: number;
   activeMs: number;
   /** Newest first; a week begins on Monday (UTC). */
-  byWeek: { week: string; tasks: number; activeMs: number }[];
+  byWeek: { week: string; tasks: number; comparisons: number; activeMs: number }[];
 };
 
-/** What this labeler has done, current versions only; skipped tasks count as time. */
+/**
+ * What this labeler has done, by the rules of payment: a redo is no second task, its pairs count instead of the earlier
+ * version's, and skipped tasks count as time.
+ */
 export async function readOwnFigures(db: Db, labelerId: string): Promise<OwnFigures> {
-  const { rows: pairs } = await db.execute<{ comparisons: number; ties: number }>(sql`
-    select (count(*) filter (where a.rank <> b.rank))::int as comparisons,
-      (count(*) filter (where a.rank = b.rank))::int as ties
-    from ${rankings} r
-    join ${rankedResponses} a on a.ranking_id = r.id
-    join ${rankedResponses} b on b.ranking_id = r.id and a.response_id < b.response_id
-    where r.labeler_id = ${labelerId} and r.is_current and r.kind = 'labeler'`);
-  const { rows: weeks } = await db.execute<{ week: string; tasks: number; active_ms: number }>(sql`
+  const own = sql`${rankings.labelerId} = ${labelerId} and ${rankings.kind} = 'labeler'`;
+  const { rows: weeks } = await db.execute<{
+    week: string;
+    tasks: number;
+    comparisons: number;
+    ties: number;
+    active_ms: number;
+  }>(sql`
+    with pairs as (
+      select ranking_id, comparisons, ties from ${pairsOf(sql`${own} and ${rankings.isCurrent}`)} p
+    ), work as (
+      select created_at, active_ms, case when version = 1 then 1 else 0 end as done, comparisons, ties
+        from ${rankings} left join pairs on pairs.ranking_id = ${rankings.id} where ${own}
+      union all select created_at, active_ms, case when version = 1 then 1 else 0 end, 0, 0
+        from demonstrations where labeler_id = ${labelerId}
+      union all select created_at, active_ms, 0, 0, 0 from task_skips where labeler_id = ${labelerId}
+    )
     select to_char(date_trunc('week', created_at, 'UTC') at time zone 'UTC', 'YYYY-MM-DD') as week,
-      sum(done)::int as tasks, sum(active_ms)::float8 as active_ms
-    from (
-      select created_at, active_ms, 1 as done from rankings where labeler_id = ${labelerId} and kind = 'labeler'
-      union all select created_at, active_ms, 1 from demonstrations where labeler_id = ${labelerId}
-      union all select created_at, active_ms, 0 from task_skips where labeler_id = ${labelerId}
-    ) work group by 1 order by 1 desc`);
-  const byWeek = weeks.map(({ week, tasks, active_ms }) => ({ week, tasks, activeMs: active_ms }));
+      sum(done)::int as tasks, coalesce(sum(comparisons), 0)::int as comparisons, coalesce(sum(ties), 0)::int as ties,
+      sum(active_ms)::float8 as active_ms
+    from work group by 1 order by 1 desc`);
+  const total = (of: (week: (typeof weeks)[number]) => number) =>
+    weeks.reduce((sum, week) => sum + of(week), 0);
   return {
-    tasks: byWeek.reduce((sum, { tasks }) => sum + tasks, 0),
-    comparisons: pairs[0]?.comparisons ?? 0,
-    ties: pairs[0]?.ties ?? 0,
-    activeMs: byWeek.reduce((sum, { activeMs }) => sum + activeMs, 0),
-    byWeek,
+    tasks: total(({ tasks }) => tasks),
+    comparisons: total(({ comparisons }) => comparisons),
+    ties: total(({ ties }) => ties),
+    activeMs: total(({ active_ms }) => active_ms),
+    byWeek: weeks.map(({ week, tasks, comparisons, active_ms }) => ({
+      week,
+      tasks,
+      comparisons,
+      activeMs: active_ms,
+    })),
   };
-}
-
-/** @throws {AppError} NOT_FOUND for a task this labeler has not been given */
-export async function askAboutTask(
-  db: Db,
-  { taskId, labelerId, question }: { taskId: string; labelerId: string; question: string },
-): Promise<void> {
-  const text = checkMessageText(question);
-  const wasGiven =
-    (await db.$count(taskClaims, and(eq(taskClaims.taskId, taskId), eq(taskClaims.labelerId, labelerId)))) +
-    (await db.$count(rankings, and(eq(rankings.taskId, taskId), eq(rankings.labelerId, labelerId))));
-  if (wasGiven === 0) throw new AppError("NOT_FOUND", "There is no such task of yours.");
-  await db.insert(taskQuestions).values({ taskId, askedBy: labelerId, question: text });
-}
-
-export async function listOwnQuestions(db: Db, labelerId: string) {
-  return db
-    .select({
-      id: taskQuestions.id,
-      taskId: taskQuestions.taskId,
-      question: taskQuestions.question,
-      answer: taskQuestions.answer,
-      createdAt: taskQuestions.createdAt,
-      answeredAt: taskQuestions.answeredAt,
-    })
-    .from(taskQuestions)
-    .where(eq(taskQuestions.askedBy, labelerId))
-    .orderBy(desc(taskQuestions.createdAt))
-    .limit(100);
 }

@@ -81,6 +81,8 @@ export type TaskView = {
   expiresAt: Date;
   /** What a lead wrote who gave this ranking back. */
   returnedComment: string | null;
+  /** What this labeler asked about the task, as far as it is answered. */
+  answers: { id: string; question: string; answer: string }[];
 };
 
 /** Why there is no task, and what to do about it. */

@@ -11,6 +11,7 @@ import {
 } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { listTaskAnswers } from "./questions";
 import { draftSchema, type TaskView } from "./task-schema";
 
 /** @throws {AppError} NOT_FOUND for a claim that is not this labeler's, or is gone */
@@ -63,6 +64,7 @@ export async function readTaskView(
     activeMs: claim.activeMs,
     expiresAt: claim.expiresAt,
     returnedComment: returned?.comment ?? null,
+    answers: await listTaskAnswers(db, { taskId: claim.taskId, labelerId }),
   };
 }
 

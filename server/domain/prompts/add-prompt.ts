@@ -27,6 +27,7 @@ const indexedCharacters = 400;
 export type NewPrompt = {
   source: PromptRow["source"];
   form?: PromptRow["form"];
+  useCase?: string;
   /** Ends with a turn of the user; a system prompt comes first. */
   messages: readonly PromptMessage[];
   /** Whose words it holds; null where they are nobody's here. */
@@ -56,7 +57,9 @@ export type AddedPrompt = {
  */
 export async function addPrompt(db: Db, prompt: NewPrompt): Promise<AddedPrompt> {
   checkMessages(prompt.messages);
-  const { messages, masked } = maskMessages(prompt.messages);
+  const { messages, masked: inMessages } = maskMessages(prompt.messages);
+  const useCase = maskPersonalData(storableText(prompt.useCase ?? ""));
+  const masked = addCounts(inMessages, useCase.masked);
   const foldedText = storableText(foldConversation(messages).slice(0, maxPromptCharacters));
   return db.transaction(async (tx) => {
     // Two of the same kind that come at once must see each other.
@@ -68,6 +71,7 @@ export async function addPrompt(db: Db, prompt: NewPrompt): Promise<AddedPrompt>
       .values({
         ...values,
         ...removal,
+        useCase: useCase.text,
         messages: removal?.removedBy === "tooLong" ? cutMessages(messages) : messages,
         foldedText,
         split: splitOf({ ownerId: prompt.ownerId, group, foldedText }),

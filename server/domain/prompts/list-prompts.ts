@@ -32,6 +32,8 @@ export type ListedPrompt = Pick<
 > & {
   /** Null where its owner does not let it be read (any more), or it is erased. */
   messages: PromptMessage[] | null;
+  /** Of those written from one; empty otherwise. */
+  useCase: string;
   isUsable: boolean;
   duplicateOf: { id: string; messages: PromptMessage[] | null } | null;
 };
@@ -68,6 +70,7 @@ export async function listPrompts(
       priority: prompt.priority,
       createdAt: prompt.createdAt,
       messages: isConsented ? prompt.messages : null,
+      useCase: isConsented ? prompt.useCase : "",
       isUsable,
       duplicateOf: prompt.duplicateOfId
         ? { id: prompt.duplicateOfId, messages: originals.get(prompt.duplicateOfId) ?? null }

@@ -4,6 +4,8 @@ import type { Db } from "../../db/db";
 import { type AddedPrompt, addPrompt, maxPromptCharacters } from "./add-prompt";
 import type { PromptMessage } from "./fold-text";
 
+const maxUseCaseCharacters = 2_000;
+
 const text = (what: string) =>
   z
     .string()
@@ -21,7 +23,18 @@ export const writtenPromptSchema = z.discriminatedUnion("form", [
   /** An arbitrary task. */
   z.object({ form: z.literal("plain"), ...single }),
   /** What somebody would ask who has this use in mind. */
-  z.object({ form: z.literal("useCase"), ...single }),
+  z.object({
+    form: z.literal("useCase"),
+    useCase: z
+      .string()
+      .trim()
+      .min(1, "The use case is empty: say who wants what.")
+      .max(
+        maxUseCaseCharacters,
+        `A use case may have ${maxUseCaseCharacters.toLocaleString("en")} characters.`,
+      ),
+    ...single,
+  }),
   /** An instruction, several questions with their answers, and the question that is left open. */
   z.object({
     form: z.literal("fewShot"),
@@ -43,6 +56,7 @@ export function writePrompt(
   return addPrompt(db, {
     source: "labeler",
     form: prompt.form,
+    ...(prompt.form === "useCase" && { useCase: prompt.useCase }),
     messages: toMessages(prompt),
     ownerId: userId,
     createdBy: userId,

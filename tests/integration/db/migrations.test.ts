@@ -74,6 +74,37 @@ describeEachDatabase("migrations", (home) => {
     expect(await readApplied(old.db)).toHaveLength(1);
   });
 
+  it("finds the rows of demonstrations in snapshots made before rows were linked, but not where a link is lost", async () => {
+    await using t = await emptyDatabase(home);
+    const before = migrations.findIndex(({ name }) => name.endsWith("_prompt_use_case"));
+    await migrateDatabase(t.db, { migrations: migrations.slice(0, before) });
+    const run = (text: string) => t.db.execute(sql.raw(text));
+    await run(`insert into guidelines (version, text) values (1, '')`);
+    await run(
+      `insert into prompts (source, messages, folded_text, split) values ('upload', '[]', 'p', 'train')`,
+    );
+    await run(`insert into demonstrations (prompt_id, pseudonym, text, guidelines_version, created_at)
+      select id, 'p', text, 1, made::timestamptz from prompts,
+        (values ('second', '2026-03-02'), ('first', '2026-03-01')) v (text, made)`);
+    for (const [name, rows] of Object.entries({ whole: 2, "link lost": 3 })) {
+      await run(
+        `insert into datasets (name, kind, row_count, source) values ('${name}', 'demonstrations', ${rows}, 'product')`,
+      );
+    }
+    await run(`insert into snapshot_demonstrations (dataset_id, demonstration_id)
+      select datasets.id, demonstrations.id from datasets, demonstrations`);
+    await migrateDatabase(t.db);
+    const linked = await run(`select datasets.name, text, position from snapshot_demonstrations
+      join datasets on datasets.id = dataset_id join demonstrations on demonstrations.id = demonstration_id
+      order by datasets.name desc, text`);
+    expect(linked.rows).toEqual([
+      { name: "whole", text: "first", position: 0 },
+      { name: "whole", text: "second", position: 1 },
+      { name: "link lost", text: "first", position: null },
+      { name: "link lost", text: "second", position: null },
+    ]);
+  });
+
   it("lets one of two programs that start at once migrate, while the other waits", async () => {
     await using t = await emptyDatabase(home);
     const both = await Promise.all([migrateDatabase(t.db), migrateDatabase(t.db)]);

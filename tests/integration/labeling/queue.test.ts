@@ -314,5 +314,10 @@ describeEachDatabase("labeling queue", (home) => {
     const figures = await caller.figures();
     expect(figures).toMatchObject({ tasks: 1, comparisons: 5, ties: 1, activeMs: 7_000 });
     expect((await caller.status()).today).toEqual({ tasks: 1, activeMs: 5_000 });
+    const [week] = figures.byWeek;
+    expect(figures.byWeek).toEqual([{ ...week, tasks: 1, comparisons: 5, activeMs: 7_000 }]);
+    const { task: again } = await caller.reopen({ rankingId: task.claimId });
+    await caller.submit({ ...inOrder(again), claimId: again.claimId });
+    expect(await caller.figures()).toMatchObject({ tasks: 1, comparisons: 6, ties: 0, activeMs: 12_000 });
   });
 });

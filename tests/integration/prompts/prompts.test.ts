@@ -1,5 +1,5 @@
 /** @file The rules of prompts, on a real database: masks, near-duplicates, limits, splits, consent, erasure. */
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, ne, sql } from "drizzle-orm";
 import { expect, it } from "vitest";
 import {
   auditLog,
@@ -522,11 +522,17 @@ describeEachDatabase("labelers", (home) => {
     const labeler = await makePerson(t.db, { role: "labeler" });
     const call = callerFor(t.db, labeler);
     await call.prompts.write({ form: "plain", text: "Name a river" });
-    await call.prompts.write({
-      form: "useCase",
+    const fromUse = {
+      form: "useCase" as const,
       systemPrompt: "You help at a bank",
       text: "My card is lost",
+    };
+    await expect(call.prompts.write({ ...fromUse, useCase: " " })).rejects.toThrow(/use case is empty/);
+    const bank = await call.prompts.write({
+      ...fromUse,
+      useCase: "Customers of a bank (ann@example.org) want help",
     });
+    expect(bank.masked).toEqual({ email: 1 });
     const few = await call.prompts.write({
       form: "fewShot",
       instruction: "Translate into French",
@@ -561,7 +567,19 @@ describeEachDatabase("labelers", (home) => {
         text: "t",
       }),
     ).rejects.toThrow(/two examples/);
+    const own = await call.prompts.own();
+    expect(own.map(({ form, status, tasks }) => [form, status, tasks])).toEqual([
+      ["plain", "removed", 0],
+      ["fewShot", "ready", 0],
+      ["useCase", "ready", 0],
+      ["plain", "ready", 0],
+    ]);
+    expect(own[2]?.useCase).toBe("Customers of a bank ([email]) want help");
+    expect(await callerFor(t.db, await makePerson(t.db, { role: "labeler" })).prompts.own()).toEqual([]);
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    expect((await lead.prompts.list({})).prompts[2]?.useCase).toBe(own[2]?.useCase);
     await t.db.delete(users).where(eq(users.id, labeler.id));
     expect(await t.db.$count(prompts, eq(prompts.status, "erased"))).toBe(4);
+    expect(await t.db.$count(prompts, ne(prompts.useCase, ""))).toBe(0);
   });
 });

@@ -3,7 +3,7 @@
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { PromptCounts, PromptFilter } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
-import { describeMasked, ruleNames, sourceNames, splitNames } from "./prompt-names";
+import { describeMasked, ruleNames, sourceNames, splitNames } from "@/app/_lib/prompt-names";
 
 type PromptCountsTableProps = { counts: PromptCounts; onChoose: (filter: PromptFilter) => void };
 type Group = PromptCounts["groups"][number];

@@ -2,7 +2,7 @@
 import { Button } from "@/app/_components/button";
 import { SelectField } from "@/app/_components/field";
 import type { PromptFilter } from "@/app/_lib/api-types";
-import { ruleNames, sourceNames, splitNames, statusNames } from "./prompt-names";
+import { ruleNames, sourceNames, splitNames, statusNames } from "@/app/_lib/prompt-names";
 
 type PromptFiltersProps = { filter: PromptFilter; onChange: (filter: PromptFilter) => void };
 

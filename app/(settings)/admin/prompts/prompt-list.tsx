@@ -9,8 +9,8 @@ import { Moment } from "@/app/_components/moment";
 import { useToast } from "@/app/_components/toast";
 import type { ListedPrompt } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { describeMasked, ruleNames, sourceNames } from "@/app/_lib/prompt-names";
 import { useTRPC } from "@/app/_lib/trpc";
-import { describeMasked, ruleNames, sourceNames } from "./prompt-names";
 
 type PromptListProps = { prompts: readonly ListedPrompt[]; onChanged: () => Promise<void> };
 
@@ -33,7 +33,7 @@ export function PromptList({ prompts, onChanged }: PromptListProps) {
 
 type Turns = NonNullable<ListedPrompt["messages"]>;
 
-function PromptText({ prompt: { messages, status, isSensitive } }: { prompt: ListedPrompt }) {
+function PromptText({ prompt: { messages, useCase, status, isSensitive } }: { prompt: ListedPrompt }) {
   if (status === "erased") return <p className="text-muted">Erased with its owner’s data.</p>;
   if (!messages) return <p className="text-muted">Not shown: its owner does not let it be used.</p>;
   return (
@@ -45,6 +45,7 @@ function PromptText({ prompt: { messages, status, isSensitive } }: { prompt: Lis
           <span className="break-words">{shorten(messages.at(-1)?.content ?? "")}</span>
         )}
       </summary>
+      {useCase !== "" && <p className="mt-2 text-small text-muted">Use case: {useCase}</p>}
       <Conversation messages={messages} />
     </details>
   );

@@ -8,6 +8,7 @@ import { Dialog } from "@/app/_components/dialog";
 import { Notice } from "@/app/_components/notice";
 import { PageKeys } from "@/app/_components/page-keys";
 import { useToast } from "@/app/_components/toast";
+import { WritePromptForm } from "@/app/_components/write-prompt-form";
 import type { PromptCounts, PromptFilter, PromptPage, UploadState } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
@@ -18,7 +19,6 @@ import { PromptFilters } from "./prompt-filters";
 import { PromptList } from "./prompt-list";
 import { UploadForm } from "./upload-form";
 import { UploadNotice } from "./upload-notice";
-import { WriteForm } from "./write-form";
 
 type PromptsViewProps = { initialCounts: PromptCounts; firstPage: PromptPage };
 
@@ -113,7 +113,7 @@ export function PromptsView({ initialCounts, firstPage }: PromptsViewProps) {
         title="Write a prompt"
         wide
       >
-        <WriteForm onWritten={() => void refresh()} />
+        <WritePromptForm onWritten={() => void refresh()} />
       </Dialog>
       <PageKeys
         keys={[

@@ -2,7 +2,7 @@
 import { Notice } from "@/app/_components/notice";
 import type { UploadState } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
-import { ruleNames } from "./prompt-names";
+import { ruleNames } from "@/app/_lib/prompt-names";
 
 export function UploadNotice({
   fileName,

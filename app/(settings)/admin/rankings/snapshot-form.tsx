@@ -16,12 +16,13 @@ export function SnapshotForm() {
   const [name, setName] = useState("");
   const [of, setOf] = useState<"rankings" | "demonstrations">("rankings");
   const [floor, setFloor] = useState("");
+  const [minRating, setMinRating] = useState<number | null>(null);
   const onSuccess = ({ id }: { id: string }) => router.push(`/admin/datasets/${id}`);
   const rankings = useMutation(trpc.exchange.snapshotRankings.mutationOptions({ onSuccess }));
   const written = useMutation(trpc.exchange.snapshotDemonstrations.mutationOptions({ onSuccess }));
   const error = of === "rankings" ? rankings.error : written.error;
   const make = () => {
-    if (of === "demonstrations") written.mutate({ name });
+    if (of === "demonstrations") written.mutate({ name, minRating });
     else rankings.mutate({ name, filter: {}, agreementFloor: floor === "" ? null : Number(floor) / 100 });
   };
   return (
@@ -49,6 +50,21 @@ export function SnapshotForm() {
           value={floor}
           onChange={({ target }) => setFloor(target.value.replace(/[^0-9]/g, "").slice(0, 3))}
         />
+      )}
+      {of === "demonstrations" && (
+        <SelectField
+          label="Least rating"
+          hint="Of the review, 1-7. With a least rating, those nobody has reviewed are left out."
+          value={minRating ?? ""}
+          onChange={({ target }) => setMinRating(target.value === "" ? null : Number(target.value))}
+        >
+          <option value="">any, also not reviewed</option>
+          {[1, 2, 3, 4, 5, 6, 7].map((rating) => (
+            <option key={rating} value={rating}>
+              {rating === 7 ? "7" : `${rating} or higher`}
+            </option>
+          ))}
+        </SelectField>
       )}
       {error && <Notice tone="error">{errorText(error)}</Notice>}
       <Button

@@ -1,15 +1,15 @@
-/** @file Writes a prompt: plain, from a use case, or an instruction with several examples. */
+/** @file Writes a prompt, by leads and labelers alike: plain, from a use case, or an instruction with several examples. */
 "use client";
 
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { Button } from "@/app/_components/button";
-import { SelectField, TextArea } from "@/app/_components/field";
-import { Notice } from "@/app/_components/notice";
 import type { AddedPrompt, Inputs } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { describeMasked, ruleNames } from "@/app/_lib/prompt-names";
 import { useTRPC } from "@/app/_lib/trpc";
-import { describeMasked, ruleNames } from "./prompt-names";
+import { Button } from "./button";
+import { SelectField, TextArea } from "./field";
+import { Notice } from "./notice";
 
 type Form = Inputs["prompts"]["write"]["form"];
 type Example = { id: number; question: string; answer: string };
@@ -25,9 +25,10 @@ const forms: Record<Form, { title: string; hint: string }> = {
 const isForm = (value: string): value is Form => Object.hasOwn(forms, value);
 const noExamples: Example[] = [0, 1].map((id) => ({ id, question: "", answer: "" }));
 
-export function WriteForm({ onWritten }: { onWritten: () => void }) {
+export function WritePromptForm({ onWritten }: { onWritten: () => void }) {
   const trpc = useTRPC();
   const [form, setForm] = useState<Form>("plain");
+  const [useCase, setUseCase] = useState("");
   const [instruction, setInstruction] = useState("");
   const [text, setText] = useState("");
   const [examples, setExamples] = useState<Example[]>(noExamples);
@@ -49,11 +50,9 @@ export function WriteForm({ onWritten }: { onWritten: () => void }) {
       className="space-y-4"
       onSubmit={(event) => {
         event.preventDefault();
-        writing.mutate(
-          form === "fewShot"
-            ? { form, instruction, examples, text }
-            : { form, systemPrompt: instruction, text },
-        );
+        if (form === "fewShot") writing.mutate({ form, instruction, examples, text });
+        else if (form === "useCase") writing.mutate({ form, useCase, systemPrompt: instruction, text });
+        else writing.mutate({ form, systemPrompt: instruction, text });
       }}
     >
       <SelectField
@@ -68,6 +67,17 @@ export function WriteForm({ onWritten }: { onWritten: () => void }) {
           </option>
         ))}
       </SelectField>
+      {form === "useCase" && (
+        <TextArea
+          label="Use case"
+          hint="Who wants what, in a sentence or two. It is kept beside the prompt; no policy sees it."
+          rows={2}
+          required
+          maxLength={2_000}
+          value={useCase}
+          onChange={({ target }) => setUseCase(target.value)}
+        />
+      )}
       <TextArea
         label={isFewShot ? "Instruction" : "System prompt (may be empty)"}
         rows={2}
