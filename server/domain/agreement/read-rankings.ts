@@ -1,9 +1,8 @@
 /** @file The rankings that agreement is measured on: which ones count, under whose pseudonym, and the references of their tasks. */
-import { and, desc, eq, gte, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   labelerGroups,
-  labelers,
   prompts,
   rankedResponses,
   rankings,
@@ -13,7 +12,7 @@ import {
 import type { LabelerRanking } from "@/model/eval/agreement";
 import type { Ranking } from "@/model/eval/ranking";
 import type { Db } from "../../db/db";
-import { isUsablePrompt } from "../prompts/usable-prompts";
+import { isCountedRanking, isCountedTask } from "../batches/counted-rankings";
 
 export type RankingFilter = {
   batchId?: string | undefined;
@@ -45,8 +44,7 @@ export const mostRankings = 10_000;
 const idsAtOnce = 1_000;
 
 /**
- * Current, submitted rankings of work and of imports, on prompts that may be used now, by labelers who are not set aside.
- * Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
+ * Rankings that count (see counted-rankings.ts). Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
  */
 export async function readRankings(
   db: Db,
@@ -113,14 +111,7 @@ export async function readAdjudications(
   return new Map(oldestFirst.map((each) => [each.task, each]));
 }
 
-const stands = and(
-  eq(rankings.isCurrent, true),
-  eq(rankings.status, "submitted"),
-  inArray(batches.purpose, ["work", "imported"]),
-  ne(rankingTasks.status, "excluded"),
-  isNull(labelers.setAsideAt),
-  isUsablePrompt,
-);
+const stands = and(isCountedRanking, isCountedTask);
 
 const counts = and(stands, inArray(rankings.kind, ["labeler", "imported"]));
 
@@ -165,7 +156,6 @@ function selectRankings(db: Db, condition: SQL | undefined, limit?: number) {
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
     .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
-    .leftJoin(labelers, eq(labelers.userId, rankings.labelerId))
     .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
     .where(condition)
     .orderBy(desc(rankings.createdAt), desc(rankings.id));

@@ -11,6 +11,7 @@ import {
 } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { pairsOf } from "../batches/counted-rankings";
 import { checkMessageText } from "../message-text";
 import { expiryFrom } from "./claims";
 import { lockLabeler } from "./labelers";
@@ -163,12 +164,8 @@ export type OwnFigures = {
 /** What this labeler has done, current versions only; skipped tasks count as time. */
 export async function readOwnFigures(db: Db, labelerId: string): Promise<OwnFigures> {
   const { rows: pairs } = await db.execute<{ comparisons: number; ties: number }>(sql`
-    select (count(*) filter (where a.rank <> b.rank))::int as comparisons,
-      (count(*) filter (where a.rank = b.rank))::int as ties
-    from ${rankings} r
-    join ${rankedResponses} a on a.ranking_id = r.id
-    join ${rankedResponses} b on b.ranking_id = r.id and a.response_id < b.response_id
-    where r.labeler_id = ${labelerId} and r.is_current and r.kind = 'labeler'`);
+    select coalesce(sum(comparisons), 0)::int as comparisons, coalesce(sum(ties), 0)::int as ties
+    from ${pairsOf(sql`${rankings.labelerId} = ${labelerId} and ${rankings.isCurrent} and ${rankings.kind} = 'labeler'`)} p`);
   const { rows: weeks } = await db.execute<{ week: string; tasks: number; active_ms: number }>(sql`
     select to_char(date_trunc('week', created_at, 'UTC') at time zone 'UTC', 'YYYY-MM-DD') as week,
       sum(done)::int as tasks, sum(active_ms)::float8 as active_ms

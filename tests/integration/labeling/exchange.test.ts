@@ -3,9 +3,18 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { eq } from "drizzle-orm";
 import { expect, it } from "vitest";
-import { demonstrations, imports, labelerGroups, labelers, prompts, rankings } from "@/drizzle/schema";
+import {
+  demonstrations,
+  imports,
+  labelerGroups,
+  labelers,
+  prompts,
+  rankings,
+  rankingTasks,
+} from "@/drizzle/schema";
 import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
 import type { Db } from "@/server/db/db";
+import { readRankings } from "@/server/domain/agreement/read-rankings";
 import { readDatasetRows } from "@/server/domain/datasets";
 import { exportRankings } from "@/server/domain/exchange/export-rankings";
 import {
@@ -177,6 +186,26 @@ describeEachDatabase("rankings in and out", (home) => {
     expect(await readAll(t.db)).toEqual([]);
     const nothing = snapshotRankingsOf(t.db, { ...named, filter: everything, agreementFloor: null });
     await expect(nothing).rejects.toThrow("nothing to make a dataset of");
+  });
+
+  it("exports and measures the same rankings: a task found impossible to rank counts in neither", async () => {
+    await using t = await testDatabase(home);
+    const { tasks } = await makeBatch(t.db, { tasks: 2, overlap: 2 });
+    for (const labeler of [await makeLabeler(t.db), await makeLabeler(t.db)]) {
+      await rankNext(t.db, labeler);
+      await rankNext(t.db, labeler);
+    }
+    const exportedIds = async () => (await readAll(t.db)).map(({ taskId }) => taskId).sort();
+    const measuredIds = async () =>
+      [...new Set((await readRankings(t.db)).first.map(({ task }) => task))].sort();
+    const both = tasks.map(({ taskId }) => taskId).sort();
+    expect([await exportedIds(), await measuredIds()]).toEqual([both, both]);
+    const [excluded, kept] = tasks.map(({ taskId }) => taskId);
+    await t.db
+      .update(rankingTasks)
+      .set({ status: "excluded" })
+      .where(eq(rankingTasks.id, excluded ?? ""));
+    expect([await exportedIds(), await measuredIds()]).toEqual([[kept], [kept]]);
   });
 
   it("leaves out tasks below the agreement floor", async () => {
