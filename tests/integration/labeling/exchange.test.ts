@@ -203,7 +203,7 @@ describeEachDatabase("rankings in and out", (home) => {
     const [excluded, kept] = tasks.map(({ taskId }) => taskId);
     await t.db
       .update(rankingTasks)
-      .set({ status: "excluded" })
+      .set({ status: "excluded", excludedReason: "Cannot be ranked." })
       .where(eq(rankingTasks.id, excluded ?? ""));
     expect([await exportedIds(), await measuredIds()]).toEqual([[kept], [kept]]);
   });
