@@ -1,7 +1,8 @@
 /** @file Rankings in and out: imports keep what the file said, exports and snapshots hold what may be used, and no more. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { eq } from "drizzle-orm";
+import { parquetReadObjects } from "hyparquet";
 import { expect, it } from "vitest";
 import {
   demonstrations,
@@ -15,8 +16,9 @@ import {
 import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
 import type { Db } from "@/server/db/db";
 import { readRankings } from "@/server/domain/agreement/read-rankings";
+import { readControlCommand, runControlCommand } from "@/server/domain/control";
 import { readDatasetRows } from "@/server/domain/datasets";
-import { exportRankings } from "@/server/domain/exchange/export-rankings";
+import { exportLayouts, exportRankings } from "@/server/domain/exchange/export-rankings";
 import {
   importFile,
   listImports,
@@ -28,6 +30,7 @@ import {
 } from "@/server/domain/exchange/imports";
 import { snapshotDemonstrationsOf, snapshotRankingsOf } from "@/server/domain/exchange/make-snapshot";
 import { rankingFilterSchema, readRankedPrompts } from "@/server/domain/exchange/read-ranked-prompts";
+import { loadEnv } from "@/server/env";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
 import { temporaryFolder } from "../../helpers/temporary-folder";
 import { callerFor, makePerson } from "../../helpers/test-context";
@@ -99,6 +102,64 @@ describeEachDatabase("rankings in and out", (home) => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(
       records.map((one) => ({ formatVersion: 1, ...one })),
     );
+  });
+
+  it("writes from the terminal what the page gives, in every layout, and reads it back the same", async () => {
+    await using t = await testDatabase(home);
+    await using other = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const from = path.join(folder.path, "rankings.jsonl");
+    writeFileSync(from, asLines(records));
+    await importFile(t.db, { file: from, layout: null, actorId: null });
+    const env = loadEnv({});
+    const ask = (command: object, { db } = t) =>
+      runControlCommand({ db, env, chat: null }, readControlCommand(command));
+    for (const layout of exportLayouts) {
+      const file = path.join(folder.path, "out", layout);
+      await ask({ command: "exportRankings", file, layout });
+      // Parquet's bytes are no text.
+      expect(readFileSync(file).toString("utf8")).toBe(await exported(t.db, layout));
+    }
+    const file = path.join(folder.path, "out", "kWay");
+    expect(await ask({ command: "exportRankings", file, layout: "kWay" })).toEqual({
+      file,
+      sizeBytes: readFileSync(file).byteLength,
+      prompts: 2,
+      rankings: 3,
+    });
+    await ask({ command: "importRankings", file }, other);
+    expect(await exported(other.db, "kWay")).toBe(readFileSync(file, "utf8"));
+    const parquet = await parquetReadObjects({
+      file: new Uint8Array(readFileSync(path.join(folder.path, "out", "parquet"))).buffer,
+    });
+    expect(parquet.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
+  });
+
+  it("writes only what the filter lets through, and leaves no half a file", async () => {
+    await using t = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const [first, second] = [await makeBatch(t.db), await makeBatch(t.db)];
+    const labeler = await makeLabeler(t.db);
+    await rankNext(t.db, labeler);
+    await rankNext(t.db, labeler);
+    const env = loadEnv({});
+    const file = path.join(folder.path, "out.jsonl");
+    const ask = (filter: object, to = file) =>
+      runControlCommand(
+        { db: t.db, env, chat: null },
+        readControlCommand({ command: "exportRankings", file: to, layout: "kWay", ...filter }),
+      );
+    expect(await ask({})).toMatchObject({ prompts: 2, rankings: 2 });
+    expect(await ask({ batchIds: [second.batchId] })).toMatchObject({ prompts: 1 });
+    expect(readFileSync(file, "utf8")).toContain(`Question 0 of ${second.batchId}`);
+    expect(readFileSync(file, "utf8")).not.toContain(first.batchId);
+    expect(await ask({ to: "2001-01-01T00:00:00Z" })).toMatchObject({ prompts: 0 });
+    expect(await ask({ splits: ["test"] })).toMatchObject({ prompts: 0 });
+    await expect(ask({}, folder.path)).rejects.toThrow("cannot be written (EISDIR)");
+    expect(() => readControlCommand({ command: "exportRankings", file: "here", layout: "kWay" })).toThrow(
+      "must be absolute",
+    );
+    expect(readdirSync(folder.path)).toEqual(["out.jsonl"]);
   });
 
   it("names bad lines, keeps the rest, and says why a file is none", async () => {
