@@ -41,7 +41,7 @@ export type ReadRankings = {
 
 /** Rankings read at once: a page of a lead has to come in seconds. */
 export const mostRankings = 10_000;
-const idsAtOnce = 1_000;
+const idsAtOnce = 500;
 
 /**
  * Rankings that count (see counted-rankings.ts). Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
@@ -51,13 +51,15 @@ export async function readRankings(
   filter: RankingFilter = {},
   limit = mostRankings,
 ): Promise<ReadRankings> {
-  const rows = await selectRankings(db, and(counts, isComparable, ...conditionsOf(filter)), limit + 1);
-  const kept = rows.slice(0, limit);
+  const found = await selectIds(db, and(counts, isComparable, ...conditionsOf(filter)), limit + 1);
+  const ids = found.slice(0, limit).map(({ id }) => id);
+  // A part at a time: the embedded database answers nobody else during one query.
+  const kept = await inChunks(ids, (some) => selectRankings(db, inArray(rankings.id, some)));
   const repeats = kept.filter(({ repeatOfId }) => repeatOfId !== null);
   return {
     first: kept.filter(({ repeatOfId }) => repeatOfId === null).map(toReadRanking),
     repeated: [...repeats, ...(await selectOriginals(db, repeats))].map(toReadRanking),
-    isCut: rows.length > limit,
+    isCut: found.length > limit,
   };
 }
 
@@ -135,6 +137,19 @@ function conditionsOf({ batchId, groupId, guidelinesVersion, from, before }: Ran
 }
 
 type Row = Awaited<ReturnType<typeof selectRankings>>[number];
+
+/** Newest first. */
+function selectIds(db: Db, condition: SQL | undefined, limit: number) {
+  return db
+    .select({ id: rankings.id })
+    .from(rankings)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(condition)
+    .orderBy(desc(rankings.createdAt), desc(rankings.id))
+    .limit(limit);
+}
 
 function selectRankings(db: Db, condition: SQL | undefined, limit?: number) {
   const query = db
