@@ -15,7 +15,7 @@ import { listHardestTasks } from "@/server/domain/agreement/hardest-tasks";
 import { percentile } from "./harness/statistics";
 
 const [k, overlap, labelerCount] = [9, 4, 40];
-const callEveryMs = 10;
+const callEveryMs = 50;
 
 export type AgreementReportBench = {
   /** Calls made beside the report. */

@@ -41,7 +41,7 @@ export type ReadRankings = {
 
 /** Rankings read at once: a page of a lead has to come in seconds. */
 export const mostRankings = 10_000;
-const idsAtOnce = 500;
+const idsAtOnce = 200;
 
 /**
  * Rankings that count (see counted-rankings.ts). Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
