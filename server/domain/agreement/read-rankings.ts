@@ -1,4 +1,5 @@
 /** @file The rankings that agreement is measured on: which ones count, under whose pseudonym, and the references of their tasks. */
+import { setImmediate as letOthersRun } from "node:timers/promises";
 import { and, desc, eq, gte, inArray, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
@@ -203,6 +204,8 @@ async function inChunks<T>(ids: readonly string[], read: (some: string[]) => Pro
   const all: T[] = [];
   for (let from = 0; from < ids.length; from += idsAtOnce) {
     for (const row of await read(ids.slice(from, from + idsAtOnce))) all.push(row);
+    // The embedded database answers without a turn of the event loop: nobody else would be heard between two parts.
+    await letOthersRun();
   }
   return all;
 }
