@@ -75,16 +75,6 @@ test("a file is uploaded line by line, and what the rules put aside is shown", a
   await page.getByText(/2 prompts are ready, 1 put aside \(near-duplicate\)/).waitFor();
   await page.getByText(/near-duplicate of “Name three rivers of Europe.”/).waitFor();
   expect(await seriousFindings(page)).toEqual([]);
-  await page.getByLabel("For a batch: Name three rivers of Europe.").check();
-  await page.getByRole("link", { name: "Make a batch of these" }).click();
-  await page.getByText("The batch takes 1 prompt.").waitFor();
-  await page.getByLabel("Task").selectOption("demonstration");
-  await page.getByLabel("Name").fill("Rivers");
-  await page.getByLabel("Group").waitFor();
-  expect(await seriousFindings(page)).toEqual([]);
-  await page.getByRole("button", { name: "Make the batch" }).click();
-  await page.getByRole("heading", { name: "Rivers" }).waitFor();
-  await page.goto("/admin/prompts");
   await page.getByLabel("Put aside by").selectOption("duplicate");
   const list = page.getByRole("list", { name: "Prompts" });
   await expect.poll(() => list.getByRole("listitem").count()).toBe(1);
