@@ -5,6 +5,7 @@ import {
   createTRPCClient,
   httpBatchLink,
   httpBatchStreamLink,
+  httpLink,
   httpSubscriptionLink,
   splitLink,
 } from "@trpc/client";
@@ -16,8 +17,18 @@ export const { TRPCProvider, useTRPC, useTRPCClient } = createTRPCContext<AppRou
 
 const url = "/api/trpc";
 
+/** Browsers keep 64 KiB alive at once, and refuse what is larger. */
+const mostKeptBytes = 60_000;
+
+/** A request that goes on to the server though its page closes. A longer one goes as others do. */
+function fetchKeptAlive(input: RequestInfo | URL | string, init?: RequestInit): Promise<Response> {
+  const isKept = typeof init?.body === "string" && new Blob([init.body]).size <= mostKeptBytes;
+  return fetch(input, { ...init, keepalive: isKept });
+}
+
 /**
- * Queries and mutations go in batches. A subscription is a stream of server-sent events that resumes by itself; a
+ * Queries and mutations go in batches, but for the draft of a task: it is saved at the moment its page closes, when a batch
+ * is not waited for. A subscription is a stream of server-sent events that resumes by itself; a
  * temporary chat, of which the server keeps nothing to resume from, streams the response of its mutation.
  */
 export function createClient() {
@@ -30,7 +41,11 @@ export function createClient() {
         false: splitLink({
           condition: ({ path }) => path === "chat.temporary",
           true: httpBatchStreamLink({ ...common, maxItems: 1 }),
-          false: httpBatchLink({ ...common, maxURLLength: 8_000, maxItems: 10 }),
+          false: splitLink({
+            condition: ({ path }) => path === "labeling.saveDraft",
+            true: httpLink({ ...common, fetch: fetchKeptAlive }),
+            false: httpBatchLink({ ...common, maxURLLength: 8_000, maxItems: 10 }),
+          }),
         }),
       }),
     ],

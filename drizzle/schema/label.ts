@@ -261,6 +261,8 @@ export const rankingTasks = pgTable(
       .references(() => prompts.id, { onDelete: "cascade" }),
     /** sampling: waits for responses · open · done: has its overlap · excluded: cannot be ranked, reported or withdrawn. */
     status: text({ enum: ["sampling", "open", "done", "excluded"] }).notNull(),
+    /** Why it is excluded, for leads. */
+    excludedReason: text(),
     /** Places left: overlap less rankings less claims that hold one. Kept by every transaction that changes one of these. */
     openPlaces: smallint().notNull(),
     /** Order within the batch: lower first. */
@@ -282,6 +284,7 @@ export const rankingTasks = pgTable(
     index("ranking_tasks_sampling").on(t.batchId, t.position).where(sql`${t.status} = 'sampling'`),
     index("ranking_tasks_prompt").on(t.promptId),
     check("ranking_tasks_status", sql`${t.status} in ('sampling', 'open', 'done', 'excluded')`),
+    check("ranking_tasks_excluded", sql`(${t.status} = 'excluded') = (${t.excludedReason} is not null)`),
     check("ranking_tasks_open_places", sql`${t.openPlaces} >= 0`),
     check("ranking_tasks_repeat", sql`(${t.repeatOfId} is null) = (${t.onlyForId} is null)`),
   ],

@@ -48,6 +48,13 @@ export class Sequence {
     this.#limit = Math.min(request.sampling.maxTokens, contextLength - this.promptTokens);
     this.#text = new TextStream(tokenizer);
     this.#stop = new StopStrings(request.sampling.stop);
+    for (const tokenId of request.begun ?? []) this.#goOnAfter(tokenId);
+  }
+
+  /** Its text was told when it was drawn; what was held back then is held back again. */
+  #goOnAfter(tokenId: number): void {
+    this.tokens.push(tokenId);
+    this.#stop.push(this.#text.push(tokenId));
   }
 
   /** 1 is next. Told once per change. */
@@ -63,7 +70,7 @@ export class Sequence {
     this.#hasStarted = true;
     const { promptTokens } = this;
     this.events.push({ type: "started", promptTokens, ...this.#left, seed: this.#seed });
-    if (this.#limit <= 0) this.end("length");
+    if (this.tokens.length - promptTokens >= this.#limit) this.end("length");
   }
 
   /**

@@ -25,6 +25,8 @@ export type GenerationRequest = {
   messages: ChatMessage[];
   /** The last message is an unfinished assistant turn to go on with, instead of a question to answer. */
   continueLast?: boolean;
+  /** Tokens of this very answer, drawn before it was cut: it goes on after them, and its events tell what is new alone. */
+  begun?: readonly number[];
   sampling: Sampling;
   /** How many alternatives to report with each token, 0..20. */
   topLogprobs?: number;

@@ -13,7 +13,9 @@ import { runCommands, runHandlers } from "../runs/run-commands";
 import { verifyAudit } from "./audit";
 import { describeUse, pointChannel, writeChannel } from "./channels";
 import { markDeleted, registerCheckpoint } from "./checkpoints";
+import { exportLayouts, exportRankingsTo } from "./exchange/export-rankings";
 import { importFile } from "./exchange/imports";
+import { rankingFilterSchema } from "./exchange/read-ranked-prompts";
 import { issueResetLinkByEmail } from "./password-reset";
 import { listPeople } from "./people";
 import { createAccount } from "./sign-up";
@@ -53,6 +55,15 @@ export const controlCommand = z.discriminatedUnion("command", [
       .nullable()
       .default(null),
   }),
+  /** All rankings that count and fit, written to a file of this machine. */
+  rankingFilterSchema.extend({
+    command: z.literal("exportRankings"),
+    file: z.string().refine(path.isAbsolute, "must be absolute"),
+    layout: z.enum(exportLayouts),
+    withHeldOut: z.boolean().default(false),
+    from: z.coerce.date().nullable().default(null),
+    to: z.coerce.date().nullable().default(null),
+  }),
   z.object({ command: z.literal("status") }),
   ...runCommands,
 ]);
@@ -73,6 +84,7 @@ const handlers: {
     return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
   },
   importRankings: ({ db }, { file, layout }) => importFile(db, { file, layout, actorId: null }),
+  exportRankings: ({ db }, { file, command: _, ...options }) => exportRankingsTo(db, file, options),
   async listUsers({ db }, { search }) {
     const { people, total } = await listPeople(db, { search, cursor: null, limit: 1000 });
     return { people, total };

@@ -20,15 +20,15 @@ export class FakeGenerator implements Generator {
   ): AsyncGenerator<GenerationEvent, void, void> {
     const question = request.messages.findLast(({ role }) => role === "user")?.content ?? "";
     const { tokens, delay, crash, fail, dropped, cut, seeded } = readDirectives(question);
-    const { sampling, continueLast } = request;
+    const { sampling, continueLast, begun = [] } = request;
     const seed = sampling.seed ?? 0;
     const source = seeded ? seed : hash(question);
     const promptTokens = request.messages.reduce((sum, { content }) => sum + content.split(" ").length, 0);
     const before = continueLast ? (request.messages.at(-1)?.content ?? "") : "";
     const done = before.split(" ").filter(Boolean).length;
     yield { type: "started", promptTokens, droppedTurns: dropped, cutCharacters: cut, seed };
-    let text = before;
-    let count = 0;
+    let text = before + begun.map((id, i) => `${done + i === 0 ? "" : " "}${words[id]}`).join("");
+    let count = begun.length;
     const finish = (reason: "stop" | "length" | "cancelled"): GenerationEvent => ({
       type: "finished",
       reason,
@@ -36,7 +36,7 @@ export class FakeGenerator implements Generator {
       promptTokens,
       completionTokens: count,
     });
-    for (let index = done; index < tokens; index++) {
+    for (let index = done + begun.length; index < tokens; index++) {
       if (delay > 0) await sleep(delay, signal);
       if (signal?.aborted) return yield finish("cancelled");
       if (count >= sampling.maxTokens) return yield finish("length");

@@ -110,7 +110,15 @@ export function startTask(task: TaskView, preferred: "board" | "guided"): TaskSt
     past: [],
     said: "",
   };
-  return guide({ ...state, focusId: firstFocus(state) });
+  const insertion = goingOn(state, draft?.insertion ?? null);
+  return guide({ ...state, insertion, focusId: insertion?.id ?? firstFocus(state) });
+}
+
+/** Choices made already, where they still mean something: another order of the tiers would make them wrong. */
+function goingOn({ mode, step, order, tiers }: TaskState, insertion: Insertion | null): Insertion | null {
+  if (insertion === null || mode !== "guided" || step !== "rank") return null;
+  const { id, low, high } = insertion;
+  return unplacedOf(order, tiers).includes(id) && low < high && high <= tiers.length ? insertion : null;
 }
 
 function firstStep({ batch }: TaskView): Draft["step"] {
@@ -125,12 +133,13 @@ function firstFocus(state: TaskState): string {
 }
 
 export function draftOf(state: TaskState): Draft {
-  const { step, mode, ratings, tiers, noneAcceptable, demonstration } = state;
+  const { step, mode, ratings, tiers, insertion, noneAcceptable, demonstration } = state;
   return {
     step,
     mode,
     ratings,
     tiers: tiers.map((tier) => [...tier]),
+    insertion,
     noneAcceptable,
     demonstration: demonstration.text === "" && demonstration.editedFromId === null ? null : demonstration,
   };

@@ -4,15 +4,10 @@
  */
 import { eq, inArray } from "drizzle-orm";
 import { batches, prompts, rankingTasks, responses, taskResponses } from "@/drizzle/schema";
-import {
-  agreementOf,
-  groupMeetings,
-  type Meeting,
-  meetingsBetween,
-  type TieRule,
-} from "@/model/eval/agreement";
+import type { TieRule } from "@/model/eval/agreement";
 import type { Ranking } from "@/model/eval/ranking";
 import type { Db } from "../../db/db";
+import { computeFigures } from "./compute-figures";
 import { type ConsensusPlace, consensusOf } from "./consensus";
 import {
   mostRankings,
@@ -40,16 +35,13 @@ export type HardTask = {
   adjudication: { labeler: string; ranks: Record<string, number> } | null;
 };
 
-/** A task of fewer pairs can have any share by chance. */
-const fewestPairs = 3;
-
 /** The least agreement first; where it is equal, the task with more pairs. */
 export async function listHardestTasks(
   db: Db,
   { tieRule, filter = {}, count = 10 }: { tieRule: TieRule; filter?: RankingFilter; count?: number },
 ): Promise<HardTask[]> {
   const { first } = await readRankings(db, filter, mostRankings);
-  const hardest = rankByDisagreement(meetingsBetween(first), tieRule).slice(0, count);
+  const hardest = await computeFigures("hardest", { first, tieRule, count });
   const taskIds = hardest.map(({ taskId }) => taskId);
   const [shown, gold, adjudications] = await Promise.all([
     readShown(db, taskIds),
@@ -79,18 +71,6 @@ export async function listHardestTasks(
 }
 
 const recordOf = (ranking: Ranking): Record<string, number> => Object.fromEntries(ranking);
-
-type Disagreement = { taskId: string; share: number; pairs: number; leftOut: number };
-
-function rankByDisagreement(between: readonly Meeting[], tieRule: TieRule): Disagreement[] {
-  return [...groupMeetings(between, ({ task }) => [task])]
-    .flatMap(([taskId, own]) => {
-      // One task is one unit, of which there is no interval.
-      const { share, pairs, leftOut } = agreementOf(own, { tieRule, unit: "tasks", seed: 1 });
-      return share === null || pairs < fewestPairs ? [] : [{ taskId, share, pairs, leftOut }];
-    })
-    .toSorted((a, b) => a.share - b.share || b.pairs - a.pairs || a.taskId.localeCompare(b.taskId));
-}
 
 /** The earliest of each labeler, in the order of their names. */
 function oneEach(rankings: readonly ReadRanking[]): ReadRanking[] {

@@ -1,9 +1,9 @@
 /** @file The rankings that agreement is measured on: which ones count, under whose pseudonym, and the references of their tasks. */
-import { and, desc, eq, gte, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import { setImmediate as letOthersRun } from "node:timers/promises";
+import { and, desc, eq, gte, inArray, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   labelerGroups,
-  labelers,
   prompts,
   rankedResponses,
   rankings,
@@ -13,7 +13,7 @@ import {
 import type { LabelerRanking } from "@/model/eval/agreement";
 import type { Ranking } from "@/model/eval/ranking";
 import type { Db } from "../../db/db";
-import { isUsablePrompt } from "../prompts/usable-prompts";
+import { isCountedRanking, isCountedTask } from "../batches/counted-rankings";
 
 export type RankingFilter = {
   batchId?: string | undefined;
@@ -42,24 +42,25 @@ export type ReadRankings = {
 
 /** Rankings read at once: a page of a lead has to come in seconds. */
 export const mostRankings = 10_000;
-const idsAtOnce = 1_000;
+const idsAtOnce = 200;
 
 /**
- * Current, submitted rankings of work and of imports, on prompts that may be used now, by labelers who are not set aside.
- * Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
+ * Rankings that count (see counted-rankings.ts). Only what can be compared is read: tasks that are ranked twice, repeats and tasks with a known answer. Newest first.
  */
 export async function readRankings(
   db: Db,
   filter: RankingFilter = {},
   limit = mostRankings,
 ): Promise<ReadRankings> {
-  const rows = await selectRankings(db, and(counts, isComparable, ...conditionsOf(filter)), limit + 1);
-  const kept = rows.slice(0, limit);
+  const found = await selectIds(db, and(counts, isComparable, ...conditionsOf(filter)), limit + 1);
+  const ids = found.slice(0, limit).map(({ id }) => id);
+  // A part at a time: the embedded database answers nobody else during one query.
+  const kept = await inChunks(ids, (some) => selectRankings(db, inArray(rankings.id, some)));
   const repeats = kept.filter(({ repeatOfId }) => repeatOfId !== null);
   return {
     first: kept.filter(({ repeatOfId }) => repeatOfId === null).map(toReadRanking),
     repeated: [...repeats, ...(await selectOriginals(db, repeats))].map(toReadRanking),
-    isCut: rows.length > limit,
+    isCut: found.length > limit,
   };
 }
 
@@ -113,14 +114,7 @@ export async function readAdjudications(
   return new Map(oldestFirst.map((each) => [each.task, each]));
 }
 
-const stands = and(
-  eq(rankings.isCurrent, true),
-  eq(rankings.status, "submitted"),
-  inArray(batches.purpose, ["work", "imported"]),
-  ne(rankingTasks.status, "excluded"),
-  isNull(labelers.setAsideAt),
-  isUsablePrompt,
-);
+const stands = and(isCountedRanking, isCountedTask);
 
 const counts = and(stands, inArray(rankings.kind, ["labeler", "imported"]));
 
@@ -145,6 +139,19 @@ function conditionsOf({ batchId, groupId, guidelinesVersion, from, before }: Ran
 
 type Row = Awaited<ReturnType<typeof selectRankings>>[number];
 
+/** Newest first. */
+function selectIds(db: Db, condition: SQL | undefined, limit: number) {
+  return db
+    .select({ id: rankings.id })
+    .from(rankings)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(condition)
+    .orderBy(desc(rankings.createdAt), desc(rankings.id))
+    .limit(limit);
+}
+
 function selectRankings(db: Db, condition: SQL | undefined, limit?: number) {
   const query = db
     .select({
@@ -165,7 +172,6 @@ function selectRankings(db: Db, condition: SQL | undefined, limit?: number) {
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
     .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
-    .leftJoin(labelers, eq(labelers.userId, rankings.labelerId))
     .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
     .where(condition)
     .orderBy(desc(rankings.createdAt), desc(rankings.id));
@@ -198,6 +204,8 @@ async function inChunks<T>(ids: readonly string[], read: (some: string[]) => Pro
   const all: T[] = [];
   for (let from = 0; from < ids.length; from += idsAtOnce) {
     for (const row of await read(ids.slice(from, from + idsAtOnce))) all.push(row);
+    // The embedded database answers without a turn of the event loop: nobody else would be heard between two parts.
+    await letOthersRun();
   }
   return all;
 }

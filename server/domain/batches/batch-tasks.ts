@@ -28,7 +28,7 @@ export type BatchTaskRow = {
   isSensitive: boolean;
   responses: number;
   rankings: number;
-  /** Why it is excluded, as far as it was told. */
+  /** Why it is excluded, and what labelers said of it; or why it waits. */
   reasons: string[];
 };
 
@@ -56,11 +56,10 @@ export async function listBatchTasks(
       status: rankingTasks.status,
       isGold: rankingTasks.isGold,
       repeatOfId: rankingTasks.repeatOfId,
-      explanation: rankingTasks.explanation,
+      excludedReason: rankingTasks.excludedReason,
       isReadable: isConsentedPrompt,
       messages: prompts.messages,
       isSensitive: prompts.isSensitive,
-      promptStatus: prompts.status,
     })
     .from(rankingTasks)
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
@@ -85,31 +84,21 @@ export async function listBatchTasks(
   );
   const last = page.at(-1);
   return {
-    tasks: page.map(({ repeatOfId, explanation, isReadable, messages, promptStatus, ...row }) => ({
+    tasks: page.map(({ repeatOfId, excludedReason, isReadable, messages, ...row }) => ({
       ...row,
       isRepeat: repeatOfId !== null,
       excerpt: isReadable ? (messages.at(-1)?.content ?? "").slice(0, excerptCharacters) : "",
       responses: counts.responses.get(row.id) ?? 0,
       rankings: counts.rankings.get(row.id) ?? 0,
       reasons:
-        row.status === "excluded"
-          ? [
-              ...(row.isGold || explanation === "" ? [] : [explanation]),
-              ...(counts.skips.get(row.id) ?? []),
-              ...promptReasons(promptStatus),
-            ]
+        excludedReason !== null
+          ? [excludedReason, ...(counts.skips.get(row.id) ?? [])]
           : isReadable
             ? []
             : ["Its prompt may not be used now: consent was withdrawn, or the conversation deleted."],
     })),
     nextCursor: rows.length > limit && last ? { position: last.position, id: last.id } : null,
   };
-}
-
-function promptReasons(status: string): string[] {
-  if (status === "erased") return ["The prompt was erased with its owner's data."];
-  if (status === "reported") return ["The prompt was reported and pulled from every queue."];
-  return [];
 }
 
 async function countParts(db: Db, taskIds: string[]) {

@@ -51,7 +51,7 @@ export type BackgroundSamplingOptions = {
   idleForMs?: number;
 };
 
-/** Until disposed. Disposing cuts what is being sampled; it is drawn anew after the next start. */
+/** Until disposed. Disposing cuts what is being sampled; what was not finished is drawn anew after the next start. */
 export class BackgroundSampling implements AsyncDisposable {
   readonly #options: BackgroundSamplingOptions;
   readonly #stop = new AbortController();
@@ -150,58 +150,56 @@ export class BackgroundSampling implements AsyncDisposable {
     }
   }
 
-  /** Begins again with the same seed when a chat on another engine needed the processor. @returns null when stopped */
+  /** Goes on after the tokens it has when a chat on another engine needed the processor. @returns null when stopped */
   async #draw(task: SamplingTask, checkpointId: string): Promise<SampledResponse | null> {
     const { presence } = this.#options.generation;
     const seed = randomInt(2 ** 31 - 1);
+    const response: SampledResponse = {
+      checkpointId,
+      text: "",
+      tokenIds: [],
+      logprobs: [],
+      sampling: { ...task.sampling, seed },
+      seed,
+      isFinished: false,
+    };
     while (!this.#stop.signal.aborted) {
       await presence.quiet(checkpointId, this.#stop.signal);
       using disturbance = presence.disturbance(checkpointId);
-      const response = await this.#generate(task, { checkpointId, seed, disturbed: disturbance.signal });
-      if (response) return response;
+      if (await this.#goOn(response, task, disturbance.signal)) {
+        return { ...response, text: storableText(response.text) };
+      }
     }
     return null;
   }
 
-  /** @returns null when it was cut */
-  async #generate(
-    task: SamplingTask,
-    { checkpointId, seed, disturbed }: { checkpointId: string; seed: number; disturbed: AbortSignal },
-  ): Promise<SampledResponse | null> {
+  /** Adds what comes to `response`. @returns whether it came to its end, rather than being cut */
+  async #goOn(response: SampledResponse, task: SamplingTask, disturbed: AbortSignal): Promise<boolean> {
     const { generation } = this.#options;
-    const sampling = { ...task.sampling, seed };
+    const { checkpointId, sampling } = response;
     const { events } = generation.generate(
       { checkpointId },
-      { messages: task.messages, sampling, priority: "background" },
+      { messages: task.messages, sampling, begun: [...response.tokenIds], priority: "background" },
       {
         // Each task counts as a person of its own, so that one with long responses does not hold the other up.
         place: generation.admit(`labeling ${task.id}`),
         signal: AbortSignal.any([this.#stop.signal, disturbed]),
       },
     );
-    const response: SampledResponse = {
-      checkpointId,
-      text: "",
-      tokenIds: [],
-      logprobs: [],
-      sampling,
-      seed,
-      isFinished: false,
-    };
-    let isCut = true;
     for await (const event of events) {
       if (event.type === "token") {
         response.tokenIds.push(event.tokenId);
         response.logprobs.push(event.logprob);
         response.text += event.text;
       }
-      if (event.type === "finished") {
+      // What a cut answer held back comes again with its next token.
+      if (event.type === "finished" && event.reason !== "cancelled") {
         response.text += event.text;
         response.isFinished = event.reason === "stop";
-        isCut = event.reason === "cancelled";
+        return true;
       }
     }
-    return isCut ? null : { ...response, text: storableText(response.text) };
+    return false;
   }
 
   /** The policy is left alone for a while, longer each time; a prompt that is refused again and again is excluded. */

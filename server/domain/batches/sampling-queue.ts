@@ -3,6 +3,7 @@ import { and, arrayOverlaps, asc, count, desc, eq, inArray, not, notInArray, sql
 import { batches, prompts, rankingTasks, responses, taskResponses } from "@/drizzle/schema";
 import type { ChatMessage, Sampling } from "@/model/runtime/types";
 import type { Db, Tx } from "../../db/db";
+import { excludeTasks } from "../labeling/exclude-tasks";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 import { type BatchTask, leastResponses } from "./batch-schema";
 
@@ -168,9 +169,9 @@ export async function settleTask(
     if (!(await lockWaiting(tx, id))) return "gone";
     const found = await tx.$count(taskResponses, eq(taskResponses.taskId, id));
     if (found < leastResponses[task]) {
-      await exclude(
+      await excludeTasks(
         tx,
-        id,
+        eq(rankingTasks.id, id),
         `Only ${found} different ${found === 1 ? "response" : "responses"} came of ${k}: the policies repeat themselves here.`,
       );
       return "excluded";
@@ -190,14 +191,6 @@ export async function settleTask(
 /** @param reason shown to the lead */
 export async function excludeTask(db: Db, taskId: string, reason: string): Promise<void> {
   await db.transaction(async (tx) => {
-    if (await lockWaiting(tx, taskId)) await exclude(tx, taskId, reason);
+    if (await lockWaiting(tx, taskId)) await excludeTasks(tx, eq(rankingTasks.id, taskId), reason);
   });
-}
-
-/** A task that is not gold and was never given out has no answer to explain: the column tells why it is excluded. */
-async function exclude(tx: Tx, taskId: string, reason: string): Promise<void> {
-  await tx
-    .update(rankingTasks)
-    .set({ status: "excluded", explanation: reason })
-    .where(eq(rankingTasks.id, taskId));
 }

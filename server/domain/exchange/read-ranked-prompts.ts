@@ -4,7 +4,6 @@ import { z } from "zod";
 import {
   batches,
   labelerGroups,
-  labelers,
   prompts,
   rankedResponses,
   rankings,
@@ -14,8 +13,8 @@ import {
 } from "@/drizzle/schema";
 import type { RankedPrompt, ResponseRanking } from "@/model/data/rankings/ranked-prompt";
 import type { Db } from "../../db/db";
+import { isCountedRanking, isCountedTask } from "../batches/counted-rankings";
 import { splits } from "../prompts/split";
-import { isUsablePrompt } from "../prompts/usable-prompts";
 
 const tasksPerPage = 200;
 
@@ -56,9 +55,8 @@ const importedRanking = z.object({
 });
 
 /**
- * Tasks with at least one ranking that fits, in the order they were made. Left out: prompts that may not be used now, work
- * of labelers who are set aside, rankings that a lead gave back, older versions, tests and practice, tasks with a known
- * answer, and repeats.
+ * Tasks with at least one ranking that fits, in the order they were made. Left out: what does not
+ * count (see counted-rankings.ts), tasks with a known answer, and repeats.
  */
 export async function* readRankedPrompts(db: Db, options: ReadOptions): AsyncGenerator<RankedTask> {
   for (let after: Cursor | null = null; ; ) {
@@ -93,18 +91,16 @@ function readPage(db: Db, options: ReadOptions, after: Cursor | null) {
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
     .where(
       and(
-        inArray(batches.purpose, ["work", "imported"]),
         ne(batches.task, "demonstration"),
         eq(rankingTasks.isGold, false),
         isNull(rankingTasks.repeatOfId),
-        isUsablePrompt,
+        isCountedTask,
         batchIds.length > 0 ? inArray(batches.id, batchIds) : undefined,
         wanted.length > 0 ? inArray(prompts.split, wanted) : undefined,
         exists(
           db
             .select({ one: sql`1` })
             .from(rankings)
-            .leftJoin(labelers, eq(labelers.userId, rankings.labelerId))
             .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
             .where(and(eq(rankings.taskId, rankingTasks.id), fits(options))),
         ),
@@ -118,12 +114,10 @@ function readPage(db: Db, options: ReadOptions, after: Cursor | null) {
     .limit(tasksPerPage);
 }
 
-/** For `rankings` with its labeler and group joined. */
+/** For `rankings` with its group joined. */
 function fits({ groupIds, guidelinesVersions, from, to, withHeldOut }: ReadOptions): SQL | undefined {
   return and(
-    eq(rankings.isCurrent, true),
-    eq(rankings.status, "submitted"),
-    isNull(labelers.setAsideAt),
+    isCountedRanking,
     withHeldOut ? undefined : or(isNull(labelerGroups.id), eq(labelerGroups.isHeldOut, false)),
     groupIds.length > 0 ? inArray(rankings.groupId, groupIds) : undefined,
     guidelinesVersions.length > 0 ? inArray(rankings.guidelinesVersion, guidelinesVersions) : undefined,
@@ -182,7 +176,6 @@ async function readRankings(db: Db, taskIds: readonly string[], options: ReadOpt
   const rows = await db
     .select({ ranking: rankings })
     .from(rankings)
-    .leftJoin(labelers, eq(labelers.userId, rankings.labelerId))
     .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
     .where(and(inArray(rankings.taskId, [...taskIds]), fits(options)))
     // Imported ones in the order of their file.

@@ -145,6 +145,7 @@ async function toDraft(db: Db, rankingId: string, { mode, noneAcceptable }: Redo
       ]),
     ),
     tiers: ranks.map((rank) => rows.filter((row) => row.rank === rank).map(({ responseId }) => responseId)),
+    insertion: null,
     noneAcceptable,
     demonstration: null,
   };

@@ -1,10 +1,12 @@
 /** @file Putting tasks away: skipped by one labeler, not rankable for anybody, or reported and pulled from every queue. */
-import { and, eq, sql } from "drizzle-orm";
-import { prompts, rankingTasks, taskClaims, taskSkips } from "@/drizzle/schema";
+import { and, eq } from "drizzle-orm";
+import { rankingTasks, taskClaims, taskSkips } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { appendAudit } from "../audit";
 import { storableText } from "../message-text";
+import { pullPrompt } from "../prompts/steer-prompts";
 import { type Claim, givePlaceBack, lockClaim } from "./claims";
+import { excludeTasks, notRankableReason } from "./exclude-tasks";
 import { readTask } from "./tasks";
 
 export type SkipKind = (typeof taskSkips.$inferSelect)["kind"];
@@ -24,7 +26,10 @@ export async function skipTask(
     await putAway(tx, claim, skip);
     if (claim.releasedAt === null) await givePlaceBack(tx, task.id, labelerId);
     if (skip.kind === "cannotBeRanked") await excludeWhenAgreed(tx, task.id, batch.overlap);
-    if (skip.kind === "report") await pullPrompt(tx, task.promptId, labelerId);
+    if (skip.kind === "report") {
+      await pullPrompt(tx, task.promptId);
+      await appendAudit(tx, { actorId: labelerId, action: "prompt.reported", subject: task.promptId });
+    }
   });
 }
 
@@ -44,15 +49,5 @@ async function excludeWhenAgreed(tx: Tx, taskId: string, overlap: number): Promi
     and(eq(taskSkips.taskId, taskId), eq(taskSkips.kind, "cannotBeRanked")),
   );
   if (votes < Math.min(votesToExclude, overlap)) return;
-  await tx.update(rankingTasks).set({ status: "excluded" }).where(eq(rankingTasks.id, taskId));
-}
-
-/** Nobody is shown it again, in whatever batch; a lead can bring it back. */
-async function pullPrompt(tx: Tx, promptId: string, actorId: string): Promise<void> {
-  await tx
-    .update(prompts)
-    .set({ status: "reported" })
-    .where(and(eq(prompts.id, promptId), sql`${prompts.status} <> 'erased'`));
-  await tx.update(rankingTasks).set({ status: "excluded" }).where(eq(rankingTasks.promptId, promptId));
-  await appendAudit(tx, { actorId, action: "prompt.reported", subject: promptId });
+  await excludeTasks(tx, eq(rankingTasks.id, taskId), notRankableReason);
 }

@@ -27,6 +27,11 @@ export const draftSchema = z.object({
   ratings: z.record(z.uuid(), ratingSchema).default({}),
   /** Placed so far. */
   tiers: tiersSchema.default([]),
+  /** Of guided ranking: the response being inserted belongs before the tier with index `low`…`high`. */
+  insertion: z
+    .object({ id: z.uuid(), low: z.int().min(0).max(9), high: z.int().min(0).max(9) })
+    .nullable()
+    .default(null),
   noneAcceptable: z.boolean().default(false),
   demonstration: z
     .object({

@@ -1,9 +1,10 @@
 /** @file What people decide about a prompt: pulled from every queue, brought back, blurred until opened. */
-import { eq } from "drizzle-orm";
-import { prompts } from "@/drizzle/schema";
+import { and, eq, ne } from "drizzle-orm";
+import { prompts, rankingTasks } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
+import { bringTasksBack, excludeTasks, pulledReason } from "../labeling/exclude-tasks";
 
 /** One of a list: words about somebody's prompt must not enter the audit log, which is never erased. */
 export const reportReasons = ["harmful", "personal", "other"] as const;
@@ -19,13 +20,22 @@ export async function reportPrompt(
   await db.transaction(async (tx) => {
     const { status } = await lockPrompt(tx, promptId);
     if (status === "reported") return;
-    await tx.update(prompts).set({ status: "reported" }).where(eq(prompts.id, promptId));
+    await pullPrompt(tx, promptId);
     await appendAudit(tx, { actorId, action: "prompt.reported", subject: promptId, details: { reason } });
   });
 }
 
+/** Nobody is shown it again, in whatever batch, until a lead brings it back. */
+export async function pullPrompt(tx: Tx, promptId: string): Promise<void> {
+  await tx
+    .update(prompts)
+    .set({ status: "reported" })
+    .where(and(eq(prompts.id, promptId), ne(prompts.status, "erased")));
+  await excludeTasks(tx, eq(rankingTasks.promptId, promptId), pulledReason);
+}
+
 /**
- * Makes a removed or reported prompt ready. Whether it may be used is still its owner's to say.
+ * Makes a removed or reported prompt ready, and its tasks as they were. Whether it may be used is still its owner's to say.
  * @throws {AppError} CONFLICT for one that is too long: no policy could answer it, and it is not stored whole
  */
 export async function restorePrompt(db: Db, { promptId, actorId }: Act): Promise<void> {
@@ -39,6 +49,7 @@ export async function restorePrompt(db: Db, { promptId, actorId }: Act): Promise
       .update(prompts)
       .set({ status: "ready", removedBy: null, duplicateOfId: null })
       .where(eq(prompts.id, promptId));
+    await bringTasksBack(tx, promptId);
     await appendAudit(tx, {
       actorId,
       action: "prompt.restored",

@@ -1,7 +1,7 @@
 /** @file Responses for labelers: K different ones, spread over the policies, behind chat, and on through a restart. */
 import path from "node:path";
 import { and, eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { prompts, rankingTasks, responses, taskResponses } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import type { NewBatchInput } from "@/server/domain/batches/batch-schema";
@@ -18,6 +18,7 @@ import { chatServer } from "../../helpers/chat-server";
 import { finished, newChatter, send } from "../../helpers/chatting";
 import { writeFakeCheckpoint } from "../../helpers/fake-checkpoint";
 import { waitUntil } from "../../helpers/fake-generation";
+import { fakeAnswer } from "../../helpers/fake-generator";
 import { temporaryFolder } from "../../helpers/temporary-folder";
 import { testDatabase } from "../../helpers/test-database";
 import { tinyModelFolder } from "../../helpers/tiny-model";
@@ -188,6 +189,36 @@ describe("sampling in the background", () => {
     await finished(chatter.call, sent.answer.id);
     await waitUntil(() => areSettled(s.db, batchId));
     expect((await tasksOf(s.db, batchId)).map(({ status }) => status)).toEqual(["open"]);
+  });
+
+  it("goes on where it was when a chat on another engine cuts it: no token is drawn twice", async () => {
+    await using s = await chatServer();
+    const other = await registerCheckpoint(
+      s.db,
+      await writeFakeCheckpoint(s.dataFolder, "fake-2"),
+      s.dataFolder,
+    );
+    const asked = vi.spyOn(s.chat.generation, "generate");
+    const drawnBefore = () =>
+      asked.mock.calls.flatMap(([, { priority, begun }]) => (priority === "background" ? [begun ?? []] : []));
+    const question = "bg [seeded=1] [tokens=60] [delay=30]";
+    const { batchId } = await batchOf(s, [question], { policies: [other] });
+    await waitUntil(() => drawnBefore().length === 4);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const chatter = await newChatter(s.db);
+    const sent = await send(chatter.call, "short talk");
+    await finished(chatter.call, sent.answer.id);
+    await waitUntil(() => areSettled(s.db, batchId));
+    const goneOn = drawnBefore().slice(4);
+    expect(goneOn.length).toBeGreaterThanOrEqual(4);
+    expect(Math.max(...goneOn.map(({ length }) => length))).toBeGreaterThan(0);
+    const [task] = await tasksOf(s.db, batchId);
+    const made = (await responsesOf(s.db, task?.id ?? "")).map(({ response }) => response);
+    expect(made).toHaveLength(4);
+    for (const { text, seed, tokenIds, logprobs } of made) {
+      expect(text).toBe(fakeAnswer(question, seed ?? -1));
+      expect([tokenIds?.length, logprobs?.length]).toEqual([60, 60]);
+    }
   });
 
   it("samples from a real model", async () => {

@@ -13,7 +13,9 @@ import {
 } from "@/drizzle/schema";
 import type { SessionUser } from "@/server/context";
 import type { Db } from "@/server/db/db";
-import { mondayOf, reportAgreement } from "@/server/domain/agreement/agreement-report";
+import { describeAgreement, mondayOf } from "@/server/domain/agreement/agreement-figures";
+import { reportAgreement } from "@/server/domain/agreement/agreement-report";
+import { computeOnThread } from "@/server/domain/agreement/compute-figures";
 import { consensusOf } from "@/server/domain/agreement/consensus";
 import { readRankings } from "@/server/domain/agreement/read-rankings";
 import { type MadeTask, makeBatch, makeLabeler } from "../../helpers/labeling";
@@ -106,6 +108,18 @@ describeEachDatabase("agreement", (home) => {
     expect(report.overall.leaveOut).toMatchObject({ low: null, high: null, unit: "tasks", units: 1 });
     expect(report.tieRuleText).toBe("Pairs that either of the two tied are left out.");
     expect(report.read).toEqual({ rankings: 3, tasks: 1, labelers: 3 });
+  });
+
+  it("comes out the same on a thread of its own, which passes on what goes wrong", async () => {
+    await using t = await testDatabase(home);
+    const { task } = await threeOnOneTask(t.db);
+    const { first, repeated } = await readRankings(t.db);
+    const gold = new Map([[task.taskId, new Map(task.responseIds.map((id, i) => [id, i + 1]))]]);
+    const input = { ...leaveOut, first, repeated, gold, adjudications: new Map() };
+    const figures = await computeOnThread("report", input);
+    expect(figures.withGold).toMatchObject({ pairs: 17, share: 16 / 17 });
+    expect(figures).toEqual(describeAgreement(input));
+    await expect(computeOnThread("nothing" as "report", input)).rejects.toThrow("not a function");
   });
 
   it("tells held-out from training labelers, weeks, persons and pairs of persons", async () => {

@@ -1,13 +1,24 @@
 /** @file Rankings in and out: imports keep what the file said, exports and snapshots hold what may be used, and no more. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { eq } from "drizzle-orm";
+import { parquetReadObjects } from "hyparquet";
 import { expect, it } from "vitest";
-import { demonstrations, imports, labelerGroups, labelers, prompts, rankings } from "@/drizzle/schema";
+import {
+  demonstrations,
+  imports,
+  labelerGroups,
+  labelers,
+  prompts,
+  rankings,
+  rankingTasks,
+} from "@/drizzle/schema";
 import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
 import type { Db } from "@/server/db/db";
+import { readRankings } from "@/server/domain/agreement/read-rankings";
+import { readControlCommand, runControlCommand } from "@/server/domain/control";
 import { readDatasetRows } from "@/server/domain/datasets";
-import { exportRankings } from "@/server/domain/exchange/export-rankings";
+import { exportLayouts, exportRankings } from "@/server/domain/exchange/export-rankings";
 import {
   importFile,
   listImports,
@@ -19,6 +30,7 @@ import {
 } from "@/server/domain/exchange/imports";
 import { snapshotDemonstrationsOf, snapshotRankingsOf } from "@/server/domain/exchange/make-snapshot";
 import { rankingFilterSchema, readRankedPrompts } from "@/server/domain/exchange/read-ranked-prompts";
+import { loadEnv } from "@/server/env";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
 import { temporaryFolder } from "../../helpers/temporary-folder";
 import { callerFor, makePerson } from "../../helpers/test-context";
@@ -90,6 +102,64 @@ describeEachDatabase("rankings in and out", (home) => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(
       records.map((one) => ({ formatVersion: 1, ...one })),
     );
+  });
+
+  it("writes from the terminal what the page gives, in every layout, and reads it back the same", async () => {
+    await using t = await testDatabase(home);
+    await using other = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const from = path.join(folder.path, "rankings.jsonl");
+    writeFileSync(from, asLines(records));
+    await importFile(t.db, { file: from, layout: null, actorId: null });
+    const env = loadEnv({});
+    const ask = (command: object, { db } = t) =>
+      runControlCommand({ db, env, chat: null }, readControlCommand(command));
+    for (const layout of exportLayouts) {
+      const file = path.join(folder.path, "out", layout);
+      await ask({ command: "exportRankings", file, layout });
+      // Parquet's bytes are no text.
+      expect(readFileSync(file).toString("utf8")).toBe(await exported(t.db, layout));
+    }
+    const file = path.join(folder.path, "out", "kWay");
+    expect(await ask({ command: "exportRankings", file, layout: "kWay" })).toEqual({
+      file,
+      sizeBytes: readFileSync(file).byteLength,
+      prompts: 2,
+      rankings: 3,
+    });
+    await ask({ command: "importRankings", file }, other);
+    expect(await exported(other.db, "kWay")).toBe(readFileSync(file, "utf8"));
+    const parquet = await parquetReadObjects({
+      file: new Uint8Array(readFileSync(path.join(folder.path, "out", "parquet"))).buffer,
+    });
+    expect(parquet.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
+  });
+
+  it("writes only what the filter lets through, and leaves no half a file", async () => {
+    await using t = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const [first, second] = [await makeBatch(t.db), await makeBatch(t.db)];
+    const labeler = await makeLabeler(t.db);
+    await rankNext(t.db, labeler);
+    await rankNext(t.db, labeler);
+    const env = loadEnv({});
+    const file = path.join(folder.path, "out.jsonl");
+    const ask = (filter: object, to = file) =>
+      runControlCommand(
+        { db: t.db, env, chat: null },
+        readControlCommand({ command: "exportRankings", file: to, layout: "kWay", ...filter }),
+      );
+    expect(await ask({})).toMatchObject({ prompts: 2, rankings: 2 });
+    expect(await ask({ batchIds: [second.batchId] })).toMatchObject({ prompts: 1 });
+    expect(readFileSync(file, "utf8")).toContain(`Question 0 of ${second.batchId}`);
+    expect(readFileSync(file, "utf8")).not.toContain(first.batchId);
+    expect(await ask({ to: "2001-01-01T00:00:00Z" })).toMatchObject({ prompts: 0 });
+    expect(await ask({ splits: ["test"] })).toMatchObject({ prompts: 0 });
+    await expect(ask({}, folder.path)).rejects.toThrow("cannot be written (EISDIR)");
+    expect(() => readControlCommand({ command: "exportRankings", file: "here", layout: "kWay" })).toThrow(
+      "must be absolute",
+    );
+    expect(readdirSync(folder.path)).toEqual(["out.jsonl"]);
   });
 
   it("names bad lines, keeps the rest, and says why a file is none", async () => {
@@ -177,6 +247,26 @@ describeEachDatabase("rankings in and out", (home) => {
     expect(await readAll(t.db)).toEqual([]);
     const nothing = snapshotRankingsOf(t.db, { ...named, filter: everything, agreementFloor: null });
     await expect(nothing).rejects.toThrow("nothing to make a dataset of");
+  });
+
+  it("exports and measures the same rankings: a task found impossible to rank counts in neither", async () => {
+    await using t = await testDatabase(home);
+    const { tasks } = await makeBatch(t.db, { tasks: 2, overlap: 2 });
+    for (const labeler of [await makeLabeler(t.db), await makeLabeler(t.db)]) {
+      await rankNext(t.db, labeler);
+      await rankNext(t.db, labeler);
+    }
+    const exportedIds = async () => (await readAll(t.db)).map(({ taskId }) => taskId).sort();
+    const measuredIds = async () =>
+      [...new Set((await readRankings(t.db)).first.map(({ task }) => task))].sort();
+    const both = tasks.map(({ taskId }) => taskId).sort();
+    expect([await exportedIds(), await measuredIds()]).toEqual([both, both]);
+    const [excluded, kept] = tasks.map(({ taskId }) => taskId);
+    await t.db
+      .update(rankingTasks)
+      .set({ status: "excluded", excludedReason: "Cannot be ranked." })
+      .where(eq(rankingTasks.id, excluded ?? ""));
+    expect([await exportedIds(), await measuredIds()]).toEqual([[kept], [kept]]);
   });
 
   it("leaves out tasks below the agreement floor", async () => {

@@ -11,6 +11,7 @@ import {
   rankingTasks,
   snapshotRankings,
   taskClaims,
+  taskResponses,
   taskSkips,
 } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
@@ -212,7 +213,7 @@ describeEachDatabase("labeling queue", (home) => {
 
   it("pulls a reported prompt from every queue, and one that two cannot rank from this one", async () => {
     await using t = await testDatabase(home);
-    const { tasks } = await makeBatch(t.db, { tasks: 2, overlap: 5 });
+    const { batchId, tasks } = await makeBatch(t.db, { tasks: 2, overlap: 5 });
     const [one, two, three] = [await makeLabeler(t.db), await makeLabeler(t.db), await makeLabeler(t.db)];
     for (const labeler of [one, two]) {
       const { claimId } = await next(t.db, labeler.id);
@@ -228,6 +229,48 @@ describeEachDatabase("labeling queue", (home) => {
     expect(await t.db.$count(taskClaims)).toBe(0);
     expect(await t.db.$count(taskSkips)).toBe(4);
     expect(await claimNext(t.db, { labelerId: two.id })).toHaveProperty("noTask");
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    expect((await lead.batches.tasks({ batchId })).tasks.map(({ reasons }) => reasons[0])).toEqual([
+      "Labelers found that it cannot be ranked.",
+      "The prompt was reported and pulled from every queue.",
+    ]);
+  });
+
+  it("takes a lead's pulled prompt out of the queue with the reason, and puts it back as it was", async () => {
+    await using t = await testDatabase(home);
+    const { batchId, tasks } = await makeBatch(t.db, { tasks: 2 });
+    const [one, two] = [await makeLabeler(t.db), await makeLabeler(t.db)];
+    const first = await next(t.db, one.id);
+    await callerFor(t.db, one).labeling.submit(inOrder(first));
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    const statuses = async () =>
+      (await lead.batches.tasks({ batchId })).tasks.map(({ status, reasons }) => [status, ...reasons]);
+    const pulled = ["excluded", "The prompt was reported and pulled from every queue."];
+    for (const { promptId } of tasks) await lead.prompts.report({ promptId, reason: "personal" });
+    expect(await statuses()).toEqual([pulled, pulled]);
+    expect(await claimNext(t.db, { labelerId: two.id })).toHaveProperty("noTask");
+    for (const { promptId } of tasks) await lead.prompts.restore({ promptId });
+    expect(await statuses()).toEqual([["done"], ["open"]]);
+    expect((await next(t.db, two.id)).taskId).toBe(tasks[1]?.taskId);
+    await t.db
+      .update(prompts)
+      .set({ status: "erased" })
+      .where(eq(prompts.id, tasks[1]?.promptId ?? ""));
+    expect((await statuses())[1]).toEqual(["excluded", "The prompt was erased with its owner's data."]);
+  });
+
+  it("brings a task back to where its sampling was", async () => {
+    await using t = await testDatabase(home);
+    const { batchId, tasks } = await makeBatch(t.db, { tasks: 1 });
+    const [task] = tasks;
+    await t.db.update(rankingTasks).set({ status: "sampling" }).where(eq(rankingTasks.batchId, batchId));
+    await t.db.delete(taskResponses).where(eq(taskResponses.responseId, task?.responseIds[0] ?? ""));
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    await lead.prompts.report({ promptId: task?.promptId ?? "", reason: "harmful" });
+    await lead.prompts.restore({ promptId: task?.promptId ?? "" });
+    expect((await lead.batches.tasks({ batchId })).tasks).toMatchObject([
+      { status: "sampling", reasons: [] },
+    ]);
   });
 
   it("asks for a demonstration where none was acceptable, and keeps the order", async () => {

@@ -84,6 +84,28 @@ describe("a loaded policy", () => {
     expect(half.text + rest.text).toBe(whole.text);
   });
 
+  it("goes on after tokens that were drawn before, with the very tokens it would have drawn", async () => {
+    const request = ask("Tell me about a red ball.", { maxTokens: 12, temperature: 1.2, seed: 7 });
+    const tokensOf = ({ events }: { events: GenerationEvent[] }) =>
+      events.flatMap((event) => (event.type === "token" ? [event] : []));
+    const whole = tokensOf(await answer(request));
+    expect(whole.length).toBeGreaterThan(5);
+    const begun = whole.slice(0, 5).map(({ tokenId }) => tokenId);
+    const rest = await answer({ ...request, begun });
+    expect(tokensOf(rest).map(({ tokenId }) => tokenId)).toEqual(
+      whole.slice(5).map(({ tokenId }) => tokenId),
+    );
+    const textOf = (events: { text: string }[]) => events.map(({ text }) => text).join("");
+    expect(textOf(whole.slice(0, 5)) + rest.text).toBe((await answer(request)).text);
+    expect(rest.finished).toMatchObject({ completionTokens: whole.length });
+    const all = whole.map(({ tokenId }) => tokenId);
+    expect(
+      tokensOf(
+        await answer({ ...request, begun: all.slice(0, 5), sampling: { ...request.sampling, maxTokens: 5 } }),
+      ),
+    ).toEqual([]);
+  });
+
   it("stops within one token when it is cancelled", async () => {
     const controller = new AbortController();
     const seen: GenerationEvent[] = [];

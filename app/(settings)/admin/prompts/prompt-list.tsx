@@ -12,14 +12,28 @@ import { errorText } from "@/app/_lib/error-text";
 import { describeMasked, ruleNames, sourceNames } from "@/app/_lib/prompt-names";
 import { useTRPC } from "@/app/_lib/trpc";
 
-type PromptListProps = { prompts: readonly ListedPrompt[]; onChanged: () => Promise<void> };
+type PromptListProps = {
+  prompts: readonly ListedPrompt[];
+  /** Ids, to make a batch of. */
+  chosen: readonly string[];
+  onChoose: (promptId: string, isChosen: boolean) => void;
+  onChanged: () => Promise<void>;
+};
 
-export function PromptList({ prompts, onChanged }: PromptListProps) {
+export function PromptList({ prompts, chosen, onChoose, onChanged }: PromptListProps) {
   if (prompts.length === 0) return <p className="mt-4 text-muted">No prompt is like that.</p>;
   return (
     <ul aria-label="Prompts" className="mt-4 max-w-3xl border-t border-line">
       {prompts.map((prompt) => (
         <li key={prompt.id} className="flex items-start gap-2 border-b border-line py-3">
+          <input
+            type="checkbox"
+            className="mt-1.5"
+            aria-label={`For a batch: ${nameOf(prompt)}`}
+            disabled={!prompt.isUsable}
+            checked={chosen.includes(prompt.id)}
+            onChange={({ target }) => onChoose(prompt.id, target.checked)}
+          />
           <div className="min-w-0 grow">
             <PromptText prompt={prompt} />
             <Facts prompt={prompt} />
@@ -29,6 +43,11 @@ export function PromptList({ prompts, onChanged }: PromptListProps) {
       ))}
     </ul>
   );
+}
+
+function nameOf({ messages, isSensitive, isUsable }: ListedPrompt): string {
+  if (!isUsable || !messages) return "not to be used now";
+  return isSensitive ? "a sensitive prompt" : shorten(messages.at(-1)?.content ?? "");
 }
 
 type Turns = NonNullable<ListedPrompt["messages"]>;
@@ -110,6 +129,9 @@ function Actions({ prompt, onChanged }: { prompt: ListedPrompt; onChanged: () =>
           Make it ready
         </MenuItem>
       )}
+      <MenuItem icon="copy" onSelect={() => void copyId(promptId, toast)}>
+        Copy its id
+      </MenuItem>
       <MenuItem icon="info" onSelect={() => marking.mutate({ promptId, isSensitive: !isSensitive })}>
         {isSensitive ? "Not sensitive" : "Mark as sensitive"}
       </MenuItem>
@@ -126,6 +148,16 @@ function Actions({ prompt, onChanged }: { prompt: ListedPrompt; onChanged: () =>
       )}
     </Menu>
   );
+}
+
+async function copyId(promptId: string, toast: ReturnType<typeof useToast>): Promise<void> {
+  try {
+    // Browsers offer the clipboard only on https and on this machine.
+    await navigator.clipboard.writeText(promptId);
+    toast({ text: "Copied." });
+  } catch {
+    toast({ text: `This browser does not let it be copied. The id is ${promptId}`, isError: true });
+  }
 }
 
 function shorten(text: string): string {

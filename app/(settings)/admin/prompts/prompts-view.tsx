@@ -14,6 +14,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle } from "../../_frame/section";
+import { ChosenPrompts } from "./chosen-prompts";
 import { PromptCountsTable } from "./prompt-counts";
 import { PromptFilters } from "./prompt-filters";
 import { PromptList } from "./prompt-list";
@@ -27,6 +28,7 @@ export function PromptsView({ initialCounts, firstPage }: PromptsViewProps) {
   const queries = useQueryClient();
   const toast = useToast();
   const [filter, setFilter] = useState<PromptFilter>({});
+  const [chosen, setChosen] = useState<string[]>([]);
   const [open, setOpen] = useState<"upload" | "write" | null>(null);
   const [uploaded, setUploaded] = useState<{ fileName: string; state: UploadState } | null>(null);
   const counts = useQuery(trpc.prompts.counts.queryOptions(undefined, { initialData: initialCounts }));
@@ -85,7 +87,15 @@ export function PromptsView({ initialCounts, firstPage }: PromptsViewProps) {
         <>
           <PromptCountsTable counts={counts.data} onChoose={setFilter} />
           <PromptFilters filter={filter} onChange={setFilter} />
-          <PromptList prompts={prompts} onChanged={refresh} />
+          <ChosenPrompts chosen={chosen} onClear={() => setChosen([])} />
+          <PromptList
+            prompts={prompts}
+            chosen={chosen}
+            onChoose={(promptId, isChosen) =>
+              setChosen(isChosen ? [...chosen, promptId] : chosen.filter((id) => id !== promptId))
+            }
+            onChanged={refresh}
+          />
         </>
       )}
       {list.hasNextPage && (

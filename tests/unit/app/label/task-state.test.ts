@@ -186,3 +186,26 @@ test("a draft that names a response which is gone leaves it out", () => {
   const resumed = startTask(task({ draft, responses: [{ id: "b", text: "" }] }), "board");
   expect(resumed.tiers).toEqual([["b"]]);
 });
+
+test("guided ranking goes on in the middle of an insertion, unless the order is another one now", () => {
+  const placed = startTask(
+    task({ draft: { ...draftOf(start()), mode: "guided", tiers: [["a"], ["b"], ["c"]] } }, 5),
+    "guided",
+  );
+  const state = run(placed, { type: "judge", choice: "better" });
+  expect(state.insertion).toEqual({ id: "d", low: 0, high: 1 });
+  const draft = draftOf(state);
+  expect(startTask(task({ draft }, 5), "guided")).toMatchObject({
+    insertion: state.insertion,
+    tiers: state.tiers,
+    focusId: "d",
+  });
+  const resumed = run(startTask(task({ draft }, 5), "guided"), { type: "judge", choice: "worse" });
+  expect(resumed.tiers).toEqual([["a"], ["d"], ["b"], ["c"]]);
+  // On the board nothing is being inserted.
+  expect(startTask(task({ draft: { ...draft, mode: "board" } }, 5), "guided").insertion).toBeNull();
+  const stale = { ...draft, insertion: { id: "d", low: 2, high: 4 } };
+  expect(startTask(task({ draft: stale }, 5), "guided").insertion).toEqual({ id: "d", low: 0, high: 3 });
+  const gone = { ...draft, insertion: { id: "z", low: 0, high: 1 } };
+  expect(startTask(task({ draft: gone }, 5), "guided").insertion?.id).toBe("d");
+});

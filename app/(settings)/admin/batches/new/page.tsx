@@ -7,6 +7,10 @@ export const metadata: Metadata = { title: "New batch" };
 
 export default async function NewBatchPage() {
   const caller = await requirePermission("labeling.lead");
-  const [policies, versions] = await Promise.all([caller.batches.policies(), caller.guidelines.list()]);
-  return <NewBatchView policies={policies} versions={versions} />;
+  const [policies, groups, versions] = await Promise.all([
+    caller.batches.policies(),
+    caller.labelers.groups(),
+    caller.guidelines.list(),
+  ]);
+  return <NewBatchView policies={policies} groups={groups} versions={versions} />;
 }

@@ -3,15 +3,19 @@
 
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useToast } from "@/app/_components/toast";
-import type { Batch, NewBatch, PolicyChoice } from "@/app/_lib/api-types";
+import type { Batch, NewBatch, PolicyChoice, PromptsFitting } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
+import { promptsOfHash, readPromptIds } from "./named-prompts";
 
 export type BatchDraft = {
   name: string;
   task: Batch["task"];
+  chosenBy: "filter" | "ids";
+  /** As typed. */
+  promptIds: string;
   sources: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["sources"]>;
   splits: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["splits"]>;
   order: "priority" | "newest";
@@ -23,6 +27,8 @@ export type BatchDraft = {
   temperature: number;
   maxTokens: number;
   overlap: number;
+  /** Null: everybody who is qualified. */
+  groupId: string | null;
   guidelinesVersion: number | null;
   priority: number;
   /** yyyy-mm-dd; empty = none. */
@@ -42,6 +48,8 @@ function startOf(policies: readonly PolicyChoice[]): BatchDraft {
   return {
     name: "",
     task: "ranking",
+    chosenBy: "filter",
+    promptIds: "",
     sources: [],
     splits: [],
     order: "priority",
@@ -53,6 +61,7 @@ function startOf(policies: readonly PolicyChoice[]): BatchDraft {
     temperature: 1,
     maxTokens: 512,
     overlap: 1,
+    groupId: null,
     guidelinesVersion: null,
     priority: 0,
     deadline: "",
@@ -64,11 +73,24 @@ function startOf(policies: readonly PolicyChoice[]): BatchDraft {
   };
 }
 
+/** The prompts that the draft names or finds. */
+export type Taken = {
+  count: number;
+  /** Null: not counted yet. */
+  fitting: PromptsFitting | "named" | null;
+  problem: string | null;
+};
+
 export function useNewBatch(policies: readonly PolicyChoice[]) {
   const trpc = useTRPC();
   const router = useRouter();
   const toast = useToast();
   const [draft, setDraft] = useState(() => startOf(policies));
+  // Chosen in the list of prompts. The server does not see this part of the address, so its first page cannot show them.
+  useEffect(() => {
+    const promptIds = promptsOfHash(window.location.hash);
+    if (promptIds !== "") setDraft((before) => ({ ...before, chosenBy: "ids", promptIds }));
+  }, []);
   const { task, sources, splits, includesUsed, includesSensitive } = draft;
   const counted = useQuery(
     trpc.batches.countPrompts.queryOptions(
@@ -87,20 +109,32 @@ export function useNewBatch(policies: readonly PolicyChoice[]) {
   return {
     draft,
     change: (part: Partial<BatchDraft>) => setDraft({ ...draft, ...part }),
-    counts: counted.data ?? null,
+    taken: takenBy(draft, counted.data ?? null),
     error: making.error ?? counted.error,
     isBusy: making.isPending,
     submit: () => making.mutate(toBatch(draft)),
   };
 }
 
+function takenBy(draft: BatchDraft, counts: PromptsFitting | null): Taken {
+  if (draft.chosenBy === "ids") {
+    const { ids, problem } = readPromptIds(draft.promptIds);
+    return { count: ids.length, fitting: "named", problem };
+  }
+  return { count: Math.min(draft.count || 0, counts?.usable ?? 0), fitting: counts, problem: null };
+}
+
 /** What the server takes; what does not apply to the task is left out. */
 export function toBatch(draft: BatchDraft): NewBatch {
-  const { sources, splits, order, count, includesUsed, includesSensitive, ...rest } = draft;
+  const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...rest } =
+    draft;
   const isWritten = draft.task === "demonstration";
   return {
     ...rest,
-    prompts: { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
+    prompts:
+      chosenBy === "ids"
+        ? { by: "ids", promptIds: readPromptIds(promptIds).ids }
+        : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
     policies: isWritten ? [] : draft.policies,
     k: draft.task === "ranking" ? draft.k : null,
     // The end of that day.

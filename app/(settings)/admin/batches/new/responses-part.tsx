@@ -1,0 +1,62 @@
+/** @file What is sampled for a batch: from which policies, how many responses a task, and how. */
+"use client";
+
+import type { PolicyChoice } from "@/app/_lib/api-types";
+import { Section } from "../../../_frame/section";
+import { ChoiceList } from "./choice-list";
+import { FieldGrid, NumberField, type PartProps } from "./number-field";
+
+export function ResponsesPart({ policies, ...part }: PartProps & { policies: readonly PolicyChoice[] }) {
+  const { draft, change } = part;
+  const pairs = (draft.k * (draft.k - 1)) / 2;
+  return (
+    <Section
+      title="Responses"
+      text="Sampled in the background, only while nobody chats; a task opens when its responses are there."
+    >
+      <FieldGrid>
+        <div className="md:col-span-2">
+          <ChoiceList
+            legend="Policies"
+            hint="Responses are spread evenly over those chosen. Labelers never see which wrote what."
+            choices={policies.map((policy) => ({ value: policy.id, label: policyLabel(policy) }))}
+            chosen={draft.policies}
+            onChange={(chosen) => change({ policies: chosen })}
+          />
+        </div>
+        {draft.task === "ranking" && (
+          <NumberField
+            {...part}
+            name="k"
+            label="Responses a task (K)"
+            hint={`4 to 9. ${draft.k || 0} make up to ${pairs || 0} comparisons.`}
+            min={4}
+            max={9}
+          />
+        )}
+        <NumberField
+          {...part}
+          name="temperature"
+          label="Temperature"
+          hint="1: as the policy itself would answer."
+          min={0.1}
+          max={2}
+          step={0.1}
+        />
+        <NumberField
+          {...part}
+          name="maxTokens"
+          label="Most tokens a response"
+          hint="Longer ones are cut, and marked so."
+          min={1}
+          max={8192}
+        />
+      </FieldGrid>
+    </Section>
+  );
+}
+
+function policyLabel({ id, name, stage, channels, isToy }: PolicyChoice): string {
+  const facts = [stage, ...channels.map((channel) => `on ${channel}`), isToy && "toy", id.slice(0, 8)];
+  return `${name} (${facts.filter(Boolean).join(", ")})`;
+}
