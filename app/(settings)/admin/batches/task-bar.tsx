@@ -12,7 +12,7 @@ export function TaskBar({ tasks }: { tasks: Batch["progress"]["tasks"] }) {
   return (
     <div className="min-w-36">
       <progress
-        className="h-1.5 w-full accent-accent"
+        className="block h-1.5 w-full"
         aria-label="Tasks done"
         max={Math.max(total, 1)}
         value={done}

@@ -30,10 +30,7 @@ export function BatchFacts({ batch }: { batch: Batch }) {
           {comparisons.toLocaleString("en")}
         </Fact>
       )}
-      <Fact
-        title="Cost per comparison"
-        note={`${formatDuration(progress.activeMs / 1000)} of active time${batch.costPerHour === null ? "; no cost per hour was told" : ` at ${batch.costPerHour} an hour`}`}
-      >
+      <Fact title="Cost per comparison" note={costNote(batch)}>
         {formatMetric(batch.costPerComparison)}
       </Fact>
       <Fact title="Speed" note={`${formatMetric(progress.perHour.week)} an hour over the last week`}>
@@ -57,7 +54,13 @@ export function BatchFacts({ batch }: { batch: Batch }) {
 
 function samplingNote({ task, k, sampling }: Batch): string {
   if (task === "demonstration") return "Written by people";
-  return `${k} responses, temperature ${sampling.temperature ?? "unknown"}, at most ${sampling.maxTokens ?? "unknown"} tokens`;
+  if (sampling.temperature === undefined) return k > 0 ? `${k} responses, made elsewhere` : "Made elsewhere";
+  return `${k} responses, temperature ${sampling.temperature}, at most ${sampling.maxTokens ?? "any number of"} tokens`;
+}
+
+function costNote({ costPerHour, progress: { activeMs } }: Batch): string {
+  const time = activeMs === 0 ? "No active time yet" : `${formatDuration(activeMs / 1000)} of active time`;
+  return `${time}${costPerHour === null ? "; no cost per hour was told" : ` at ${costPerHour} an hour`}`;
 }
 
 const Due = ({ at }: { at: Date }) => (
