@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Moment } from "@/app/_components/moment";
 import type { Batch } from "@/app/_lib/api-types";
-import { formatDuration, formatMetric, plural } from "@/app/_lib/format";
+import { formatDuration, plural } from "@/app/_lib/format";
 import { TaskBar } from "../task-bar";
 
 export function BatchFacts({ batch }: { batch: Batch }) {
@@ -31,10 +31,10 @@ export function BatchFacts({ batch }: { batch: Batch }) {
         </Fact>
       )}
       <Fact title="Cost per comparison" note={costNote(batch)}>
-        {formatMetric(batch.costPerComparison)}
+        {formatCost(batch.costPerComparison)}
       </Fact>
-      <Fact title="Speed" note={`${formatMetric(progress.perHour.week)} an hour over the last week`}>
-        {formatMetric(progress.perHour.day)} an hour today
+      <Fact title="Speed" note={`${formatRate(progress.perHour.week)} an hour over the last week`}>
+        {formatRate(progress.perHour.day)} an hour over the last day
       </Fact>
       <Fact title="Projected end" note={batch.deadline && <Due at={batch.deadline} />}>
         {progress.projectedEnd && batch.status === "open" ? <Moment at={progress.projectedEnd} /> : "–"}
@@ -56,6 +56,15 @@ function samplingNote({ task, k, sampling }: Batch): string {
   if (task === "demonstration") return "Written by people";
   if (sampling.temperature === undefined) return k > 0 ? `${k} responses, made elsewhere` : "Made elsewhere";
   return `${k} responses, temperature ${sampling.temperature}, at most ${sampling.maxTokens ?? "any number of"} tokens`;
+}
+
+/** Two digits say what a rate of people's work can say. */
+const formatRate = (perHour: number): string => Number(perHour.toPrecision(2)).toLocaleString("en");
+
+/** In whatever currency the hour was told. */
+function formatCost(cost: number | null): string {
+  if (cost === null) return "–";
+  return cost > 0 && cost < 0.001 ? "under 0.001" : cost.toLocaleString("en", { maximumFractionDigits: 3 });
 }
 
 function costNote({ costPerHour, progress: { activeMs } }: Batch): string {
