@@ -3,6 +3,7 @@
  * by keyboard alone. Key presses a ranking, from a key to the painted board, from the submit to the painted next task.
  */
 import type { Page } from "playwright-core";
+import { buildPages } from "@/bin/setup/build-pages.mjs";
 import { attuneServer } from "@/tests/helpers/attune-server";
 import { launchBrowser, visitor } from "@/tests/helpers/browser";
 import { makeAccount } from "@/tests/helpers/chat-page";
@@ -32,6 +33,7 @@ export type LabelKeyboardBench = {
 
 export default async function run({ quick }: { quick: boolean }): Promise<LabelKeyboardBench> {
   const counts = quick ? { board: 3, guided: 2 } : { board: 10, guided: 5 };
+  await buildPages();
   await using server = await attuneServer({
     env: { ATTUNE_MODEL: tinyModelFolder, ATTUNE_TRAINER: "off" },
   });
