@@ -20,7 +20,7 @@ type DialogProps = {
 };
 
 const overlayClass = "fixed inset-0 z-40 bg-scrim";
-const fields = "input:not([type=hidden], [type=file], :disabled), textarea, select";
+const fields = "input:not([type=hidden], :disabled), textarea, select";
 
 export function Dialog({ open, onOpenChange, title, description, wide, keys, children }: DialogProps) {
   const body = useRef<HTMLDivElement>(null);
