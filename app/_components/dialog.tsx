@@ -2,7 +2,8 @@
 "use client";
 
 import { Dialog as Primitive } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
+import { isWriting } from "../_lib/use-shortcuts";
 import { classNames } from "./class-names";
 import { Icon } from "./icon";
 
@@ -13,39 +14,52 @@ type DialogProps = {
   /** One sentence under the title. */
   description?: string;
   wide?: boolean;
+  /** One-key shortcuts within it, silent while text is being written. With them, no field takes the focus at first. */
+  keys?: Record<string, () => void>;
   children: ReactNode;
 };
 
 const overlayClass = "fixed inset-0 z-40 bg-scrim";
+const fields = "input:not([type=hidden], :disabled), textarea, select";
 
-export function Dialog({ open, onOpenChange, title, description, wide, children }: DialogProps) {
+export function Dialog({ open, onOpenChange, title, description, wide, keys, children }: DialogProps) {
+  const body = useRef<HTMLDivElement>(null);
   return (
     <Primitive.Root open={open} onOpenChange={onOpenChange}>
       <Primitive.Portal>
         <Primitive.Overlay className={overlayClass} />
         <Primitive.Content
           {...(description ? {} : { "aria-describedby": undefined })}
+          // To the first field, or to the text, which the arrows then scroll; never to a button, which Enter would press.
+          onOpenAutoFocus={(event) => {
+            event.preventDefault();
+            const field = keys ? null : body.current?.querySelector<HTMLElement>(fields);
+            (field ?? body.current)?.focus();
+          }}
+          onKeyDown={({ key, target, ctrlKey, metaKey, altKey }) => {
+            if (!ctrlKey && !metaKey && !altKey && !isWriting(target)) keys?.[key.toLowerCase()]?.();
+          }}
           className={classNames(
             "fixed top-1/2 left-1/2 z-40 flex max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-1/2 flex-col rounded-xl border border-line bg-raised shadow-float animate-appear",
             wide ? "max-w-2xl" : "max-w-md",
           )}
         >
-          <header className="flex items-start justify-between gap-4 px-5 pt-4">
-            <div>
-              <Primitive.Title className="py-1 font-semibold">{title}</Primitive.Title>
-              {description && (
-                <Primitive.Description className="text-small text-muted">{description}</Primitive.Description>
-              )}
-            </div>
-            {/* Without a tooltip: Escape would close that first, and the dialog only the second time. */}
-            <Primitive.Close
-              aria-label="Close"
-              className="-mr-2 inline-flex size-8 shrink-0 items-center justify-center rounded-md text-muted hover:bg-hover hover:text-ink"
-            >
-              <Icon name="close" />
-            </Primitive.Close>
+          <header className="pr-14 pl-5 pt-4">
+            <Primitive.Title className="py-1 font-semibold">{title}</Primitive.Title>
+            {description && (
+              <Primitive.Description className="text-small text-muted">{description}</Primitive.Description>
+            )}
           </header>
-          <div className="overflow-y-auto px-5 pt-3 pb-5">{children}</div>
+          <div ref={body} tabIndex={-1} className="overflow-y-auto px-5 pt-3 pb-5 outline-none">
+            {children}
+          </div>
+          {/* Last in reading order. Without a tooltip: Escape would close that first, and the dialog only the second time. */}
+          <Primitive.Close
+            aria-label="Close"
+            className="absolute top-4 right-3 inline-flex size-8 items-center justify-center rounded-md text-muted hover:bg-hover hover:text-ink"
+          >
+            <Icon name="close" />
+          </Primitive.Close>
         </Primitive.Content>
       </Primitive.Portal>
     </Primitive.Root>

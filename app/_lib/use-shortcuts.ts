@@ -38,7 +38,8 @@ function isPressing({ key, target }: KeyboardEvent): boolean {
   );
 }
 
-function isWriting(target: EventTarget | null): boolean {
+/** Whether a press there is text. */
+export function isWriting(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement &&
     (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName))

@@ -28,6 +28,7 @@ beforeAll(async () => {
     await makeBatch(db, { name: "Nine", tasks: 4, k: 9, priority: 9, textOf: longAnswer });
     await makeBatch(db, { name: "Rated", k: 4, priority: 8, hasRatings: true });
     await makeBatch(db, { name: "Pair", task: "pairwise", k: 2, priority: 7 });
+    await makeBatch(db, { name: "Bad", k: 4, priority: 5 });
     const hard = await makeBatch(db, { name: "Hard", k: 4, priority: 6 });
     await db
       .update(prompts)
@@ -205,6 +206,9 @@ test("rating comes first; a ranking against the ratings is pointed out, and may 
   const dialog = page.getByRole("dialog", { name: "The ranking contradicts your ratings" });
   await dialog.getByText("A (rated 2) stands above D (rated 7)").waitFor();
   expect(await seriousFindings(page)).toEqual([]);
+  await press("Tab", "Enter");
+  await dialog.waitFor({ state: "detached" });
+  await press("Enter");
   await dialog.getByRole("button", { name: "Submit all the same" }).click();
   await batchName("Pair").waitFor();
 });
@@ -214,7 +218,10 @@ test("of two, one is chosen by an arrow", async () => {
   await expect
     .poll(() => page.locator("main [role=status]").first().textContent())
     .toBe("Choose one first, or a tie.");
+  const missing = page.getByRole("contentinfo").getByText("Choose one first, or a tie.");
+  await missing.waitFor();
   await press("b");
+  await missing.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Both bad", pressed: true }).waitFor();
   await press("ArrowLeft", "Enter");
   await batchName("Hard").waitFor();
@@ -224,13 +231,26 @@ test("sensitive text is covered until opened; a question keeps the draft; skippi
   await page.getByRole("heading", { name: "This task holds sensitive text" }).waitFor();
   expect(await seriousFindings(page)).toEqual([]);
   await press("Enter", "1", "q");
-  await page.getByLabel("Question").fill("Does tone count?");
+  await page.getByRole("dialog", { name: "Ask about this task" }).waitFor();
+  await page.keyboard.type("Does tone count?");
   await page.getByRole("dialog").getByRole("button", { name: "Ask" }).click();
   await page.getByText("Asked. The answer appears").first().waitFor();
   await progress("1 of 4 placed").waitFor();
   await press("s");
-  await page.getByRole("button", { name: "Not my field" }).click();
+  await page.getByRole("dialog", { name: "Skip this task" }).waitFor();
+  // Enter picks no reason by itself.
+  await press("Enter", "1");
+  await batchName("Bad").waitFor();
+});
+
+test("a report by two keys pulls the prompt, and the lead sees it", async () => {
+  await press("r");
+  await page.getByRole("dialog", { name: "Report this task" }).waitFor();
+  await press("2");
   await page.getByRole("heading", { name: "No task for you right now" }).waitFor();
+  await page.goto("/admin/prompts");
+  await page.getByLabel("State").selectOption("reported");
+  await page.getByRole("list", { name: "Prompts" }).getByText("reported", { exact: true }).waitFor();
 });
 
 test("practice explains itself after the submit", async () => {
@@ -252,10 +272,11 @@ test("one's own work shows figures and questions, and a ranking is done again as
   await progress("9 of 9 placed").waitFor();
 });
 
-test("no page scrolls or is wider than the screen, on a laptop and on a tablet", async () => {
+test("no page scrolls or is wider than the screen, on a laptop, a tablet and a phone", async () => {
   for (const [width, height] of [
     [1366, 768],
     [820, 1180],
+    [390, 844],
   ] as const) {
     await page.setViewportSize({ width, height });
     const overflow = await page.evaluate(() => {
@@ -264,6 +285,22 @@ test("no page scrolls or is wider than the screen, on a laptop and on a tablet",
     });
     expect(overflow).toEqual([0, 0]);
   }
+});
+
+test("done again, it is a version of its own, which the lead sees", async () => {
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await press("2", "Enter");
+  await page.getByRole("heading", { name: "No task for you right now" }).waitFor();
+  await page.goto("/admin/batches");
+  await page.getByRole("link", { name: "Nine" }).click();
+  await page.getByRole("tab", { name: "Rankings" }).click();
+  await page.getByText(/version 2/).waitFor();
+});
+
+test("a labeler finds the way to work beside the chat", async () => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Label", exact: true }).click();
+  await page.getByRole("heading", { name: "No task for you right now" }).waitFor();
 });
 
 test("nothing went wrong in the console, and no policy was violated", () => {

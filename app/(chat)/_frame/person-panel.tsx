@@ -1,8 +1,8 @@
-/** @file The foot of the list: who is signed in, whether their conversations may be used, and the way to everything else. */
+/** @file The foot of the list: a labeler's way to work, who is signed in, consent, and the way to everything else. */
 "use client";
 
 import Link from "next/link";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Icon, type IconName } from "@/app/_components/icon";
 import { Popover } from "@/app/_components/popover";
 import { SignOutButton } from "@/app/_components/sign-out-button";
@@ -17,6 +17,11 @@ export function PersonPanel({ onShowShortcuts }: { onShowShortcuts: () => void }
   const [isOpen, setIsOpen] = useState(false);
   return (
     <div className="p-2">
+      {viewer.permissions.includes("labeling.work") && (
+        <PanelLink href="/label" icon="rank">
+          Label
+        </PanelLink>
+      )}
       <Popover
         label="Account and settings"
         open={isOpen}
@@ -42,10 +47,14 @@ export function PersonPanel({ onShowShortcuts }: { onShowShortcuts: () => void }
         }
       >
         <nav aria-label="Account and settings" className="-m-2 space-y-0.5">
-          {pagesFor(viewer.permissions).map(({ href, title, icon }) => (
-            <PanelLink key={href} href={href} icon={icon}>
-              {title}
-            </PanelLink>
+          {pagesFor(viewer.permissions).map((group) => (
+            <PageGroup key={group.title} title={group.title}>
+              {group.pages.map(({ href, title, icon }) => (
+                <PanelLink key={href} href={href} icon={icon}>
+                  {title}
+                </PanelLink>
+              ))}
+            </PageGroup>
           ))}
           <button
             type="button"
@@ -74,5 +83,19 @@ function PanelLink({ href, icon, children }: { href: string; icon: IconName; chi
       <Icon name={icon} size={16} />
       {children}
     </Link>
+  );
+}
+
+function PageGroup({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a part of the navigation, not of a form
+    <div role="group" aria-label={title || "Own"}>
+      {title && (
+        <p aria-hidden="true" className="mt-1 px-2 text-small text-muted">
+          {title}
+        </p>
+      )}
+      {children}
+    </div>
   );
 }

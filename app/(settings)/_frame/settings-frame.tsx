@@ -6,7 +6,7 @@ import { usePathname } from "next/navigation";
 import { type ReactNode, useEffect, useRef } from "react";
 import { buttonClass } from "@/app/_components/button-class";
 import { classNames } from "@/app/_components/class-names";
-import { Icon } from "@/app/_components/icon";
+import { Icon, type IconName } from "@/app/_components/icon";
 import { pagesFor } from "@/app/_lib/pages";
 import type { Viewer } from "@/app/_lib/viewer";
 import { UnreadCount } from "./unread-count";
@@ -14,7 +14,7 @@ import { WaitingCount } from "./waiting-count";
 
 export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const path = usePathname();
-  const pages = pagesFor(viewer.permissions);
+  const groups = pagesFor(viewer.permissions);
   const links = useRef<HTMLDivElement>(null);
   // On a phone the links are one row, wider than the screen.
   // biome-ignore lint/correctness/useExhaustiveDependencies: `path` decides which link is the current one
@@ -30,31 +30,53 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
           <Icon name="chevronLeft" size={16} />
           Conversations
         </Link>
-        {pages.length > 1 && (
-          <div ref={links} className="mt-3 flex gap-1 overflow-x-auto md:flex-col">
-            {pages.map(({ href, title, icon }) => {
-              const isHere = path === href || path.startsWith(`${href}/`);
-              return (
-                <Link
-                  key={href}
-                  href={href}
-                  aria-current={path === href ? "page" : isHere ? "true" : undefined}
-                  className={classNames(
-                    "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",
-                    isHere ? "bg-selected font-medium" : "hover:bg-hover",
-                  )}
-                >
-                  <Icon name={icon} size={16} />
-                  {title}
-                  {href === "/admin/notifications" && <UnreadCount />}
-                  {href === "/admin/questions" && <WaitingCount />}
-                </Link>
-              );
-            })}
+        {groups.flatMap(({ pages }) => pages).length > 1 && (
+          <div ref={links} className="mt-3 flex gap-1 overflow-x-auto md:flex-col md:gap-4">
+            {groups.map(({ title, pages }) => (
+              <PageGroup key={title} title={title}>
+                {pages.map((page) => (
+                  <PageLink key={page.href} {...page} />
+                ))}
+              </PageGroup>
+            ))}
           </div>
         )}
       </nav>
       <main className="min-w-0 grow pt-6 pb-24 md:pt-1">{children}</main>
     </div>
+  );
+}
+
+function PageGroup({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a part of the navigation, not of a form
+    <div role="group" aria-label={title || "Own"} className="flex shrink-0 gap-1 md:flex-col">
+      {title && (
+        <p aria-hidden="true" className="px-2.5 text-small text-muted max-md:hidden">
+          {title}
+        </p>
+      )}
+      {children}
+    </div>
+  );
+}
+
+function PageLink({ href, title, icon }: { href: string; title: string; icon: IconName }) {
+  const path = usePathname();
+  const isHere = path === href || path.startsWith(`${href}/`);
+  return (
+    <Link
+      href={href}
+      aria-current={path === href ? "page" : isHere ? "true" : undefined}
+      className={classNames(
+        "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",
+        isHere ? "bg-selected font-medium" : "hover:bg-hover",
+      )}
+    >
+      <Icon name={icon} size={16} />
+      {title}
+      {href === "/admin/notifications" && <UnreadCount />}
+      {href === "/admin/questions" && <WaitingCount />}
+    </Link>
   );
 }

@@ -20,19 +20,22 @@ const savingTexts: Record<SavingState["status"], string> = {
 type ConsoleFooterProps = StepProps & {
   readActiveMs: () => number;
   saving: SavingState;
+  /** What the submit waits for. */
+  missing: string | null;
   isSubmitting: boolean;
   onSubmit: () => void;
   onMode: (mode: "board" | "guided") => void;
 };
 
 export function ConsoleFooter(props: ConsoleFooterProps) {
-  const { task, state, dispatch, readActiveMs, saving, isSubmitting, onSubmit, onMode } = props;
+  const { task, state, dispatch, readActiveMs, saving, missing, isSubmitting, onSubmit, onMode } = props;
   const isRanking = state.step === "rank";
   return (
     <footer className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-t border-line px-4">
       <p className="text-small text-muted">
         {progressOf(props)} · <Clock readActiveMs={readActiveMs} /> active ·{" "}
         <span className={saving.status === "failed" ? "text-danger" : ""}>{savingTexts[saving.status]}</span>
+        {missing && <span className="ml-3 font-medium text-danger">{missing}</span>}
       </p>
       <div className="ml-auto flex flex-wrap items-center gap-1.5">
         {isRanking && task.batch.hasRatings && (

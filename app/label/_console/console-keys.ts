@@ -124,7 +124,7 @@ export function keysTold(state: TaskState): Shortcut[] {
   }
   if (state.step === "rate") {
     return [
-      { keys: ["1", "7"], does: "Rate the chosen row; again takes it back" },
+      { keys: ["1–7"], does: "Rate the chosen row; again takes it back" },
       { keys: ["↑", "↓"], does: "Choose the row: overall, helpful, honest, harmless" },
       { keys: ["a…x"], does: "Flags, by the letter beside each" },
       { keys: ["n"], does: "Write a note; Esc leaves it" },
@@ -149,7 +149,7 @@ export function keysTold(state: TaskState): Shortcut[] {
   ];
   if (state.isComparing || state.insertion) return [...sideTold, ...modes, ...submit, ...alwaysTold];
   return [
-    { keys: ["1", "9"], does: "Place at this rank; those below move down" },
+    { keys: ["1–9"], does: "Place at this rank; those below move down" },
     { keys: ["="], does: "Tie with the one above; for one not placed: then the rank's number" },
     { keys: ["↑", "↓"], does: "Better or worse by one" },
     { keys: ["0"], does: "Take from the board" },

@@ -24,7 +24,9 @@ export function DemonstrationStep({ task, state, dispatch }: StepProps) {
   return (
     <div
       className={
-        order.length > 0 ? "grid min-h-0 grow grid-cols-2 divide-x divide-line" : "flex min-h-0 grow"
+        order.length > 0
+          ? "grid min-h-0 grow grid-rows-2 divide-line max-sm:divide-y sm:grid-cols-2 sm:grid-rows-1 sm:divide-x"
+          : "flex min-h-0 grow"
       }
     >
       {shownId && (

@@ -46,6 +46,7 @@ export function PromptPanel({ messages, isOpen, onToggle }: PromptPanelProps) {
       <Button
         small
         look="quiet"
+        className="shrink-0 whitespace-nowrap"
         aria-expanded={isOpen}
         aria-controls={id}
         aria-keyshortcuts="p"

@@ -6,6 +6,7 @@ import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
 import { TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
+import { KeyHint } from "./key-hint";
 
 export type PutAwayKind = "skip" | "cannotBeRanked" | "report";
 type Reason = { kind: PutAwayKind; text: string };
@@ -46,12 +47,21 @@ type PutAwayDialogProps = {
 
 export function PutAwayDialog({ dialog, error, isBusy, onPutAway, onClose }: PutAwayDialogProps) {
   const [other, setOther] = useState("");
+  const keys = Object.fromEntries(
+    reasons[dialog].map(({ kind, text }, i) => [String(i + 1), () => !isBusy && onPutAway(kind, text)]),
+  );
   return (
-    <Dialog open onOpenChange={(open) => !open && onClose()} {...texts[dialog]}>
+    <Dialog open onOpenChange={(open) => !open && onClose()} keys={keys} {...texts[dialog]}>
       <ul className="space-y-1.5">
-        {reasons[dialog].map(({ kind, text }) => (
+        {reasons[dialog].map(({ kind, text }, i) => (
           <li key={text}>
-            <Button className="w-full justify-start!" disabled={isBusy} onClick={() => onPutAway(kind, text)}>
+            <Button
+              className="w-full justify-start! text-left"
+              disabled={isBusy}
+              aria-keyshortcuts={String(i + 1)}
+              onClick={() => onPutAway(kind, text)}
+            >
+              <KeyHint>{String(i + 1)}</KeyHint>
               {kind === "cannotBeRanked" ? `Cannot be ranked: ${text.toLowerCase()}` : text}
             </Button>
           </li>

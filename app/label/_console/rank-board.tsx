@@ -130,7 +130,7 @@ function Rank({ rank, isNext, isDragging, children }: RankProps) {
     <li ref={whole.setNodeRef} className="relative min-w-0">
       <p className="text-small text-muted">
         {rank}
-        {rank === 1 && " best"}
+        {rank === 1 && <span className="max-md:sr-only"> best</span>}
       </p>
       <div
         className={classNames(

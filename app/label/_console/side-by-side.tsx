@@ -49,7 +49,8 @@ export function SideBySide({ left, right, choices, chosen, onChoose, children }:
         <ReadingPane ref={panes.left} letter={left.letter} text={left.text} note={left.note} isFocused />
         <ReadingPane ref={panes.right} letter={right.letter} text={right.text} note={right.note} />
       </div>
-      <div className="flex flex-wrap items-center justify-center gap-2 border-t border-line px-4 py-2">
+      {/* The choices stay in the middle, whatever stands beside them. */}
+      <div className="grid items-center gap-2 border-t border-line px-4 py-2 max-lg:justify-items-center lg:grid-cols-[1fr_auto_1fr]">
         <Button
           small
           look="quiet"
@@ -57,25 +58,27 @@ export function SideBySide({ left, right, choices, chosen, onChoose, children }:
           aria-keyshortcuts="d"
           title={markingTexts[marking]}
           onClick={() => setIsMarking(!isMarking)}
-          className="mr-auto aria-pressed:bg-selected"
+          className="lg:justify-self-start aria-pressed:bg-selected"
         >
           Differences <KeyHint>d</KeyHint>
         </Button>
-        <p className="sr-only">{markingTexts[marking]}</p>
-        {choices.map(({ choice, label, key, shown }) => (
-          <Button
-            key={choice}
-            aria-pressed={chosen === undefined ? undefined : chosen === choice}
-            aria-keyshortcuts={key}
-            onClick={() => onChoose(choice)}
-            className="aria-pressed:border-accent aria-pressed:bg-selected"
-          >
-            {label} <KeyHint>{shown}</KeyHint>
-          </Button>
-        ))}
-        <p className="ml-auto hidden text-small text-muted lg:block" aria-hidden="true">
+        <div className="flex flex-wrap justify-center gap-2">
+          {choices.map(({ choice, label, key, shown }) => (
+            <Button
+              key={choice}
+              aria-pressed={chosen === undefined ? undefined : chosen === choice}
+              aria-keyshortcuts={key}
+              onClick={() => onChoose(choice)}
+              className="aria-pressed:border-accent aria-pressed:bg-selected"
+            >
+              {label} <KeyHint>{shown}</KeyHint>
+            </Button>
+          ))}
+        </div>
+        <p className="justify-self-end text-small text-muted max-lg:hidden" aria-hidden="true">
           {marking === "marked" || marking === "off" ? "" : markingTexts[marking]}
         </p>
+        <p className="sr-only">{markingTexts[marking]}</p>
       </div>
     </div>
   );

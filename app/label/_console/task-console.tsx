@@ -166,6 +166,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
         {...props}
         readActiveMs={readActiveMs}
         saving={saving.state}
+        missing={submitting.missing}
         isSubmitting={submitting.isBusy}
         onSubmit={submit}
         onMode={setMode}

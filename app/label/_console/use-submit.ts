@@ -22,6 +22,7 @@ type SubmitOptions = StepProps & {
 export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext, onExplain }: SubmitOptions) {
   const client = useTRPCClient();
   const [isAsking, setIsAsking] = useState(false);
+  const [hasTried, setHasTried] = useState(false);
   // A second press may come before the first has been drawn.
   const isUnderWay = useRef(false);
   const sending = useMutation({
@@ -51,6 +52,7 @@ export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext,
   const submit = ({ isMeant }: { isMeant: boolean }) => {
     if (isUnderWay.current) return;
     const missing = missingIn(state);
+    setHasTried(true);
     if (missing.length > 0) return missing.forEach(dispatch);
     if (!isMeant) return setIsAsking(true);
     setIsAsking(false);
@@ -63,6 +65,8 @@ export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext,
     submit,
     cancel: () => setIsAsking(false),
     isAsking,
+    /** What a submit still waits for, once one was tried; it shrinks as the work goes on. */
+    missing: hasTried ? sayingOf(missingIn(state)) : null,
     isBusy: sending.isPending || sending.isSuccess,
     error: sending.error ? errorText(sending.error) : null,
     /** There is nothing left to submit to. */
@@ -92,3 +96,6 @@ export function missingIn(state: TaskState): TaskAction[] {
     { type: "say", text: `Not placed yet: ${name(unplaced)}.` },
   ];
 }
+
+const sayingOf = (actions: TaskAction[]): string | null =>
+  actions.flatMap((action) => (action.type === "say" ? [action.text] : [])).at(0) ?? null;

@@ -51,6 +51,7 @@ export function RecentSection({ initialRecent }: { initialRecent: OwnRanking[] }
                 {canReopen && (
                   <Button
                     small
+                    className="shrink-0 whitespace-nowrap"
                     look={status === "returned" ? "primary" : "plain"}
                     busy={reopening.isPending}
                     aria-label={`Do again: ${promptStart}`}

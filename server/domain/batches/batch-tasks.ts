@@ -87,7 +87,7 @@ export async function listBatchTasks(
     tasks: page.map(({ repeatOfId, excludedReason, isReadable, messages, ...row }) => ({
       ...row,
       isRepeat: repeatOfId !== null,
-      excerpt: isReadable ? (messages.at(-1)?.content ?? "").slice(0, excerptCharacters) : "",
+      excerpt: isReadable ? shorten(messages.at(-1)?.content ?? "") : "",
       responses: counts.responses.get(row.id) ?? 0,
       rankings: counts.rankings.get(row.id) ?? 0,
       reasons:
@@ -167,3 +167,6 @@ export async function previewTask(db: Db, taskId: string): Promise<TaskPreview> 
     guidelinesVersion: batch.guidelinesVersion,
   };
 }
+
+const shorten = (text: string): string =>
+  text.length > excerptCharacters ? `${text.slice(0, excerptCharacters)}…` : text;

@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, exists, inArray, sql } from "drizzle-orm";
 import { batches, imports, prompts, rankingTasks, users } from "@/drizzle/schema";
 import { type LayoutName, layoutNames } from "@/model/data/rankings/layouts";
 import { openRankings } from "@/model/data/rankings/read-rankings";
@@ -203,7 +203,8 @@ export async function listImports(db: Db): Promise<Import[]> {
 }
 
 /**
- * Takes an import back: its prompts, responses and rankings go. Snapshots made of them stay.
+ * Takes an import back: its prompts, responses and rankings go. Snapshots made of them stay, and so do prompts that tasks of
+ * other batches ask about: what labelers made of those is theirs.
  * @throws {AppError} NOT_FOUND; CONFLICT while it is read
  */
 export async function removeImport(
@@ -226,6 +227,11 @@ async function removeRows(db: Db, importId: string): Promise<void> {
     const made = tx.select({ id: batches.id }).from(batches).where(eq(batches.importId, importId));
     await tx.delete(rankingTasks).where(inArray(rankingTasks.batchId, made));
     await tx.delete(batches).where(eq(batches.importId, importId));
+    const asked = tx.select({ one: sql`1` }).from(rankingTasks).where(eq(rankingTasks.promptId, prompts.id));
+    await tx
+      .update(prompts)
+      .set({ importId: null })
+      .where(and(eq(prompts.importId, importId), exists(asked)));
     await tx.delete(prompts).where(eq(prompts.importId, importId));
     await tx
       .update(imports)

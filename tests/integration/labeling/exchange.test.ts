@@ -206,6 +206,27 @@ describeEachDatabase("rankings in and out", (home) => {
     await expect(startImport(t.db, { ...size, sizeBytes: 2 ** 31 })).rejects.toThrow("Split it");
   });
 
+  it("leaves labelers' work alone when the import is taken back whose prompts it is about", async () => {
+    await using t = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const actor = await makePerson(t.db, { role: "admin" });
+    const file = path.join(folder.path, "r.jsonl");
+    writeFileSync(file, asLines(records));
+    const { importId } = await importFile(t.db, { file, layout: null, actorId: actor.id });
+    const [asked] = await t.db.select().from(prompts).where(eq(prompts.importId, importId)).limit(1);
+    const { tasks } = await makeBatch(t.db);
+    await t.db
+      .update(rankingTasks)
+      .set({ promptId: asked?.id ?? "" })
+      .where(eq(rankingTasks.id, tasks[0]?.taskId ?? ""));
+    const kept = await rankNext(t.db, await makeLabeler(t.db));
+    await removeImport(t.db, { importId, dataFolder: folder.path, actorId: actor.id });
+    expect(await listImports(t.db)).toEqual([]);
+    expect(await t.db.select({ id: rankings.id }).from(rankings)).toEqual([{ id: kept }]);
+    const left = await t.db.select().from(prompts).where(eq(prompts.source, "import"));
+    expect(left.map(({ id }) => id)).toEqual([asked?.id]);
+  });
+
   it("never lets the held-out group's work into a training set", async () => {
     await using t = await testDatabase(home);
     const [group] = await t.db.insert(labelerGroups).values({ name: "H", isHeldOut: true }).returning();

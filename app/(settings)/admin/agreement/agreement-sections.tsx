@@ -3,7 +3,7 @@
 
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { AgreementFigure, AgreementReport } from "@/app/_lib/api-types";
-import { formatMetric, plural } from "@/app/_lib/format";
+import { plural } from "@/app/_lib/format";
 import { Section } from "../../_frame/section";
 import { describeCounts, describeInterval, describeShare, percent } from "./describe-figure";
 import { ForestPlot, type ForestRow } from "./forest-plot";
@@ -89,14 +89,14 @@ function Headline({ report: { overall, tieRuleTexts, alpha } }: { report: Agreem
         ))}
         <div>
           <dt className="text-small text-muted">Krippendorff’s alpha, 0 is chance, 1 is perfect</dt>
-          <dd className="text-title tabular">{formatMetric(alpha)}</dd>
+          <dd className="text-title tabular">{formatCoefficient(alpha)}</dd>
           <dd className="text-small text-muted">
             Over preferences, ordinal: a tie is a value between the two orders, so no pair is left out.
           </dd>
         </div>
         <div>
           <dt className="text-small text-muted">Kendall’s tau-b, mean over two rankings of a task</dt>
-          <dd className="text-title tabular">{formatMetric(overall.leaveOut?.tauB)}</dd>
+          <dd className="text-title tabular">{formatCoefficient(overall.leaveOut?.tauB)}</dd>
           <dd className="text-small text-muted">
             Corrected for ties; over {plural(overall.leaveOut?.meetings ?? 0, "comparison", "comparisons")} of
             two rankings.
@@ -162,7 +162,7 @@ const labelerColumns: Column<LabelerRow>[] = [
   { title: "Known answers", isNumber: true, cell: ({ withGold }) => shareAndPairs(withGold) },
   { title: "Expert", isNumber: true, cell: ({ withAdjudication }) => shareAndPairs(withAdjudication) },
   { title: "Oneself", isNumber: true, cell: ({ withOneself }) => shareAndPairs(withOneself) },
-  { title: "Tau-b", isNumber: true, cell: ({ withOthers }) => formatMetric(withOthers?.tauB) },
+  { title: "Tau-b", isNumber: true, cell: ({ withOthers }) => formatCoefficient(withOthers?.tauB) },
 ];
 
 const pairColumns: Column<AgreementReport["byPair"][number]>[] = [
@@ -171,7 +171,7 @@ const pairColumns: Column<AgreementReport["byPair"][number]>[] = [
   { title: "Agreement", isNumber: true, cell: ({ figure }) => describeShare(figure) },
   { title: "Pairs", isNumber: true, cell: ({ figure }) => figure.pairs.toLocaleString("en") },
   { title: "Tasks", isNumber: true, cell: ({ figure }) => figure.tasks.toLocaleString("en") },
-  { title: "Tau-b", isNumber: true, cell: ({ figure }) => formatMetric(figure.tauB) },
+  { title: "Tau-b", isNumber: true, cell: ({ figure }) => formatCoefficient(figure.tauB) },
 ];
 
 function LeftOut({ count, what: [one, many] }: { count: number; what: [string, string] }) {
@@ -183,3 +183,7 @@ function LeftOut({ count, what: [one, many] }: { count: number; what: [string, s
     </p>
   );
 }
+
+/** −1…1 to three places, as papers give them; "–" where there is none. */
+const formatCoefficient = (value: number | null | undefined): string =>
+  value === null || value === undefined ? "–" : value.toFixed(3).replace("-", "−");

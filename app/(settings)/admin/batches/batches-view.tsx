@@ -78,7 +78,7 @@ const columns: Column<Batch>[] = [
     cell: ({ task, k, purpose }) => (
       <span className="whitespace-nowrap">
         {taskNames[task]}
-        {task === "ranking" && ` of ${k}`}
+        {task === "ranking" && k > 0 && ` of ${k}`}
         {purpose !== "work" && <span className="block text-small text-muted">{purpose}</span>}
       </span>
     ),
@@ -104,9 +104,10 @@ const columns: Column<Batch>[] = [
     ),
   },
   {
-    title: "A day",
+    title: "Rankings a day",
     isNumber: true,
-    cell: ({ progress: { perHour } }) => Math.round(perHour.day * 24).toLocaleString("en"),
+    cell: ({ purpose, progress: { perHour } }) =>
+      purpose === "imported" ? "–" : Math.round(perHour.day * 24).toLocaleString("en"),
   },
   {
     title: "Done by",

@@ -10,14 +10,14 @@ export function TaskBar({ tasks }: { tasks: Batch["progress"]["tasks"] }) {
     excluded > 0 && `${excluded.toLocaleString("en")} excluded`,
   ].filter(Boolean);
   return (
-    <div className="min-w-36">
+    <div className="min-w-36 pt-1.5">
       <progress
-        className="h-1.5 w-full accent-accent"
+        className="block h-1.5 w-full"
         aria-label="Tasks done"
         max={Math.max(total, 1)}
         value={done}
       />
-      <p className="text-small">
+      <p className="mt-1 text-small">
         {done.toLocaleString("en")} of {plural(total, "task", "tasks")}
       </p>
       {waiting.length > 0 && <p className="text-small text-muted">{waiting.join(", ")}</p>}

@@ -2,6 +2,7 @@
 "use client";
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import Link from "next/link";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { type Column, DataTable } from "@/app/_components/data-table";
@@ -47,7 +48,11 @@ export function LabelersView({ initialLabelers, initialGroups }: LabelersViewPro
         {error && <Notice tone="error">{errorText(error)}</Notice>}
         {data.length === 0 ? (
           <p className="text-muted">
-            Nobody labels yet. Who gets the role of a labeler on the page of people is listed here.
+            Nobody labels yet. Invite somebody as a labeler, or give a person that role, under{" "}
+            <Link href="/admin/people" className="text-accent underline underline-offset-2">
+              People
+            </Link>
+            .
           </p>
         ) : (
           <DataTable caption="Labelers" columns={columnsOf(setOpenId)} rows={data} rowKey={({ id }) => id} />
@@ -90,16 +95,23 @@ function columnsOf(onOpen: (id: string) => void): Column<LabelerRow>[] {
     { title: "Rankings", isNumber: true, cell: ({ figures }) => figures.rankings.toLocaleString("en") },
     { title: "Comparisons", isNumber: true, cell: ({ comparisons }) => comparisons.toLocaleString("en") },
     { title: "Demonstrations", isNumber: true, cell: ({ demonstrations }) => demonstrations },
-    { title: "Active", isNumber: true, cell: ({ activeMs }) => formatDuration(activeMs / 1000) },
+    {
+      title: "Active time",
+      isNumber: true,
+      cell: ({ activeMs }) => (activeMs === 0 ? "–" : formatDuration(activeMs / 1000)),
+    },
     {
       title: "Signs",
-      cell: ({ signals }) => (
-        <ul className="min-w-48 text-small text-people">
-          {signals.map(({ kind, text }) => (
-            <li key={kind}>{text}</li>
-          ))}
-        </ul>
-      ),
+      cell: ({ signals }) =>
+        signals.length === 0 ? (
+          "–"
+        ) : (
+          <ul className="min-w-48 text-small text-people">
+            {signals.map(({ kind, text }) => (
+              <li key={kind}>{text}</li>
+            ))}
+          </ul>
+        ),
     },
     {
       title: "Action",

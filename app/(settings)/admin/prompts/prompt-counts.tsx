@@ -35,34 +35,38 @@ export function PromptCountsTable({ counts, onChoose }: PromptCountsTableProps) 
   const columns: Column<Source>[] = [
     { title: "Source", cell: (source) => sourceNames[source] },
     ...states.map((status) => ({
-      title: status,
+      title: upperFirst(status),
       isNumber: true,
       cell: (source: Source) => link(sum({ source, status }), { source, status }),
     })),
     ...splits.map((split) => ({
-      title: `ready: ${splitNames[split]}`,
+      title: `Ready: ${splitNames[split]}`,
       isNumber: true,
       cell: (source: Source) =>
         link(sum({ source, split, status: "ready" }), { source, split, status: "ready" }),
     })),
   ];
   const maskedText = describeMasked(masked);
+  const putAside = rules.filter((removedBy) => sum({ removedBy }) > 0);
   return (
     <>
       <div className="mt-4 max-w-3xl">
         <DataTable caption="Prompts by source" columns={columns} rows={sources} rowKey={(source) => source} />
       </div>
       <dl className="mt-4 grid max-w-3xl grid-cols-[auto_1fr] gap-x-6 gap-y-1 text-small">
-        {rules.map((removedBy) => (
-          <div key={removedBy} className="contents">
-            <dt className="text-muted">Put aside: {ruleNames[removedBy]}</dt>
-            <dd className="tabular">{link(sum({ removedBy }), { removedBy })}</dd>
-          </div>
-        ))}
+        <dt className="text-muted">Put aside</dt>
+        <dd className="tabular flex flex-wrap gap-x-4">
+          {putAside.length === 0 && "none"}
+          {putAside.map((removedBy) => (
+            <span key={removedBy}>
+              {ruleNames[removedBy]} {link(sum({ removedBy }), { removedBy })}
+            </span>
+          ))}
+        </dd>
         <dt className="text-muted">Masked</dt>
         <dd>
           {maskedText === "" ? (
-            "–"
+            "nothing"
           ) : (
             <button
               type="button"
@@ -83,3 +87,5 @@ export function PromptCountsTable({ counts, onChoose }: PromptCountsTableProps) 
     </>
   );
 }
+
+const upperFirst = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);

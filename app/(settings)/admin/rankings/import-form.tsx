@@ -5,16 +5,22 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Button } from "@/app/_components/button";
 import { inputClass, SelectField } from "@/app/_components/field";
+import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
-import type { RankingsLayout } from "@/app/_lib/api-types";
+import type { RankingsImport, RankingsLayout } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { formatBytes } from "@/app/_lib/format";
 import { useTRPC, useTRPCClient } from "@/app/_lib/trpc";
 import { sendFile } from "./send-file";
 
-type ImportFormProps = { layouts: RankingsLayout[]; onDone: (fileName: string) => void };
+type ImportFormProps = {
+  layouts: RankingsLayout[];
+  /** What is here already. */
+  imports: RankingsImport[];
+  onDone: (fileName: string) => void;
+};
 
-export function ImportForm({ layouts, onDone }: ImportFormProps) {
+export function ImportForm({ layouts, imports, onDone }: ImportFormProps) {
   const trpc = useTRPC();
   const client = useTRPCClient();
   const queries = useQueryClient();
@@ -43,6 +49,7 @@ export function ImportForm({ layouts, onDone }: ImportFormProps) {
     }
   };
 
+  const twin = imports.find(({ name, sizeBytes }) => name === file?.name && sizeBytes === file.size);
   return (
     <section aria-label="Import rankings" className="max-w-[38rem] space-y-4">
       <label className="block space-y-1">
@@ -68,6 +75,12 @@ export function ImportForm({ layouts, onDone }: ImportFormProps) {
           </option>
         ))}
       </SelectField>
+      {twin && sentBytes === null && (
+        <Notice tone="warning">
+          A file of this name and size was imported on <Moment at={twin.createdAt} />. Import it again, and
+          each of its rankings counts twice.
+        </Notice>
+      )}
       {problem && <Notice tone="error">{problem}</Notice>}
       {sentBytes !== null && file ? (
         <div className="space-y-2">

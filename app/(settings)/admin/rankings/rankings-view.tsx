@@ -12,7 +12,7 @@ import { PageKeys } from "@/app/_components/page-keys";
 import { useToast } from "@/app/_components/toast";
 import type { RankingsImport, RankingsLayout } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
-import { formatBytes } from "@/app/_lib/format";
+import { formatBytes, plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../_frame/section";
 import { ExportLinks } from "./export-links";
@@ -28,6 +28,7 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
   const toast = useToast();
   const queries = useQueryClient();
   const [isImporting, setIsImporting] = useState(false);
+  const [takenBack, setTakenBack] = useState<RankingsImport | null>(null);
   const { data, error } = useQuery(
     trpc.exchange.imports.queryOptions(undefined, {
       initialData: initialImports,
@@ -36,6 +37,10 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
   );
   const remove = useMutation(
     trpc.exchange.removeImport.mutationOptions({
+      onSuccess: () => {
+        toast({ text: `${takenBack?.name ?? "The import"} is taken back.` });
+        setTakenBack(null);
+      },
       onSettled: () => queries.invalidateQueries({ queryKey: trpc.exchange.imports.queryKey() }),
     }),
   );
@@ -55,7 +60,6 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
       </p>
       <div className="mt-4 space-y-3">
         {error && <Notice tone="error">{errorText(error)}</Notice>}
-        {remove.error && <Notice tone="error">{errorText(remove.error)}</Notice>}
         {data.length === 0 ? (
           <p className="text-muted">
             No import yet. Import a file of rankings or chosen and rejected pairs, or open a batch for
@@ -64,7 +68,7 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
         ) : (
           <DataTable
             caption="Imports"
-            columns={columnsWith((importId) => remove.mutate({ importId }))}
+            columns={columnsWith(setTakenBack)}
             rows={data}
             rowKey={({ id }) => id}
           />
@@ -82,12 +86,41 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
       <Dialog open={isImporting} onOpenChange={setIsImporting} title="Import rankings" wide>
         <ImportForm
           layouts={layouts}
+          imports={data}
           onDone={(name) => {
             setIsImporting(false);
             toast({ text: `${name} is here and is being read.` });
           }}
         />
       </Dialog>
+      {takenBack && (
+        <Dialog
+          open
+          onOpenChange={(open) => !open && setTakenBack(null)}
+          title={`Take ${takenBack.name} back?`}
+          description="This cannot be undone; the file can be imported again."
+        >
+          <p>
+            {plural(takenBack.counts.prompts ?? 0, "prompt goes", "prompts go")}, with{" "}
+            {plural(takenBack.counts.rankings ?? 0, "ranking", "rankings")} of{" "}
+            {plural(takenBack.counts.responses ?? 0, "response", "responses")}. Datasets made of them stay,
+            and so do prompts that tasks of your own batches ask about.
+          </p>
+          {remove.error && (
+            <Notice tone="error" className="mt-3">
+              {errorText(remove.error)}
+            </Notice>
+          )}
+          <Button
+            look="danger"
+            className="mt-4"
+            busy={remove.isPending}
+            onClick={() => remove.mutate({ importId: takenBack.id })}
+          >
+            Take it back
+          </Button>
+        </Dialog>
+      )}
       <PageKeys keys={[{ key: "i", does: "Import rankings", act: () => setIsImporting(true) }]} />
     </>
   );
@@ -99,7 +132,7 @@ const numberColumn = (title: string, key: string): Column<RankingsImport> => ({
   cell: ({ counts }) => (counts[key] ?? 0).toLocaleString("en"),
 });
 
-const columnsWith = (onRemove: (importId: string) => void): Column<RankingsImport>[] => [
+const columnsWith = (onRemove: (one: RankingsImport) => void): Column<RankingsImport>[] => [
   {
     title: "File",
     cell: (one) => (
@@ -123,10 +156,11 @@ const columnsWith = (onRemove: (importId: string) => void): Column<RankingsImpor
     ),
   },
   {
-    title: "",
+    title: "Action",
+    isTitleHidden: true,
     cell: (one) =>
       one.status !== "reading" && (
-        <Button small onClick={() => onRemove(one.id)} aria-label={`Take ${one.name} back`}>
+        <Button small onClick={() => onRemove(one)} aria-label={`Take ${one.name} back`}>
           Take back
         </Button>
       ),

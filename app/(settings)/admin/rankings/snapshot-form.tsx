@@ -28,7 +28,7 @@ export function SnapshotForm() {
   return (
     <section aria-label="Make a dataset" className="max-w-[38rem] space-y-4">
       <SelectField
-        label="Of"
+        label="Made of"
         hint="The work of held-out groups, of labelers set aside, and prompts without consent are left out."
         value={of}
         onChange={({ target }) => setOf(target.value === "demonstrations" ? "demonstrations" : "rankings")}
@@ -45,6 +45,7 @@ export function SnapshotForm() {
       {of === "rankings" && (
         <TextField
           label="Least agreement within a task, in %"
+          error={Number(floor) > 100 ? "At most 100 %." : null}
           hint="Empty: all tasks. Tasks ranked by one labeler always stay."
           inputMode="numeric"
           value={floor}

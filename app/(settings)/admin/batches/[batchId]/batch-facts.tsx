@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Moment } from "@/app/_components/moment";
 import type { Batch } from "@/app/_lib/api-types";
-import { formatDuration, formatMetric, plural } from "@/app/_lib/format";
+import { formatDuration, plural } from "@/app/_lib/format";
 import { TaskBar } from "../task-bar";
 
 export function BatchFacts({ batch }: { batch: Batch }) {
@@ -30,14 +30,11 @@ export function BatchFacts({ batch }: { batch: Batch }) {
           {comparisons.toLocaleString("en")}
         </Fact>
       )}
-      <Fact
-        title="Cost per comparison"
-        note={`${formatDuration(progress.activeMs / 1000)} of active time${batch.costPerHour === null ? "; no cost per hour was told" : ` at ${batch.costPerHour} an hour`}`}
-      >
-        {formatMetric(batch.costPerComparison)}
+      <Fact title="Cost per comparison" note={costNote(batch)}>
+        {formatCost(batch.costPerComparison)}
       </Fact>
-      <Fact title="Speed" note={`${formatMetric(progress.perHour.week)} an hour over the last week`}>
-        {formatMetric(progress.perHour.day)} an hour today
+      <Fact title="Speed" note={`${formatRate(progress.perHour.week)} an hour over the last week`}>
+        {formatRate(progress.perHour.day)} an hour over the last day
       </Fact>
       <Fact title="Projected end" note={batch.deadline && <Due at={batch.deadline} />}>
         {progress.projectedEnd && batch.status === "open" ? <Moment at={progress.projectedEnd} /> : "–"}
@@ -57,7 +54,22 @@ export function BatchFacts({ batch }: { batch: Batch }) {
 
 function samplingNote({ task, k, sampling }: Batch): string {
   if (task === "demonstration") return "Written by people";
-  return `${k} responses, temperature ${sampling.temperature ?? "unknown"}, at most ${sampling.maxTokens ?? "unknown"} tokens`;
+  if (sampling.temperature === undefined) return k > 0 ? `${k} responses, made elsewhere` : "Made elsewhere";
+  return `${k} responses, temperature ${sampling.temperature}, at most ${sampling.maxTokens ?? "any number of"} tokens`;
+}
+
+/** Two digits say what a rate of people's work can say. */
+const formatRate = (perHour: number): string => Number(perHour.toPrecision(2)).toLocaleString("en");
+
+/** In whatever currency the hour was told. */
+function formatCost(cost: number | null): string {
+  if (cost === null) return "–";
+  return cost > 0 && cost < 0.001 ? "under 0.001" : cost.toLocaleString("en", { maximumFractionDigits: 3 });
+}
+
+function costNote({ costPerHour, progress: { activeMs } }: Batch): string {
+  const time = activeMs === 0 ? "No active time yet" : `${formatDuration(activeMs / 1000)} of active time`;
+  return `${time}${costPerHour === null ? "; no cost per hour was told" : ` at ${costPerHour} an hour`}`;
 }
 
 const Due = ({ at }: { at: Date }) => (

@@ -84,6 +84,7 @@ function columnsOf(onOpen: (taskId: string) => void): Column<BatchTaskRow>[] {
       cell: ({ id, excerpt, position }) => (
         <Button
           small
+          className="whitespace-nowrap"
           disabled={excerpt === ""}
           aria-label={`Look at task ${position + 1}`}
           onClick={() => onOpen(id)}
