@@ -81,11 +81,21 @@ export type TaskView = {
   expiresAt: Date;
   /** What a lead wrote who gave this ranking back. */
   returnedComment: string | null;
+  /** Of a test: how far this sitting is. */
+  sitting: { answered: number; total: number } | null;
 };
 
 /** Why there is no task, and what to do about it. */
 export type NoTask = {
-  reason: "notQualified" | "mustAgree" | "empty" | "dailyCap" | "setAside";
+  reason:
+    | "notQualified"
+    | "mustAgree"
+    | "empty"
+    | "dailyCap"
+    | "setAside"
+    | "notSitting"
+    | "testPaused"
+    | "testDone";
   text: string;
 };
 
@@ -95,5 +105,9 @@ export type Explanation = {
   expected: string[][];
   /** Share of the pairs in order that were put in the same order; null where all are tied. */
   agreement: number | null;
+  /** Pairs in an expected order that were tied or put the other way round. */
+  missed: { better: string; worse: string; was: "tied" | "turned" }[];
+  /** Responses whose flags were expected otherwise. */
+  flags: { id: string; expected: string[]; given: string[] }[];
   text: string;
 };

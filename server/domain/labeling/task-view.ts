@@ -11,6 +11,7 @@ import {
 } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { findSitting, readProgress } from "../qualification/sitting-progress";
 import { draftSchema, type TaskView } from "./task-schema";
 
 /** @throws {AppError} NOT_FOUND for a claim that is not this labeler's, or is gone */
@@ -63,7 +64,13 @@ export async function readTaskView(
     activeMs: claim.activeMs,
     expiresAt: claim.expiresAt,
     returnedComment: returned?.comment ?? null,
+    sitting: batch.purpose === "qualification" ? await readSittingProgress(db, labelerId) : null,
   };
+}
+
+async function readSittingProgress(db: Db, labelerId: string): Promise<TaskView["sitting"]> {
+  const sitting = await findSitting(db, labelerId);
+  return sitting && readProgress(db, sitting);
 }
 
 export const claimGone = () =>

@@ -25,6 +25,7 @@ function task(change: Partial<TaskView> = {}, count = 4): TaskView {
     activeMs: 0,
     expiresAt: new Date(0),
     returnedComment: null,
+    sitting: null,
     ...change,
   };
 }
