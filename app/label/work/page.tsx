@@ -23,9 +23,14 @@ export default async function WorkPage() {
     <>
       <PageTitle
         aside={
-          <Link href="/label" className={buttonClass("primary")}>
-            Next task
-          </Link>
+          <p className="flex gap-2">
+            <Link href="/label/qualification" className={buttonClass()}>
+              Qualification
+            </Link>
+            <Link href="/label" className={buttonClass("primary")}>
+              Next task
+            </Link>
+          </p>
         }
       >
         Your work

@@ -2,7 +2,6 @@
 import { and, asc, desc, eq, inArray, ne, sql } from "drizzle-orm";
 import { z } from "zod";
 import {
-  batches,
   prompts,
   rankedResponses,
   rankings,

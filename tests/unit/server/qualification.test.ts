@@ -104,12 +104,12 @@ describe("sitting again", () => {
   const rule = { retakeAfterDays: 7, mostSittings: 2 };
 
   test("waits its days after the last end, and has a limit", () => {
-    const after = (now: number, sittings: SittingRow[]) =>
+    const permissionOn = (now: number, sittings: SittingRow[]) =>
       maySit(rule, { sittings, askedAt: null, now: day(now) });
-    expect(after(1, [])).toEqual({ may: true });
-    expect(after(8, [failed(1)])).toMatchObject({ may: false, from: day(9) });
-    expect(after(9, [failed(1)])).toEqual({ may: true });
-    expect(after(90, [failed(20), failed(1)])).toMatchObject({ may: false, from: null });
+    expect(permissionOn(1, [])).toEqual({ may: true });
+    expect(permissionOn(8, [failed(1)])).toMatchObject({ may: false, from: day(9) });
+    expect(permissionOn(9, [failed(1)])).toEqual({ may: true });
+    expect(permissionOn(90, [failed(20), failed(1)])).toMatchObject({ may: false, from: null });
     expect(
       maySit(
         { ...rule, mostSittings: null },

@@ -6,14 +6,22 @@ import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
-import type { GuidelinesSummary, PolicyChoice } from "@/app/_lib/api-types";
+import type { Batch, GuidelinesSummary, PolicyChoice } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { PageTitle, Section } from "../../../_frame/section";
-import { taskNames, taskTexts } from "../batch-names";
+import { TestFields } from "../../qualification/test-fields";
+import { purposeNames, taskNames, taskTexts } from "../batch-names";
 import { ChoiceList } from "./choice-list";
-import { useNewBatch } from "./use-new-batch";
+import { type BatchDraft, useNewBatch } from "./use-new-batch";
 
+const purposes = ["work", "practice", "qualification"] as const;
+const purposeTexts: Record<BatchDraft["purpose"], string> = {
+  work: "Its rankings are what training is made of.",
+  practice: "Tasks with known answers, explained after each submit, for everybody.",
+  qualification:
+    "Tasks with known answers and demonstrations: while it is open, work goes to who has passed.",
+};
 const tasks = ["ranking", "pairwise", "demonstration"] as const;
 const sources = [
   { value: "conversation", label: "Conversations of people who agreed" },
@@ -27,11 +35,19 @@ const splits = [
   { value: "test", label: "Test" },
 ] as const;
 
-type NewBatchViewProps = { policies: PolicyChoice[]; versions: GuidelinesSummary[] };
+type NewBatchViewProps = {
+  policies: PolicyChoice[];
+  versions: GuidelinesSummary[];
+  /** Whose tasks may be copied for practice and tests. */
+  sources: Batch[];
+  purpose: BatchDraft["purpose"];
+};
 
-export function NewBatchView({ policies, versions }: NewBatchViewProps) {
-  const { draft, change, counts, error, isBusy, submit } = useNewBatch(policies);
+export function NewBatchView({ policies, versions, sources: batches, purpose }: NewBatchViewProps) {
+  const { draft, change, counts, error, isBusy, submit } = useNewBatch(policies, purpose);
   const isWritten = draft.task === "demonstration";
+  const isWork = draft.purpose === "work";
+  const isCopied = !isWork && draft.sourceId !== "";
   const pairs = draft.task === "ranking" ? (draft.k * (draft.k - 1)) / 2 : 1;
   const number = (key: "count" | "k" | "temperature" | "maxTokens" | "overlap" | "priority") => ({
     type: "number",
@@ -69,62 +85,117 @@ export function NewBatchView({ policies, versions }: NewBatchViewProps) {
           value={draft.task}
           onChange={({ target }) => change({ task: tasks.find((one) => one === target.value) ?? "ranking" })}
         >
-          {tasks.map((task) => (
-            <option key={task} value={task}>
-              {taskNames[task]}
+          {tasks
+            .filter((task) => isWork || task !== "demonstration")
+            .map((task) => (
+              <option key={task} value={task}>
+                {taskNames[task]}
+              </option>
+            ))}
+        </SelectField>
+        <SelectField
+          label="For"
+          hint={purposeTexts[draft.purpose]}
+          value={draft.purpose}
+          onChange={({ target }) => {
+            const chosen = purposes.find((one) => one === target.value) ?? "work";
+            change({ purpose: chosen, ...(chosen !== "work" && isWritten ? { task: "ranking" } : {}) });
+          }}
+        >
+          {purposes.map((one) => (
+            <option key={one} value={one}>
+              {purposeNames[one]}
             </option>
           ))}
         </SelectField>
-      </div>
-      <Section
-        title="Prompts"
-        text="Only prompts that may be used now. Who takes consent back leaves the queue at once."
-      >
-        <div className="grid gap-x-6 gap-y-4 md:grid-cols-2">
-          <ChoiceList
-            legend="From where"
-            hint="None chosen: from everywhere."
-            choices={sources}
-            chosen={draft.sources}
-            onChange={(chosen) => change({ sources: chosen })}
-          />
-          <ChoiceList
-            legend="Split"
-            hint="None chosen: all. Rankings follow their prompt's split; test prompts never train."
-            choices={splits}
-            chosen={draft.splits}
-            onChange={(chosen) => change({ splits: chosen })}
-          />
-          <TextField label="How many" min={1} max={50_000} {...number("count")} />
+        {!isWork && (
           <SelectField
-            label="Which first"
-            hint="Disliked answers teach most."
-            value={draft.order}
-            onChange={({ target }) => change({ order: target.value === "newest" ? "newest" : "priority" })}
+            label="Tasks from"
+            hint="Copied with their responses. What an expert has adjudicated comes first, as the known answer."
+            value={draft.sourceId}
+            onChange={({ target }) => change({ sourceId: target.value })}
           >
-            <option value="priority">disliked first, then the newest</option>
-            <option value="newest">the newest</option>
+            <option value="">prompts, with new responses</option>
+            {batches
+              .filter(({ task }) => task === draft.task)
+              .map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
           </SelectField>
-          <Switch
-            label="Also prompts used before"
-            hint="Off: a prompt with a task of this kind is passed over."
-            checked={draft.includesUsed}
-            onChange={(includesUsed) => change({ includesUsed })}
-          />
-          <Switch
-            label="Also sensitive prompts"
-            hint="They are blurred until opened, and go to labelers who agreed to see them."
-            checked={draft.includesSensitive}
-            onChange={(includesSensitive) => change({ includesSensitive })}
-          />
-        </div>
-        <p role="status" className="mt-3 text-small">
-          {counts
-            ? `${plural(counts.usable, "prompt fits", "prompts fit")}, of ${counts.total.toLocaleString("en")} that may be used. The batch takes ${taken.toLocaleString("en")}.`
-            : "Counting prompts."}
-        </p>
-      </Section>
-      {!isWritten && (
+        )}
+        {isCopied && <TextField label="How many" min={1} max={1_000} {...number("count")} />}
+      </div>
+      {draft.purpose === "qualification" && (
+        <Section title="The test">
+          <TestFields settings={draft.test} onChange={(part) => change({ test: { ...draft.test, ...part } })}>
+            <TextField
+              label="Demonstrations"
+              hint="On other prompts than those that are ranked; a lead rates them 1 to 7."
+              type="number"
+              required
+              min={0}
+              max={20}
+              value={Number.isNaN(draft.test.demonstrations) ? "" : draft.test.demonstrations}
+              onChange={({ target }) =>
+                change({ test: { ...draft.test, demonstrations: target.valueAsNumber } })
+              }
+            />
+          </TestFields>
+        </Section>
+      )}
+      {!isCopied && (
+        <Section
+          title="Prompts"
+          text="Only prompts that may be used now. Who takes consent back leaves the queue at once."
+        >
+          <div className="grid gap-x-6 gap-y-4 md:grid-cols-2">
+            <ChoiceList
+              legend="From where"
+              hint="None chosen: from everywhere."
+              choices={sources}
+              chosen={draft.sources}
+              onChange={(chosen) => change({ sources: chosen })}
+            />
+            <ChoiceList
+              legend="Split"
+              hint="None chosen: all. Rankings follow their prompt's split; test prompts never train."
+              choices={splits}
+              chosen={draft.splits}
+              onChange={(chosen) => change({ splits: chosen })}
+            />
+            <TextField label="How many" min={1} max={50_000} {...number("count")} />
+            <SelectField
+              label="Which first"
+              hint="Disliked answers teach most."
+              value={draft.order}
+              onChange={({ target }) => change({ order: target.value === "newest" ? "newest" : "priority" })}
+            >
+              <option value="priority">disliked first, then the newest</option>
+              <option value="newest">the newest</option>
+            </SelectField>
+            <Switch
+              label="Also prompts used before"
+              hint="Off: a prompt with a task of this kind is passed over."
+              checked={draft.includesUsed}
+              onChange={(includesUsed) => change({ includesUsed })}
+            />
+            <Switch
+              label="Also sensitive prompts"
+              hint="They are blurred until opened, and go to labelers who agreed to see them."
+              checked={draft.includesSensitive}
+              onChange={(includesSensitive) => change({ includesSensitive })}
+            />
+          </div>
+          <p role="status" className="mt-3 text-small">
+            {counts
+              ? `${plural(counts.usable, "prompt fits", "prompts fit")}, of ${counts.total.toLocaleString("en")} that may be used. The batch takes ${taken.toLocaleString("en")}.`
+              : "Counting prompts."}
+          </p>
+        </Section>
+      )}
+      {!isWritten && !isCopied && (
         <Section
           title="Responses"
           text="Sampled in the background, only while nobody chats; a task opens when its responses are there."
@@ -168,13 +239,15 @@ export function NewBatchView({ policies, versions }: NewBatchViewProps) {
       )}
       <Section title="People">
         <div className="grid gap-x-6 gap-y-4 md:grid-cols-2">
-          <TextField
-            label="Labelers a task"
-            hint="Two or more let agreement be measured, at that many times the cost."
-            min={1}
-            max={100}
-            {...number("overlap")}
-          />
+          {isWork && (
+            <TextField
+              label="Labelers a task"
+              hint="Two or more let agreement be measured, at that many times the cost."
+              min={1}
+              max={100}
+              {...number("overlap")}
+            />
+          )}
           <SelectField
             label="Guidelines"
             hint="Stored with every ranking."
@@ -203,7 +276,7 @@ export function NewBatchView({ policies, versions }: NewBatchViewProps) {
             value={draft.deadline}
             onChange={({ target }) => change({ deadline: target.value })}
           />
-          {!isWritten && (
+          {!isWritten && draft.purpose !== "qualification" && (
             <Switch
               label="Rate each response alone first"
               hint="Overall 1 to 7 and flags, as in InstructGPT. Off: ranking only, and faster."
@@ -211,30 +284,34 @@ export function NewBatchView({ policies, versions }: NewBatchViewProps) {
               onChange={(hasRatings) => change({ hasRatings })}
             />
           )}
-          <Switch
-            label="Open at once"
-            hint="Off: it is sampled, and waits until you have looked at it."
-            checked={draft.opensAtOnce}
-            onChange={(opensAtOnce) => change({ opensAtOnce })}
-          />
-          <TextField
-            label="Repeated tasks (%)"
-            hint="Come back to the same labeler after two to four weeks, to measure agreement with oneself."
-            type="number"
-            min={0}
-            max={50}
-            value={draft.repeatShare}
-            onChange={({ target }) => change({ repeatShare: target.valueAsNumber || 0 })}
-          />
-          <TextField
-            label="Known answers (%)"
-            hint="Tasks of practice and tests, mixed in unseen."
-            type="number"
-            min={0}
-            max={50}
-            value={draft.goldShare}
-            onChange={({ target }) => change({ goldShare: target.valueAsNumber || 0 })}
-          />
+          {isWork && (
+            <>
+              <Switch
+                label="Open at once"
+                hint="Off: it is sampled, and waits until you have looked at it."
+                checked={draft.opensAtOnce}
+                onChange={(opensAtOnce) => change({ opensAtOnce })}
+              />
+              <TextField
+                label="Repeated tasks (%)"
+                hint="Come back to the same labeler after two to four weeks, to measure agreement with oneself."
+                type="number"
+                min={0}
+                max={50}
+                value={draft.repeatShare}
+                onChange={({ target }) => change({ repeatShare: target.valueAsNumber || 0 })}
+              />
+              <TextField
+                label="Known answers (%)"
+                hint="Tasks marked so in other work, in tests and in practice, mixed in unseen."
+                type="number"
+                min={0}
+                max={50}
+                value={draft.goldShare}
+                onChange={({ target }) => change({ goldShare: target.valueAsNumber || 0 })}
+              />
+            </>
+          )}
           <TextField
             label="Cost per hour (optional)"
             hint="In any currency: the batch then shows what a comparison costs."
@@ -256,11 +333,16 @@ export function NewBatchView({ policies, versions }: NewBatchViewProps) {
           type="submit"
           look="primary"
           busy={isBusy}
-          disabled={taken === 0 || (!isWritten && draft.policies.length === 0)}
+          disabled={!isCopied && (taken === 0 || (!isWritten && draft.policies.length === 0))}
         >
           Make the batch
         </Button>
-        {counts?.usable === 0 && (
+        {!isWork && (
+          <p className="text-small text-muted">
+            It waits, not opened: next you set the known answer of each of its tasks.
+          </p>
+        )}
+        {counts?.usable === 0 && !isCopied && (
           <p className="text-small text-muted">
             No prompt fits yet. Prompts come from conversations of people who agreed, from labelers, and from
             files.

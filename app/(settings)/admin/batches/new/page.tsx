@@ -5,8 +5,26 @@ import { NewBatchView } from "./new-batch-view";
 
 export const metadata: Metadata = { title: "New batch" };
 
-export default async function NewBatchPage() {
+const purposes = ["practice", "qualification"] as const;
+
+export default async function NewBatchPage({
+  searchParams,
+}: {
+  searchParams: Promise<{ purpose?: string }>;
+}) {
   const caller = await requirePermission("labeling.lead");
-  const [policies, versions] = await Promise.all([caller.batches.policies(), caller.guidelines.list()]);
-  return <NewBatchView policies={policies} versions={versions} />;
+  const [policies, versions, batches, { purpose }] = await Promise.all([
+    caller.batches.policies(),
+    caller.guidelines.list(),
+    caller.batches.list(),
+    searchParams,
+  ]);
+  return (
+    <NewBatchView
+      policies={policies}
+      versions={versions}
+      sources={batches}
+      purpose={purposes.find((one) => one === purpose) ?? "work"}
+    />
+  );
 }

@@ -12,6 +12,10 @@ import { useTRPC } from "@/app/_lib/trpc";
 export type BatchDraft = {
   name: string;
   task: Batch["task"];
+  purpose: "work" | "practice" | "qualification";
+  /** Of practice and tests: the batch whose tasks are copied; empty = new tasks. */
+  sourceId: string;
+  test: NonNullable<NewBatch["test"]> & { demonstrations: number };
   sources: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["sources"]>;
   splits: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["splits"]>;
   order: "priority" | "newest";
@@ -36,16 +40,19 @@ export type BatchDraft = {
   opensAtOnce: boolean;
 };
 
-function startOf(policies: readonly PolicyChoice[]): BatchDraft {
+function startOf(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose"]): BatchDraft {
   // Fresh rankings of the policy people talk to are worth most.
   const live = policies.find(({ channels }) => channels.includes("live")) ?? policies[0];
   return {
     name: "",
     task: "ranking",
+    purpose,
+    sourceId: "",
+    test: { demonstrations: 3 },
     sources: [],
     splits: [],
     order: "priority",
-    count: 100,
+    count: purpose === "work" ? 100 : 10,
     includesUsed: false,
     includesSensitive: true,
     policies: live ? [live.id] : [],
@@ -64,11 +71,11 @@ function startOf(policies: readonly PolicyChoice[]): BatchDraft {
   };
 }
 
-export function useNewBatch(policies: readonly PolicyChoice[]) {
+export function useNewBatch(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose"]) {
   const trpc = useTRPC();
   const router = useRouter();
   const toast = useToast();
-  const [draft, setDraft] = useState(() => startOf(policies));
+  const [draft, setDraft] = useState(() => startOf(policies, purpose));
   const { task, sources, splits, includesUsed, includesSensitive } = draft;
   const counted = useQuery(
     trpc.batches.countPrompts.queryOptions(
@@ -96,17 +103,23 @@ export function useNewBatch(policies: readonly PolicyChoice[]) {
 
 /** What the server takes; what does not apply to the task is left out. */
 export function toBatch(draft: BatchDraft): NewBatch {
-  const { sources, splits, order, count, includesUsed, includesSensitive, ...rest } = draft;
+  const { sources, splits, order, count, includesUsed, includesSensitive, sourceId, test, ...rest } = draft;
   const isWritten = draft.task === "demonstration";
+  const isWork = draft.purpose === "work";
+  const isCopied = !isWork && sourceId !== "";
   return {
     ...rest,
-    prompts: { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
-    policies: isWritten ? [] : draft.policies,
+    test: draft.purpose === "qualification" ? test : null,
+    prompts: isCopied
+      ? { by: "batch", batchId: sourceId, count }
+      : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
+    policies: isWritten || isCopied ? [] : draft.policies,
+    hasRatings: draft.purpose === "qualification" || draft.hasRatings,
     k: draft.task === "ranking" ? draft.k : null,
     // The end of that day.
     deadline: draft.deadline === "" ? null : new Date(`${draft.deadline}T23:59:59`),
-    repeatShare: draft.repeatShare / 100,
-    goldShare: draft.goldShare / 100,
+    repeatShare: isWork ? draft.repeatShare / 100 : 0,
+    goldShare: isWork ? draft.goldShare / 100 : 0,
     costPerHour: draft.costPerHour === "" ? null : Number(draft.costPerHour),
   };
 }
