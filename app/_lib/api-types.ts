@@ -94,6 +94,7 @@ export type HardTask = Outputs["agreement"]["hardest"][number];
 export type KnownAnswer = Outputs["qualification"]["knownAnswer"];
 export type QualificationTest = Outputs["qualification"]["tests"][number];
 export type TestSettings = NonNullable<QualificationTest["test"]>;
+export type NewTest = Outputs["qualification"]["testDefaults"];
 export type ListedSitting = Outputs["qualification"]["sittings"][number];
 export type SittingDetail = Outputs["qualification"]["sitting"];
 export type CoveredArea = Outputs["qualification"]["areas"][number];

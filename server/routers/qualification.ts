@@ -15,7 +15,7 @@ import {
 } from "../domain/qualification/known-answers";
 import { readOwnState } from "../domain/qualification/own-state";
 import { startSitting, submitSitting } from "../domain/qualification/sittings";
-import { testSettingsSchema } from "../domain/qualification/test-schema";
+import { newTestSchema, testSettingsSchema } from "../domain/qualification/test-schema";
 import { askAllAgain, changeTest, listTests } from "../domain/qualification/tests";
 import { procedure, router } from "../trpc";
 
@@ -25,6 +25,9 @@ const reason = z.string().trim().min(1, "Give a reason; the labeler reads it.").
 export const qualificationRouter = router({
   /** Practice sets and tests, with what keeps each from being opened. */
   tests: procedure("labeling.lead").query(({ ctx }) => listTests(ctx.db)),
+
+  /** What a test is unless its lead says otherwise. */
+  testDefaults: procedure("labeling.lead").query(() => newTestSchema.parse({})),
 
   changeTest: procedure("labeling.lead")
     .input(z.object({ batchId: z.uuid(), settings: testSettingsSchema }))

@@ -21,7 +21,12 @@ type QualificationViewProps = { initialState: OwnQualification; agreement: { tex
 export function QualificationView({ initialState, agreement }: QualificationViewProps) {
   const trpc = useTRPC();
   const { data, error, refetch } = useQuery(
-    trpc.qualification.own.queryOptions(undefined, { initialData: initialState, refetchInterval: 30_000 }),
+    trpc.qualification.own.queryOptions(undefined, {
+      initialData: initialState,
+      refetchInterval: 30_000,
+      // Between two visits the console has changed what was known.
+      refetchOnMount: "always",
+    }),
   );
   const reload = () => void refetch();
   return (
@@ -59,7 +64,7 @@ export function QualificationView({ initialState, agreement }: QualificationView
 }
 
 function NextStep({ state, onDone }: { state: OwnQualification; onDone: () => void }) {
-  const { sitting, test, permission, qualifiedAt } = state;
+  const { sitting, test, maySit, qualifiedAt } = state;
   if (qualifiedAt) {
     return (
       <Section title="You are qualified">
@@ -96,14 +101,14 @@ function NextStep({ state, onDone }: { state: OwnQualification; onDone: () => vo
       </Section>
     );
   }
-  if (permission && !permission.may) {
+  if (maySit && !maySit.may) {
     return (
       <Section title="Not again yet">
         <p>
-          {permission.text}{" "}
-          {permission.from && (
+          {maySit.text}{" "}
+          {maySit.from && (
             <>
-              You may begin on <Moment at={permission.from} />.
+              You may begin on <Moment at={maySit.from} />.
             </>
           )}
         </p>

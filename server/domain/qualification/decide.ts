@@ -1,5 +1,5 @@
 /** @file Sittings as a lead sees them: the figures, the answers behind them, a decision other than the cut-offs', another sitting. */
-import { and, asc, count, desc, eq, gt, inArray, isNotNull, sql } from "drizzle-orm";
+import { asc, count, desc, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import {
   batches,
   demonstrations,
@@ -200,9 +200,11 @@ export async function decideSitting(
     if (sitting.status === (isPassed ? "passed" : "failed")) {
       throw new AppError("CONFLICT", `This sitting is ${sitting.status} already.`);
     }
+    // Compared inside the database, whose clock is finer than JavaScript's.
     const later = await tx.$count(
       qualifications,
-      and(eq(qualifications.labelerId, sitting.labelerId), gt(qualifications.startedAt, sitting.startedAt)),
+      sql`${qualifications.labelerId} = ${sitting.labelerId}
+        and ${qualifications.startedAt} > (select started_at from qualifications own where own.id = ${sittingId})`,
     );
     if (later > 0)
       throw new AppError("CONFLICT", "This labeler has sat again since. Decide the newest sitting.");

@@ -6,7 +6,7 @@ import { agreement, ensureLabeler } from "../labeling/labelers";
 import { judge, type Verdicts } from "./score";
 import { readDemonstrationAnswers } from "./sitting-answers";
 import { findSitting, readProgress } from "./sitting-progress";
-import { listOwnSittings, maySit, type Permission, type SittingRow, settleOwnSitting } from "./sittings";
+import { listOwnSittings, type MaySit, maySit, type SittingRow, settleOwnSitting } from "./sittings";
 import type { TestSettings } from "./test-schema";
 import { countTestTasks, findTestFor, readTest, settingsOf } from "./tests";
 
@@ -45,7 +45,8 @@ export type OwnState = {
   /** The newest. */
   sitting: OwnSitting | null;
   sittings: number;
-  permission: Permission | null;
+  /** Null: no test is open to them. */
+  maySit: MaySit | null;
   hasPractice: boolean;
 };
 
@@ -67,7 +68,7 @@ export async function readOwnState(db: Db, labelerId: string, now = new Date()):
     },
     sitting: last ? await describe(db, last) : null,
     sittings: sittings.length,
-    permission: found && maySit(found.test, { sittings, askedAt: labeler.requalifyAskedAt, now }),
+    maySit: found && maySit(found.test, { sittings, askedAt: labeler.requalifyAskedAt, now }),
     hasPractice:
       (await db.$count(batches, and(eq(batches.purpose, "practice"), eq(batches.status, "open")))) > 0,
   };

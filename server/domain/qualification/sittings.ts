@@ -23,7 +23,7 @@ export function listOwnSittings(db: Db, labelerId: string): Promise<SittingRow[]
     .orderBy(desc(qualifications.startedAt));
 }
 
-export type Permission = { may: true } | { may: false; from: Date | null; text: string };
+export type MaySit = { may: true } | { may: false; from: Date | null; text: string };
 
 /**
  * Whether one may sit now: so many days after a failed sitting, and so often. Sittings before a lead asked for another do
@@ -32,7 +32,7 @@ export type Permission = { may: true } | { may: false; from: Date | null; text: 
 export function maySit(
   { retakeAfterDays, mostSittings }: Pick<Test, "retakeAfterDays" | "mostSittings">,
   { sittings, askedAt, now }: { sittings: readonly SittingRow[]; askedAt: Date | null; now: Date },
-): Permission {
+): MaySit {
   const counted = sittings.filter(
     ({ status, startedAt }) => status === "failed" && (!askedAt || startedAt > askedAt),
   );
@@ -81,12 +81,12 @@ export async function startSitting(
         `The test does not ask about ${unknown.join(", ")}. Load the page again.`,
       );
     }
-    const permission = maySit(test, {
+    const answer = maySit(test, {
       sittings: await listOwnSittings(tx, labelerId),
       askedAt: labeler.requalifyAskedAt,
       now,
     });
-    if (!permission.may) throw new AppError("CONFLICT", permission.text);
+    if (!answer.may) throw new AppError("CONFLICT", answer.text);
     // Drafts of an earlier sitting would come back half done.
     await dropClaims(tx, labelerId, batchIdsOf(test));
     const [made] = await tx

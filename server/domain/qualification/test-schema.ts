@@ -1,21 +1,28 @@
 /** @file What a lead says of a qualification test: what it asks beside rankings, and what passes. */
 import { z } from "zod";
-import { suggestedAreas, testDefaults } from "./test-defaults";
+
+/** Fields that prompts of a chat come from; a lead writes their own list. */
+const suggestedAreas = [
+  "Everyday writing and editing",
+  "Health and medicine",
+  "Law and money",
+  "Mathematics and science",
+  "Programming",
+  "History, politics and culture",
+  "Sensitive speech",
+] as const;
 
 const share = z.number().min(0, "A share is at least 0 %.").max(1, "A share is at most 100 %.");
 
+/** Defaults: the soft cut-offs of InstructGPT (arXiv 2203.02155, appendix B.1). */
 export const testSettingsSchema = z.object({
-  flagCutoff: share.default(testDefaults.flagCutoff),
-  rankingCutoff: share.default(testDefaults.rankingCutoff),
-  ratingCutoff: z
-    .number()
-    .min(1)
-    .max(7, "Demonstrations are rated 1 to 7.")
-    .default(testDefaults.ratingCutoff),
+  flagCutoff: share.default(0.75),
+  rankingCutoff: share.default(0.75),
+  ratingCutoff: z.number().min(1).max(7, "Demonstrations are rated 1 to 7.").default(6),
   /** Days after a failed sitting until the next. */
-  retakeAfterDays: z.int().min(0).max(365).default(testDefaults.retakeAfterDays),
+  retakeAfterDays: z.int().min(0).max(365).default(7),
   /** Sittings in all, until a lead asks for more; null = no limit. */
-  mostSittings: z.int().min(1).max(100).nullable().default(testDefaults.mostSittings),
+  mostSittings: z.int().min(1).max(100).nullable().default(3),
   areas: z
     .array(z.string().trim().min(1).max(60, "An area may have 60 characters."))
     .max(30, "At most 30 areas.")

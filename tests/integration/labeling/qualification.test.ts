@@ -234,7 +234,7 @@ describeEachDatabase("the qualification", (home) => {
     expect(await qualification.own()).toMatchObject({
       test: { name: "The test", rankings: 3, demonstrations: 0, rankingCutoff: 0.75 },
       sitting: null,
-      permission: { may: true },
+      maySit: { may: true },
     });
     await expect(qualification.start({ areas: ["Medicine"] })).rejects.toThrow("does not ask about Medicine");
     const started = await qualification.start({ areas: ["Code"] });
@@ -327,7 +327,7 @@ describeEachDatabase("the qualification", (home) => {
     expect(await labeling.next({})).toMatchObject({ noTask: { reason: "notQualified" } });
     expect(await qualification.own()).toMatchObject({
       sitting: { rankingAgreement: 0, flagAgreement: 0.75, verdicts: { flags: true, rankings: false } },
-      permission: { may: false, from: expect.any(Date) },
+      maySit: { may: false, from: expect.any(Date) },
     });
     const person = await makePerson(t.db, { grants: ["labelingLead"] });
     const lead = callerFor(t.db, person);

@@ -104,12 +104,12 @@ describe("sitting again", () => {
   const rule = { retakeAfterDays: 7, mostSittings: 2 };
 
   test("waits its days after the last end, and has a limit", () => {
-    const permissionOn = (now: number, sittings: SittingRow[]) =>
+    const answerOn = (now: number, sittings: SittingRow[]) =>
       maySit(rule, { sittings, askedAt: null, now: day(now) });
-    expect(permissionOn(1, [])).toEqual({ may: true });
-    expect(permissionOn(8, [failed(1)])).toMatchObject({ may: false, from: day(9) });
-    expect(permissionOn(9, [failed(1)])).toEqual({ may: true });
-    expect(permissionOn(90, [failed(20), failed(1)])).toMatchObject({ may: false, from: null });
+    expect(answerOn(1, [])).toEqual({ may: true });
+    expect(answerOn(8, [failed(1)])).toMatchObject({ may: false, from: day(9) });
+    expect(answerOn(9, [failed(1)])).toEqual({ may: true });
+    expect(answerOn(90, [failed(20), failed(1)])).toMatchObject({ may: false, from: null });
     expect(
       maySit(
         { ...rule, mostSittings: null },

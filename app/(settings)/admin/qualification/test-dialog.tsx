@@ -6,15 +6,21 @@ import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
 import { Notice } from "@/app/_components/notice";
-import type { QualificationTest } from "@/app/_lib/api-types";
+import type { QualificationTest, TestSettings } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
-import { TestFields, type TestInput } from "./test-fields";
+import { TestFields } from "./test-fields";
 
-export function TestDialog({ test, onClose }: { test: QualificationTest; onClose: () => void }) {
+type TestDialogProps = {
+  test: Pick<QualificationTest, "batchId" | "name">;
+  initialSettings: TestSettings;
+  onClose: () => void;
+};
+
+export function TestDialog({ test, initialSettings, onClose }: TestDialogProps) {
   const trpc = useTRPC();
   const queries = useQueryClient();
-  const [settings, setSettings] = useState<TestInput>(test.test ?? {});
+  const [settings, setSettings] = useState(initialSettings);
   const changing = useMutation(
     trpc.qualification.changeTest.mutationOptions({
       onSuccess: async () => {

@@ -1,29 +1,26 @@
-/** @file The settings of a test: cut-offs, sitting again, areas asked about. Defaults are those of the server. */
+/** @file The settings of a test: cut-offs, sitting again, areas asked about. */
 "use client";
 
 import { type ReactNode, useState } from "react";
 import { TextArea, TextField } from "@/app/_components/field";
-import type { Inputs } from "@/app/_lib/api-types";
-import { suggestedAreas, testDefaults } from "@/server/domain/qualification/test-defaults";
-
-export type TestInput = Inputs["qualification"]["changeTest"]["settings"];
+import type { TestSettings } from "@/app/_lib/api-types";
 
 type TestFieldsProps = {
-  settings: TestInput;
-  onChange: (part: TestInput) => void;
+  settings: TestSettings;
+  onChange: (part: Partial<TestSettings>) => void;
   /** Further fields of the same grid. */
   children?: ReactNode;
 };
 
 export function TestFields({ settings, onChange, children }: TestFieldsProps) {
   // As it is typed: a line that is empty for a moment is no area.
-  const [areas, setAreas] = useState((settings.areas ?? suggestedAreas).join("\n"));
+  const [areas, setAreas] = useState(settings.areas.join("\n"));
   const share = (key: "flagCutoff" | "rankingCutoff") => ({
     type: "number",
     required: true,
     min: 0,
     max: 100,
-    value: shown(settings[key] ?? testDefaults[key], 100),
+    value: shown(settings[key], 100),
     onChange: ({ target }: { target: HTMLInputElement }) => onChange({ [key]: target.valueAsNumber / 100 }),
   });
   return (
@@ -47,7 +44,7 @@ export function TestFields({ settings, onChange, children }: TestFieldsProps) {
         min={1}
         max={7}
         step={0.1}
-        value={shown(settings.ratingCutoff ?? testDefaults.ratingCutoff, 1)}
+        value={shown(settings.ratingCutoff, 1)}
         onChange={({ target }) => onChange({ ratingCutoff: target.valueAsNumber })}
       />
       <TextField
@@ -57,7 +54,7 @@ export function TestFields({ settings, onChange, children }: TestFieldsProps) {
         required
         min={0}
         max={365}
-        value={shown(settings.retakeAfterDays ?? testDefaults.retakeAfterDays, 1)}
+        value={shown(settings.retakeAfterDays, 1)}
         onChange={({ target }) => onChange({ retakeAfterDays: target.valueAsNumber })}
       />
       <TextField
@@ -66,9 +63,7 @@ export function TestFields({ settings, onChange, children }: TestFieldsProps) {
         type="number"
         min={1}
         max={100}
-        value={
-          settings.mostSittings === undefined ? testDefaults.mostSittings : (settings.mostSittings ?? "")
-        }
+        value={settings.mostSittings ?? ""}
         onChange={({ target }) =>
           onChange({ mostSittings: target.value === "" ? null : target.valueAsNumber })
         }

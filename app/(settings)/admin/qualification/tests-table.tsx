@@ -116,7 +116,9 @@ export function TestsTable({ tests }: { tests: QualificationTest[] }) {
         rows={tests}
         rowKey={({ batchId }) => batchId}
       />
-      {changing && <TestDialog test={changing} onClose={() => setChanging(null)} />}
+      {changing?.test && (
+        <TestDialog test={changing} initialSettings={changing.test} onClose={() => setChanging(null)} />
+      )}
     </>
   );
 }

@@ -6,22 +6,15 @@ import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
-import type { Batch, GuidelinesSummary, PolicyChoice } from "@/app/_lib/api-types";
+import type { Batch, GuidelinesSummary, NewTest, PolicyChoice } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { PageTitle, Section } from "../../../_frame/section";
-import { TestFields } from "../../qualification/test-fields";
-import { purposeNames, taskNames, taskTexts } from "../batch-names";
+import { taskNames, taskTexts } from "../batch-names";
 import { ChoiceList } from "./choice-list";
+import { NewTestFields, PurposeFields } from "./purpose-fields";
 import { type BatchDraft, useNewBatch } from "./use-new-batch";
 
-const purposes = ["work", "practice", "qualification"] as const;
-const purposeTexts: Record<BatchDraft["purpose"], string> = {
-  work: "Its rankings are what training is made of.",
-  practice: "Tasks with known answers, explained after each submit, for everybody.",
-  qualification:
-    "Tasks with known answers and demonstrations: while it is open, work goes to who has passed.",
-};
 const tasks = ["ranking", "pairwise", "demonstration"] as const;
 const sources = [
   { value: "conversation", label: "Conversations of people who agreed" },
@@ -41,10 +34,16 @@ type NewBatchViewProps = {
   /** Whose tasks may be copied for practice and tests. */
   sources: Batch[];
   purpose: BatchDraft["purpose"];
+  testDefaults: NewTest;
 };
 
-export function NewBatchView({ policies, versions, sources: batches, purpose }: NewBatchViewProps) {
-  const { draft, change, counts, error, isBusy, submit } = useNewBatch(policies, purpose);
+export function NewBatchView(props: NewBatchViewProps) {
+  const { policies, versions, sources: batches, purpose, testDefaults } = props;
+  const { draft, change, counts, error, isBusy, submit } = useNewBatch({
+    policies,
+    purpose,
+    test: testDefaults,
+  });
   const isWritten = draft.task === "demonstration";
   const isWork = draft.purpose === "work";
   const isCopied = !isWork && draft.sourceId !== "";
@@ -93,57 +92,10 @@ export function NewBatchView({ policies, versions, sources: batches, purpose }: 
               </option>
             ))}
         </SelectField>
-        <SelectField
-          label="For"
-          hint={purposeTexts[draft.purpose]}
-          value={draft.purpose}
-          onChange={({ target }) => {
-            const chosen = purposes.find((one) => one === target.value) ?? "work";
-            change({ purpose: chosen, ...(chosen !== "work" && isWritten ? { task: "ranking" } : {}) });
-          }}
-        >
-          {purposes.map((one) => (
-            <option key={one} value={one}>
-              {purposeNames[one]}
-            </option>
-          ))}
-        </SelectField>
-        {!isWork && (
-          <SelectField
-            label="Tasks from"
-            hint="Copied with their responses. What an expert has adjudicated comes first, as the known answer."
-            value={draft.sourceId}
-            onChange={({ target }) => change({ sourceId: target.value })}
-          >
-            <option value="">prompts, with new responses</option>
-            {batches
-              .filter(({ task }) => task === draft.task)
-              .map(({ id, name }) => (
-                <option key={id} value={id}>
-                  {name}
-                </option>
-              ))}
-          </SelectField>
-        )}
-        {isCopied && <TextField label="How many" min={1} max={1_000} {...number("count")} />}
+        <PurposeFields draft={draft} batches={batches} onChange={change} />
       </div>
       {draft.purpose === "qualification" && (
-        <Section title="The test">
-          <TestFields settings={draft.test} onChange={(part) => change({ test: { ...draft.test, ...part } })}>
-            <TextField
-              label="Demonstrations"
-              hint="On other prompts than those that are ranked; a lead rates them 1 to 7."
-              type="number"
-              required
-              min={0}
-              max={20}
-              value={Number.isNaN(draft.test.demonstrations) ? "" : draft.test.demonstrations}
-              onChange={({ target }) =>
-                change({ test: { ...draft.test, demonstrations: target.valueAsNumber } })
-              }
-            />
-          </TestFields>
-        </Section>
+        <NewTestFields test={draft.test} onChange={(test) => change({ test })} />
       )}
       {!isCopied && (
         <Section

@@ -13,10 +13,11 @@ export default async function NewBatchPage({
   searchParams: Promise<{ purpose?: string }>;
 }) {
   const caller = await requirePermission("labeling.lead");
-  const [policies, versions, batches, { purpose }] = await Promise.all([
+  const [policies, versions, batches, testDefaults, { purpose }] = await Promise.all([
     caller.batches.policies(),
     caller.guidelines.list(),
     caller.batches.list(),
+    caller.qualification.testDefaults(),
     searchParams,
   ]);
   return (
@@ -24,6 +25,7 @@ export default async function NewBatchPage({
       policies={policies}
       versions={versions}
       sources={batches}
+      testDefaults={testDefaults}
       purpose={purposes.find((one) => one === purpose) ?? "work"}
     />
   );

@@ -5,7 +5,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { useState } from "react";
 import { useToast } from "@/app/_components/toast";
-import type { Batch, NewBatch, PolicyChoice } from "@/app/_lib/api-types";
+import type { Batch, NewBatch, NewTest, PolicyChoice } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 
@@ -15,7 +15,7 @@ export type BatchDraft = {
   purpose: "work" | "practice" | "qualification";
   /** Of practice and tests: the batch whose tasks are copied; empty = new tasks. */
   sourceId: string;
-  test: NonNullable<NewBatch["test"]> & { demonstrations: number };
+  test: NewTest;
   sources: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["sources"]>;
   splits: NonNullable<Extract<NewBatch["prompts"], { by: "filter" }>["splits"]>;
   order: "priority" | "newest";
@@ -40,7 +40,9 @@ export type BatchDraft = {
   opensAtOnce: boolean;
 };
 
-function startOf(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose"]): BatchDraft {
+type Start = { policies: readonly PolicyChoice[]; purpose: BatchDraft["purpose"]; test: NewTest };
+
+function startOf({ policies, purpose, test }: Start): BatchDraft {
   // Fresh rankings of the policy people talk to are worth most.
   const live = policies.find(({ channels }) => channels.includes("live")) ?? policies[0];
   return {
@@ -48,7 +50,7 @@ function startOf(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose
     task: "ranking",
     purpose,
     sourceId: "",
-    test: { demonstrations: 3 },
+    test,
     sources: [],
     splits: [],
     order: "priority",
@@ -71,11 +73,11 @@ function startOf(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose
   };
 }
 
-export function useNewBatch(policies: readonly PolicyChoice[], purpose: BatchDraft["purpose"]) {
+export function useNewBatch(start: Start) {
   const trpc = useTRPC();
   const router = useRouter();
   const toast = useToast();
-  const [draft, setDraft] = useState(() => startOf(policies, purpose));
+  const [draft, setDraft] = useState(() => startOf(start));
   const { task, sources, splits, includesUsed, includesSensitive } = draft;
   const counted = useQuery(
     trpc.batches.countPrompts.queryOptions(
