@@ -166,6 +166,13 @@ describeEachDatabase("batches", (home) => {
       .from(taskResponses)
       .where(eq(taskResponses.taskId, gold[0]?.id ?? ""));
     expect(copied.map(({ goldRank }) => goldRank)).toEqual([1, 1, 1, 1]);
+    // Marked in work itself it is mixed in as well; its copy is the same prompt, so once a batch.
+    await t.db.execute(`update batches set purpose = 'work' where id = '${known.batchId}'`);
+    const next = await addBatch(t.db, {
+      prompts: { by: "ids", promptIds: await addPrompts(t.db, ["4", "5"]) },
+      goldShare: 0.5,
+    });
+    expect(next.tasks).toBe(3);
   });
 
   it("show a task as labelers see it, and nobody's words once they are withdrawn", async () => {

@@ -59,7 +59,7 @@ describeEachDatabase("known answers", (home) => {
       goldPairs: 5,
       goldMisses: 1,
     });
-    // A hidden check may be mixed into other work, though it was marked in work itself.
+    // What was marked in work may be practised elsewhere.
     const { batchId: next } = await addBatch(t.db, {
       task: "ranking",
       prompts: { by: "batch", batchId, count: 1 },
