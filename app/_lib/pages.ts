@@ -14,6 +14,7 @@ const pages: PageLink[] = [
   { href: "/admin/rankings", title: "Rankings", icon: "swap", permission: "labeling.lead" },
   { href: "/admin/agreement", title: "Agreement", icon: "overlap", permission: "labeling.lead" },
   { href: "/admin/labelers", title: "Labelers", icon: "edit", permission: "labeling.lead" },
+  { href: "/admin/qualification", title: "Qualification", icon: "check", permission: "labeling.lead" },
   { href: "/admin/guidelines", title: "Guidelines", icon: "book", permission: "labeling.lead" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },

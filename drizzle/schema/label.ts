@@ -178,6 +178,9 @@ export const labelers = pgTable(
     /** Work done so far is left out of snapshots and figures; reversible. */
     setAsideAt: moment(),
     setAsideReason: text(),
+    /** A lead asked to sit the test again, and why: until it is passed, no work. */
+    requalifyAskedAt: moment(),
+    requalifyReason: text(),
     seesSensitive: boolean().notNull().default(true),
     mode: text({ enum: ["board", "guided"] })
       .notNull()
@@ -189,6 +192,10 @@ export const labelers = pgTable(
   (t) => [
     check("labelers_mode", sql`${t.mode} in ('board', 'guided')`),
     check("labelers_set_aside", sql`(${t.setAsideAt} is null) = (${t.setAsideReason} is null)`),
+    check(
+      "labelers_requalify",
+      sql`(${t.requalifyAskedAt} is null) = (${t.requalifyReason} is null) and (${t.requalifyAskedAt} is null or ${t.qualifiedAt} is null)`,
+    ),
   ],
 );
 
@@ -558,6 +565,38 @@ export const taskQuestions = pgTable(
   ],
 );
 
+/** What a batch for qualification asks beside its rankings, and what passes: soft cut-offs, those of InstructGPT by default. */
+export const qualificationTests = pgTable(
+  "qualification_tests",
+  {
+    /** Its rankings, each with a known answer. */
+    batchId: uuid()
+      .primaryKey()
+      .references(() => batches.id),
+    /** Its demonstrations, rated 1-7 by a lead; null = none are asked for. */
+    demonstrationBatchId: uuid().references(() => batches.id),
+    /** Areas of competence that labelers are asked about. */
+    areas: text().array().notNull().default(sql`'{}'`),
+    /** Shares of 1, and a mean rating. */
+    flagCutoff: real().notNull().default(0.75),
+    rankingCutoff: real().notNull().default(0.75),
+    ratingCutoff: real().notNull().default(6),
+    /** After failing, one may sit again so many days later, and so often in all; null = without limit. */
+    retakeAfterDays: smallint().notNull().default(7),
+    mostSittings: smallint().default(3),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex("qualification_tests_demonstrations").on(t.demonstrationBatchId),
+    check(
+      "qualification_tests_shares",
+      sql`${t.flagCutoff} between 0 and 1 and ${t.rankingCutoff} between 0 and 1`,
+    ),
+    check("qualification_tests_rating", sql`${t.ratingCutoff} between 1 and 7`),
+    check("qualification_tests_retakes", sql`${t.retakeAfterDays} >= 0 and ${t.mostSittings} >= 1`),
+  ],
+);
+
 /** One sitting of the qualification test: the tasks of one batch, scored by the four criteria of InstructGPT. */
 export const qualifications = pgTable(
   "qualifications",
@@ -577,15 +616,23 @@ export const qualifications = pgTable(
     flagAgreement: real(),
     rankingAgreement: real(),
     demonstrationRating: real(),
+    /** What the figures are shares and means of. */
+    flagDecisions: integer(),
+    rankingPairs: integer(),
+    ratedDemonstrations: integer(),
     /** A lead who decided otherwise than the cut-offs, and why. */
     decidedBy: uuid().references(() => users.id, { onDelete: "set null" }),
     decisionReason: text(),
     startedAt: moment().notNull().defaultNow(),
+    /** When the labeler handed it in. */
+    submittedAt: moment(),
+    /** When it was passed or failed. */
     endedAt: moment(),
   },
   (t) => [
     index("qualifications_labeler").on(t.labelerId, t.startedAt),
     uniqueIndex("qualifications_sitting").on(t.labelerId).where(sql`${t.status} in ('sitting', 'reviewing')`),
     check("qualifications_status", sql`${t.status} in ('sitting', 'reviewing', 'passed', 'failed')`),
+    check("qualifications_ended", sql`(${t.status} in ('passed', 'failed')) = (${t.endedAt} is not null)`),
   ],
 );

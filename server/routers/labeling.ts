@@ -35,6 +35,7 @@ export const labelingRouter = router({
       mode: labeler.mode,
       seesSensitive: labeler.seesSensitive,
       today: await countToday(ctx.db, ctx.user.id),
+      qualifiedAt: labeler.qualifiedAt,
       /** Why no work is given out to them; null = it is. */
       noTask: await findHindrance(ctx.db, labeler, "work"),
     };

@@ -18,6 +18,7 @@ import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
 import { promptsRouter } from "./prompts";
+import { qualificationRouter } from "./qualification";
 import { questionsRouter } from "./questions";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
@@ -43,6 +44,7 @@ export const appRouter = router({
   people: peopleRouter,
   prompts: promptsRouter,
   questions: questionsRouter,
+  qualification: qualificationRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,

@@ -97,22 +97,19 @@ async function makeTask(db: Db, { k, ownerId, textOf, ...values }: NewTask): Pro
     })
     .returning();
   if (!prompt) throw new Error("The prompt was not stored.");
-  const made = await db
-    .insert(responses)
-    .values(
-      Array.from({ length: k }, (_, i) => ({
-        promptId: prompt.id,
-        source: "imported" as const,
-        author: "a test",
-        text: textOf(i),
-      })),
-    )
-    .returning({ id: responses.id });
+  const texts = Array.from({ length: k }, (_, i) => ({
+    promptId: prompt.id,
+    source: "imported" as const,
+    author: "a test",
+    text: textOf(i),
+  }));
+  const made = k === 0 ? [] : await db.insert(responses).values(texts).returning({ id: responses.id });
   const [task] = await db
     .insert(rankingTasks)
     .values({ ...values, promptId: prompt.id, status: "open" })
     .returning();
   if (!task) throw new Error("The task was not stored.");
+  if (k === 0) return { taskId: task.id, promptId: prompt.id, responseIds: [] };
   await db
     .insert(taskResponses)
     .values(made.map(({ id }, position) => ({ taskId: task.id, responseId: id, position })));

@@ -19,12 +19,14 @@ const purposes: Partial<Record<TaskView["batch"]["purpose"], string>> = {
 
 type ConsoleHeaderProps = {
   batch: TaskView["batch"] | null;
+  /** Of a test. */
+  sitting: TaskView["sitting"];
   /** While rating, `s` is a flag. */
   isSkipByKey: boolean;
   onOpen: (dialog: ConsoleDialog) => void;
 };
 
-export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps) {
+export function ConsoleHeader({ batch, sitting, isSkipByKey, onOpen }: ConsoleHeaderProps) {
   const purpose = batch && purposes[batch.purpose];
   return (
     <header className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-1 border-b border-line px-2">
@@ -33,6 +35,11 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
       </Link>
       <h1 className="min-w-0 truncate font-semibold">{batch?.name ?? "Label"}</h1>
       {purpose && <p className="rounded-md bg-selected px-2 text-small font-medium">{purpose}</p>}
+      {sitting && (
+        <p className="tabular ml-2 text-small text-muted">
+          {sitting.answered + 1} of {sitting.total}
+        </p>
+      )}
       <nav aria-label="Label" className="ml-auto flex flex-wrap items-center">
         <NewAnswers onOpen={() => onOpen("answers")} />
         <Button small look="quiet" aria-keyshortcuts="g" onClick={() => onOpen("guidelines")}>
@@ -43,14 +50,16 @@ export function ConsoleHeader({ batch, isSkipByKey, onOpen }: ConsoleHeaderProps
             <Button small look="quiet" aria-keyshortcuts="q" onClick={() => onOpen("ask")}>
               Ask <KeyHint>q</KeyHint>
             </Button>
-            <Button
-              small
-              look="quiet"
-              aria-keyshortcuts={isSkipByKey ? "s" : undefined}
-              onClick={() => onOpen("skip")}
-            >
-              Skip {isSkipByKey && <KeyHint>s</KeyHint>}
-            </Button>
+            {batch.purpose !== "qualification" && (
+              <Button
+                small
+                look="quiet"
+                aria-keyshortcuts={isSkipByKey ? "s" : undefined}
+                onClick={() => onOpen("skip")}
+              >
+                Skip {isSkipByKey && <KeyHint>s</KeyHint>}
+              </Button>
+            )}
             <Button small look="quiet" aria-keyshortcuts="r" onClick={() => onOpen("report")}>
               Report <KeyHint>r</KeyHint>
             </Button>

@@ -38,6 +38,7 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
   const load = useCallback(() => {
     mutate({ purpose });
     void queries.invalidateQueries({ queryKey: trpc.labeling.recent.queryKey() });
+    void queries.invalidateQueries({ queryKey: trpc.qualification.own.queryKey() });
   }, [mutate, purpose, queries, trpc]);
   useEffect(() => mutate({ purpose }), [mutate, purpose]);
 

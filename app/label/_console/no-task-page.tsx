@@ -21,6 +21,9 @@ const titles: Record<NoTask["reason"], string> = {
   empty: "No task for you right now",
   dailyCap: "Enough for today",
   setAside: "Your work is set aside",
+  notSitting: "You are not sitting a test",
+  testPaused: "The test is paused",
+  testDone: "Everything is answered",
 };
 
 type NoTaskPageProps = {
@@ -36,13 +39,25 @@ export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPagePr
   const steps: Record<NoTask["reason"], ReactNode> = {
     mustAgree: <Agreement text={agreement.text} onAgreed={onRetry} />,
     notQualified: (
-      <Link href="/label?purpose=practice" className={buttonClass("primary")}>
-        Practise
-      </Link>
+      <p className="flex flex-wrap gap-2">
+        <Link href="/label?purpose=practice" className={buttonClass("primary")}>
+          Practise
+        </Link>
+        <Link href="/label/qualification" className={buttonClass()}>
+          Qualification
+        </Link>
+      </p>
     ),
-    empty: <Button onClick={onRetry}>Look again</Button>,
+    empty: purpose === "practice" ? toQualification : <Button onClick={onRetry}>Look again</Button>,
     dailyCap: null,
     setAside: null,
+    notSitting: toQualification,
+    testPaused: <Button onClick={onRetry}>Look again</Button>,
+    testDone: (
+      <Link href="/label/qualification" className={buttonClass("primary")}>
+        Go and hand it in
+      </Link>
+    ),
   };
   return (
     <PlainPage title={titles[reason]}>
@@ -65,7 +80,13 @@ export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPagePr
   );
 }
 
-function Agreement({ text, onAgreed }: { text: readonly string[]; onAgreed: () => void }) {
+const toQualification = (
+  <Link href="/label/qualification" className={buttonClass("primary")}>
+    Qualification
+  </Link>
+);
+
+export function Agreement({ text, onAgreed }: { text: readonly string[]; onAgreed: () => void }) {
   const agreeing = useMutation(useTRPC().labeling.agree.mutationOptions({ onSuccess: onAgreed }));
   return (
     <>

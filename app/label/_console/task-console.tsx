@@ -79,7 +79,8 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
   const actions = keysOf(state, flags, {
     dispatch,
     setMode,
-    open: setDialog,
+    // Every task of a test is answered.
+    open: (next) => (next === "skip" && task.batch.purpose === "qualification" ? undefined : setDialog(next)),
     togglePrompt: () => setIsPromptOpen((is) => !is),
     writeNote: () => note.current?.focus(),
     submit,
@@ -91,7 +92,12 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
   const close = () => setDialog(null);
   return (
     <div className="flex h-dvh flex-col overflow-hidden">
-      <ConsoleHeader batch={task.batch} isSkipByKey={state.step !== "rate"} onOpen={setDialog} />
+      <ConsoleHeader
+        batch={task.batch}
+        sitting={task.sitting}
+        isSkipByKey={state.step !== "rate"}
+        onOpen={setDialog}
+      />
       <main
         className="flex min-h-0 grow flex-col"
         onKeyDown={(event) => {
@@ -199,6 +205,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           explanation={explanation}
           own={state.tiers}
           order={state.order}
+          flags={flags}
           onNext={() => {
             setExplanation(null);
             onNext();

@@ -26,6 +26,9 @@ export default async function WorkPage() {
       <PageTitle
         aside={
           <div className="flex flex-wrap gap-2">
+            <Link href="/label/qualification" className={buttonClass("plain")}>
+              Qualification
+            </Link>
             <Link href="/label/prompts" className={buttonClass("plain")}>
               Write prompts
             </Link>

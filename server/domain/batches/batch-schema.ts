@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Sampling } from "@/model/runtime/types";
 import { splits } from "../prompts/split";
+import { newTestSchema } from "../qualification/test-schema";
 
 export const batchTasks = ["ranking", "pairwise", "demonstration"] as const;
 export type BatchTask = (typeof batchTasks)[number];
@@ -39,13 +40,25 @@ export const promptChoiceSchema = z.discriminatedUnion("by", [
 ]);
 export type PromptChoice = z.infer<typeof promptChoiceSchema>;
 
+/** Tasks of another batch with their responses: for practice and tests. Those with a known answer or an expert's come first. */
+const taskCopySchema = z.object({
+  by: z.literal("batch"),
+  batchId: z.uuid(),
+  count: z.int().min(1).max(1_000),
+});
+type TaskCopy = z.infer<typeof taskCopySchema>;
+
 const share = z.number().min(0).max(0.5, "At most half of a batch.");
 
 export const newBatchSchema = z
   .object({
     name: z.string().trim().min(1, "A name has at least one character.").max(100),
     task: z.enum(batchTasks).default("ranking"),
-    prompts: promptChoiceSchema,
+    /** practice: explained after each submit · qualification: the test. Both are opened once every task has a known answer. */
+    purpose: z.enum(["work", "practice", "qualification"]).default("work"),
+    /** Of a test. */
+    test: newTestSchema.nullable().default(null),
+    prompts: z.discriminatedUnion("by", [promptChoiceSchema, taskCopySchema]),
     /** Ids of checkpoints that answer; responses are spread evenly over them. */
     policies: z
       .array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint"))
@@ -70,16 +83,13 @@ export const newBatchSchema = z
     /** False: it waits, sampled, until a lead has looked at it and opens it. */
     opensAtOnce: z.boolean().default(true),
   })
-  .superRefine(({ task, k, policies }, context) => {
-    const problem = kProblem(task, k ?? defaultK[task]);
-    if (problem) context.addIssue({ code: "custom", path: ["k"], message: problem });
-    if (task === "demonstration" ? policies.length > 0 : policies.length === 0) {
-      const message =
-        task === "demonstration"
-          ? "A demonstration is written by a person: leave the policies out."
-          : "Choose at least one policy to sample responses from.";
-      context.addIssue({ code: "custom", path: ["policies"], message });
-    }
+  .superRefine((batch, context) => {
+    const add = (path: keyof typeof batch, message: string | null) =>
+      message && context.addIssue({ code: "custom", path: [path], message });
+    add("k", kProblem(batch.task, batch.k ?? defaultK[batch.task]));
+    add("policies", policiesProblem(batch));
+    add("purpose", purposeProblem(batch));
+    if (batch.purpose === "work") add("prompts", batch.prompts.by === "batch" ? copiesForWork : null);
   });
 export type NewBatch = z.infer<typeof newBatchSchema>;
 export type NewBatchInput = z.input<typeof newBatchSchema>;
@@ -96,6 +106,42 @@ function kProblem(task: BatchTask, k: number): string | null {
   return task === "pairwise"
     ? `A pair has 2 responses, not ${k}.`
     : "A demonstration has no responses: K is 0.";
+}
+
+type Parts = { task: BatchTask; policies: string[]; prompts: PromptChoice | TaskCopy };
+
+function policiesProblem({ task, policies, prompts }: Parts): string | null {
+  const areAsked = task !== "demonstration" && prompts.by !== "batch";
+  if (areAsked) return policies.length > 0 ? null : "Choose at least one policy to sample responses from.";
+  if (policies.length === 0) return null;
+  return task === "demonstration"
+    ? "A demonstration is written by a person: leave the policies out."
+    : "The tasks bring their responses: leave the policies out.";
+}
+
+const copiesForWork = "Tasks of another batch are copied for practice and tests only: work is on new tasks.";
+
+function purposeProblem(batch: {
+  purpose: string;
+  task: BatchTask;
+  test: unknown;
+  hasRatings: boolean;
+  repeatShare: number;
+  goldShare: number;
+}): string | null {
+  const { purpose, task } = batch;
+  if (purpose !== "qualification" && batch.test) return "Only a qualification test has the settings of one.";
+  if (purpose === "work") return null;
+  if (task === "demonstration")
+    return "Practice and tests are made of tasks with known answers: ranking or pairs.";
+  if (batch.repeatShare > 0 || batch.goldShare > 0) {
+    return "Repeats and hidden checks are mixed into work only: set both shares to 0.";
+  }
+  if (purpose === "practice") return null;
+  if (!batch.test) return "A qualification test needs its settings; an empty object means the defaults.";
+  return batch.hasRatings
+    ? null
+    : "A test measures agreement on flags: let each response be rated alone first.";
 }
 
 /** How a batch's responses are sampled: the policy's own distribution, nothing cut off it; each with a seed of its own. */

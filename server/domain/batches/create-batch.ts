@@ -1,12 +1,13 @@
 /** @file Makes a batch: one task for every prompt, waiting for responses, or open at once where it needs none. */
 import { randomInt } from "node:crypto";
 import { and, eq, ne, sql } from "drizzle-orm";
-import { batches, labelerGroups, rankingTasks, taskResponses } from "@/drizzle/schema";
+import { batches, labelerGroups, rankingTasks } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { checkAnswers, locateCheckpoint } from "../checkpoints";
-import { copyResponses } from "../labeling/tasks";
+import { chooseSourceTasks, copyGold, copyKnown } from "../qualification/copy-tasks";
+import { insertTest } from "../qualification/tests";
 import { type BatchTask, batchSampling, defaultK, type NewBatch } from "./batch-schema";
 import { choosePrompts } from "./choose-prompts";
 import { currentGuidelinesVersion, readGuidelines } from "./guidelines";
@@ -32,7 +33,9 @@ export async function createBatch(
   return db.transaction(async (tx) => {
     const guidelinesVersion = await chooseVersion(tx, batch.guidelinesVersion);
     await checkGroup(tx, batch.groupId);
-    const promptIds = await choosePrompts(tx, batch.task, batch.prompts);
+    const choice = batch.prompts;
+    const sources = choice.by === "batch" ? await chooseSourceTasks(tx, batch.task, choice) : [];
+    const promptIds = choice.by === "batch" ? [] : await choosePrompts(tx, batch.task, choice);
     const [made] = await tx
       .insert(batches)
       .values({
@@ -45,23 +48,35 @@ export async function createBatch(
     if (!made) throw new Error("The batch was not stored.");
     const gold = await chooseGold(tx, batch, promptIds.length);
     await insertTasks(tx, made.id, { batch, promptIds, goldTaskIds: gold });
-    const tasks = promptIds.length + gold.length;
+    await copyKnown(tx, made.id, sources);
+    if (batch.test) {
+      await insertTest(tx, { batchId: made.id, batch, test: batch.test, guidelinesVersion, actorId });
+    }
+    const tasks = promptIds.length + gold.length + sources.length;
     await appendAudit(tx, {
       actorId,
       action: "batch.created",
       subject: made.id,
-      details: { task: batch.task, tasks, policies, overlap: batch.overlap, guidelinesVersion },
+      details: {
+        task: batch.task,
+        purpose: batch.purpose,
+        tasks,
+        policies,
+        overlap: batch.overlap,
+        guidelinesVersion,
+      },
     });
     return { batchId: made.id, tasks };
   });
 }
 
 function rowOf(batch: NewBatch) {
-  const { name, task, overlap, groupId, hasRatings, priority, deadline, costPerHour } = batch;
+  const { name, task, purpose, overlap, groupId, hasRatings, priority, deadline, costPerHour } = batch;
   const { repeatShare, goldShare, opensAtOnce, k } = batch;
   return {
     name,
     task,
+    purpose,
     overlap,
     groupId,
     priority,
@@ -71,8 +86,9 @@ function rowOf(batch: NewBatch) {
     goldShare,
     hasRatings: task !== "demonstration" && hasRatings,
     k: k ?? defaultK[task],
-    sampling: task === "demonstration" ? {} : batchSampling(batch),
-    status: opensAtOnce ? ("open" as const) : ("preparing" as const),
+    sampling: batch.policies.length === 0 ? {} : batchSampling(batch),
+    // Practice and tests wait for their known answers.
+    status: opensAtOnce && purpose === "work" ? ("open" as const) : ("preparing" as const),
   };
 }
 
@@ -105,22 +121,22 @@ async function chooseGold(tx: Tx, { goldShare, task }: NewBatch, tasks: number):
   return known.slice(0, wanted);
 }
 
-/** In an order drawn anew each time. */
+/**
+ * In an order drawn anew each time, one task a prompt. Those marked in work come first: labelers have met the others in a
+ * test or, explained, in practice.
+ */
 async function listGold(tx: Tx, task: BatchTask): Promise<string[]> {
   const rows = await tx
-    .select({ id: rankingTasks.id })
+    .select({ id: rankingTasks.id, promptId: rankingTasks.promptId })
     .from(rankingTasks)
     .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
-    .where(
-      and(
-        eq(rankingTasks.isGold, true),
-        ne(rankingTasks.status, "excluded"),
-        eq(batches.task, task),
-        ne(batches.purpose, "work"),
-      ),
-    )
-    .orderBy(sql`random()`);
-  return rows.map(({ id }) => id);
+    .where(and(eq(rankingTasks.isGold, true), ne(rankingTasks.status, "excluded"), eq(batches.task, task)))
+    .orderBy(
+      sql`case ${batches.purpose} when 'qualification' then 1 when 'practice' then 2 else 0 end`,
+      sql`random()`,
+    );
+  const firstOf = new Map(rows.toReversed().map(({ id, promptId }) => [promptId, id]));
+  return rows.flatMap(({ id, promptId }) => (firstOf.get(promptId) === id ? [id] : []));
 }
 
 type TaskRows = { batch: NewBatch; promptIds: readonly string[]; goldTaskIds: readonly string[] };
@@ -145,31 +161,4 @@ async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTask
       position: randomInt(promptIds.length),
     });
   }
-}
-
-async function copyGold(
-  tx: Tx,
-  goldTaskId: string,
-  { batchId, overlap, position }: { batchId: string; overlap: number; position: number },
-): Promise<void> {
-  const [original] = await tx.select().from(rankingTasks).where(eq(rankingTasks.id, goldTaskId));
-  if (!original) return;
-  const [copy] = await tx
-    .insert(rankingTasks)
-    .values({
-      batchId,
-      promptId: original.promptId,
-      status: "open",
-      openPlaces: overlap,
-      position,
-      isGold: true,
-      explanation: original.explanation,
-    })
-    .returning({ id: rankingTasks.id });
-  if (!copy) throw new Error(`The copy of task ${goldTaskId} was not stored.`);
-  await copyResponses(tx, goldTaskId, copy.id);
-  await tx.execute(sql`
-    update ${taskResponses} mine set gold_rank = known.gold_rank, gold_flags = known.gold_flags
-    from ${taskResponses} known
-    where known.task_id = ${goldTaskId} and mine.task_id = ${copy.id} and mine.response_id = known.response_id`);
 }

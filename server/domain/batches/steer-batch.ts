@@ -1,9 +1,11 @@
 /** @file What a lead does to a batch under way: open it, pause it, close it, put it before others. Each is recorded. */
 import { and, eq, inArray } from "drizzle-orm";
-import { batches } from "@/drizzle/schema";
-import type { Db } from "../../db/db";
+import { batches, qualificationTests } from "@/drizzle/schema";
+import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { type AuditAction, appendAudit } from "../audit";
+import { checkReady } from "../qualification/known-answers";
+import { findTestOfDemonstrations } from "../qualification/tests";
 
 export const batchSteers = ["open", "pause", "close"] as const;
 export type BatchSteer = (typeof batchSteers)[number];
@@ -36,24 +38,48 @@ const moves: Record<BatchSteer, Move> = {
 
 type Steering = { batchId: string; actorId: string };
 
-/** @throws {AppError} NOT_FOUND; CONFLICT when its status does not allow it */
+/**
+ * A test's demonstrations go with its rankings.
+ * @throws {AppError} NOT_FOUND; CONFLICT when its status does not allow it, or practice or a test lacks a known answer
+ */
 export async function steerBatch(
   db: Db,
   { batchId, steer, actorId }: Steering & { steer: BatchSteer },
 ): Promise<void> {
   const { from, to, action, refusal } = moves[steer];
   await db.transaction(async (tx) => {
-    const moved = await tx
+    await checkWhole(tx, batchId);
+    const values = { status: to, closedAt: to === "closed" ? new Date() : null };
+    const [moved] = await tx
       .update(batches)
-      .set({ status: to, closedAt: to === "closed" ? new Date() : null })
+      .set(values)
       .where(and(eq(batches.id, batchId), inArray(batches.status, from), isOurs))
-      .returning({ id: batches.id });
-    if (moved.length === 0) {
+      .returning({ id: batches.id, purpose: batches.purpose });
+    if (!moved) {
       await checkBatch(tx, batchId);
       throw new AppError("CONFLICT", refusal);
     }
+    const { id, purpose } = moved;
+    if (steer === "open" && (purpose === "practice" || purpose === "qualification")) {
+      await checkReady(tx, { id, purpose });
+    }
+    const demonstrations = tx
+      .select({ id: qualificationTests.demonstrationBatchId })
+      .from(qualificationTests)
+      .where(eq(qualificationTests.batchId, batchId));
+    await tx.update(batches).set(values).where(inArray(batches.id, demonstrations));
     await appendAudit(tx, { actorId, action, subject: batchId });
   });
+}
+
+async function checkWhole(tx: Tx, batchId: string): Promise<void> {
+  const test = await findTestOfDemonstrations(tx, batchId);
+  if (test) {
+    throw new AppError(
+      "CONFLICT",
+      "These demonstrations are part of a qualification test: they are opened and closed with its rankings.",
+    );
+  }
 }
 
 /** Higher goes first, for labelers and for sampling. @throws {AppError} NOT_FOUND */

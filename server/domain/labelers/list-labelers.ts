@@ -11,6 +11,8 @@ export type LabelerRow = {
   pseudonym: string | null;
   group: { id: string; name: string; isHeldOut: boolean } | null;
   qualifiedAt: Date | null;
+  /** Asked to sit the test again, and why. */
+  requalify: { at: Date; reason: string } | null;
   setAside: { at: Date; reason: string } | null;
   comparisons: number;
   demonstrations: number;
@@ -43,6 +45,9 @@ export async function listLabelers(db: Db): Promise<LabelerRow[]> {
       pseudonym: labeler?.pseudonym ?? null,
       group: group && { id: group.id, name: group.name, isHeldOut: group.isHeldOut },
       qualifiedAt: labeler?.qualifiedAt ?? null,
+      requalify: labeler?.requalifyAskedAt
+        ? { at: labeler.requalifyAskedAt, reason: labeler.requalifyReason ?? "" }
+        : null,
       setAside: labeler?.setAsideAt ? { at: labeler.setAsideAt, reason: labeler.setAsideReason ?? "" } : null,
       comparisons,
       demonstrations,
@@ -92,6 +97,7 @@ async function readFigures(db: Db): Promise<Map<string, Figures>> {
       select a.labeler_id, count(*)::int as pairs, count(*) filter (where a.rank >= b.rank)::int as misses
       from placed a join placed b on b.id = a.id
         join ranking_tasks t on t.id = a.task_id and t.is_gold
+        join batches on batches.id = t.batch_id and batches.purpose = 'work'
         join task_responses ga on ga.task_id = t.id and ga.response_id = a.response_id
         join task_responses gb on gb.task_id = t.id and gb.response_id = b.response_id
       where ga.gold_rank < gb.gold_rank group by a.labeler_id

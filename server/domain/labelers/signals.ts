@@ -10,7 +10,7 @@ export type LabelerFigures = {
   asPresentedByChance: number;
   demonstratedCharacters: number;
   pastedCharacters: number;
-  /** Pairs of tasks with a known answer, and those put in another order. */
+  /** Pairs of hidden tasks with a known answer, and those put in another order; practice and tests are apart. */
   goldPairs: number;
   goldMisses: number;
 };

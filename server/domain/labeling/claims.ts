@@ -1,6 +1,6 @@
 /** @file Giving out tasks: each goes to as many labelers as its overlap says and no more, whoever asks at once. */
 import { randomInt } from "node:crypto";
-import { and, asc, desc, eq, gt, isNull, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   demonstrations,
@@ -14,9 +14,12 @@ import {
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { isUsablePrompt } from "../prompts/usable-prompts";
+import { findSitting, type Sitting } from "../qualification/sitting-progress";
+import { settleOwnSitting } from "../qualification/sittings";
 import { countToday, findHindrance, type Labeler, lockLabeler } from "./labelers";
 import type { Draft, NoTask, TaskView } from "./task-schema";
 import { claimGone, readTaskView } from "./task-view";
+import { onePlace } from "./tasks";
 
 /** A claim keeps its place so long after the page last saved. */
 const claimLifetimeMs = 60 * 60 * 1000;
@@ -36,23 +39,53 @@ export async function claimNext(
   now = new Date(),
 ): Promise<{ task: TaskView } | { noTask: NoTask }> {
   await releaseExpired(db, now);
-  const claimed = await db.transaction(async (tx) => {
-    const labeler = await lockLabeler(tx, labelerId);
-    const hindrance = await findHindrance(tx, labeler, purpose);
-    if (hindrance) return hindrance;
-    const open = await findOpenClaim(tx, labelerId, purpose);
-    if (open) return open;
-    const capped = await findCap(tx, labeler);
-    if (capped) return capped;
-    const taskId =
-      (purpose === "work" ? await lockDueRepeat(tx, labelerId, now) : null) ??
-      (await lockNextTask(tx, labeler, purpose));
-    if (taskId === null) return noTasks;
-    return insertClaim(tx, { taskId, labelerId, now });
-  });
+  const claim = () => db.transaction((tx) => findOrClaim(tx, { labelerId, purpose }, now));
+  let claimed = await claim();
+  if (typeof claimed !== "string" && claimed.reason === "notQualified") {
+    // The last demonstration of their test may have been rated since.
+    if (await settleOwnSitting(db, labelerId)) claimed = await claim();
+  }
   if (typeof claimed !== "string") return { noTask: claimed };
   return { task: await readTaskView(db, { claimId: claimed, labelerId }) };
 }
+
+/** @returns the claim's id */
+async function findOrClaim(
+  tx: Tx,
+  { labelerId, purpose }: Required<Asking>,
+  now: Date,
+): Promise<string | NoTask> {
+  const labeler = await lockLabeler(tx, labelerId);
+  const hindrance = await findHindrance(tx, labeler, purpose);
+  if (hindrance) return hindrance;
+  const sitting = purpose === "qualification" ? await findSitting(tx, labelerId) : null;
+  if (purpose === "qualification") {
+    if (sitting?.status !== "sitting") return notSitting;
+    if (sitting.testStatus === "paused") return testPaused;
+  }
+  const open = await findOpenClaim(tx, { labelerId, purpose, sitting });
+  if (open) return open;
+  const capped = purpose === "work" ? await findCap(tx, labeler) : null;
+  if (capped) return capped;
+  const taskId =
+    (purpose === "work" ? await lockDueRepeat(tx, labelerId, now) : null) ??
+    (await lockNextTask(tx, { labeler, purpose, sitting }));
+  if (taskId === null) return sitting ? testDone : noTasks;
+  return insertClaim(tx, { taskId, labelerId, now });
+}
+
+const notSitting: NoTask = {
+  reason: "notSitting",
+  text: "You are not sitting a test now. Its page says what it asks, and lets you begin.",
+};
+const testPaused: NoTask = {
+  reason: "testPaused",
+  text: "A lead has paused the test. Your answers are kept; come back later.",
+};
+const testDone: NoTask = {
+  reason: "testDone",
+  text: "You have answered everything the test asks. Hand it in to be told how you did.",
+};
 
 const noTasks: NoTask = {
   reason: "empty",
@@ -64,8 +97,13 @@ async function findCap(tx: Tx, { dailyCap, userId }: Labeler): Promise<NoTask | 
   return { reason: "dailyCap", text: `You have done your ${dailyCap} tasks of today. Come back tomorrow.` };
 }
 
+type Looking = Required<Asking> & {
+  /** Of a test: its tasks come from this sitting's batches alone, those answered in an earlier sitting once more. */
+  sitting: Sitting | null;
+};
+
 /** Takes the place back of a claim that had expired, where there still is one. @returns the claim's id */
-async function findOpenClaim(tx: Tx, labelerId: string, purpose: string): Promise<string | null> {
+async function findOpenClaim(tx: Tx, { labelerId, purpose, sitting }: Looking): Promise<string | null> {
   const open = await tx
     .select({ id: taskClaims.id, taskId: taskClaims.taskId, releasedAt: taskClaims.releasedAt })
     .from(taskClaims)
@@ -76,7 +114,8 @@ async function findOpenClaim(tx: Tx, labelerId: string, purpose: string): Promis
       and(
         eq(taskClaims.labelerId, labelerId),
         eq(sql`${batches.purpose}`, purpose),
-        eq(batches.status, "open"),
+        // Who sits a test may finish it after it was closed.
+        sitting ? inArray(batches.id, sitting.batchIds) : eq(batches.status, "open"),
         ne(rankingTasks.status, "excluded"),
         or(isNull(taskClaims.releasedAt), gt(rankingTasks.openPlaces, 0)),
         isUsablePrompt,
@@ -99,7 +138,7 @@ async function findOpenClaim(tx: Tx, labelerId: string, purpose: string): Promis
 async function retakePlace(tx: Tx, claimId: string, taskId: string): Promise<boolean> {
   const taken = await tx
     .update(rankingTasks)
-    .set({ openPlaces: sql`${rankingTasks.openPlaces} - 1` })
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} - ${onePlace}` })
     .where(and(eq(rankingTasks.id, taskId), eq(rankingTasks.status, "open"), gt(rankingTasks.openPlaces, 0)))
     .returning({ id: rankingTasks.id });
   if (taken.length === 0) return false;
@@ -124,21 +163,12 @@ async function lockDueRepeat(tx: Tx, labelerId: string, now: Date): Promise<stri
 }
 
 /** Batch by batch, so that each look-up walks one index in its order and stops at the first fit. */
-async function lockNextTask(tx: Tx, labeler: Labeler, purpose: "work" | "practice" | "qualification") {
-  const open = await tx
-    .select({ id: batches.id })
-    .from(batches)
-    .where(
-      and(
-        eq(batches.status, "open"),
-        eq(batches.purpose, purpose),
-        labeler.groupId === null
-          ? isNull(batches.groupId)
-          : or(isNull(batches.groupId), eq(batches.groupId, labeler.groupId)),
-      ),
-    )
-    .orderBy(desc(batches.priority), asc(batches.createdAt));
-  for (const { id } of open) {
+async function lockNextTask(
+  tx: Tx,
+  { labeler, purpose, sitting }: Pick<Looking, "purpose" | "sitting"> & { labeler: Labeler },
+): Promise<string | null> {
+  const batchIds = sitting?.batchIds ?? (await listOpenBatches(tx, labeler, purpose));
+  for (const id of batchIds) {
     const taskId = await lockFirst(
       tx,
       and(
@@ -146,13 +176,34 @@ async function lockNextTask(tx: Tx, labeler: Labeler, purpose: "work" | "practic
         isNull(rankingTasks.onlyForId),
         or(isNull(prompts.ownerId), ne(prompts.ownerId, labeler.userId)),
         labeler.seesSensitive ? undefined : eq(prompts.isSensitive, false),
-        isUntouchedBy(labeler.userId),
+        isUntouchedBy(labeler.userId, sitting?.startedAt),
       ),
       asc(rankingTasks.position),
     );
     if (taskId !== null) return taskId;
   }
   return null;
+}
+
+async function listOpenBatches(
+  tx: Tx,
+  { groupId }: Labeler,
+  purpose: Required<Asking>["purpose"],
+): Promise<string[]> {
+  const open = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(
+      and(
+        eq(batches.status, "open"),
+        eq(batches.purpose, purpose),
+        groupId === null
+          ? isNull(batches.groupId)
+          : or(isNull(batches.groupId), eq(batches.groupId, groupId)),
+      ),
+    )
+    .orderBy(desc(batches.priority), asc(batches.createdAt));
+  return open.map(({ id }) => id);
 }
 
 /**
@@ -175,12 +226,16 @@ async function lockFirst(tx: Tx, where: SQL | undefined, order: SQL): Promise<st
   return null;
 }
 
-const isUntouchedBy = (labelerId: string): SQL => sql`(
+/** @param since what was answered before then does not count: a test may be sat again */
+function isUntouchedBy(labelerId: string, since?: Date): SQL {
+  const at = since ?? new Date(0);
+  return sql`(
   not exists (select 1 from ${taskClaims} where ${taskClaims.taskId} = ${rankingTasks.id} and ${taskClaims.labelerId} = ${labelerId})
   and not exists (select 1 from ${taskSkips} where ${taskSkips.taskId} = ${rankingTasks.id} and ${taskSkips.labelerId} = ${labelerId})
-  and not exists (select 1 from ${rankings} where ${rankings.taskId} = ${rankingTasks.id} and ${rankings.labelerId} = ${labelerId})
-  and not exists (select 1 from ${demonstrations} where ${demonstrations.taskId} = ${rankingTasks.id} and ${demonstrations.labelerId} = ${labelerId})
+  and not exists (select 1 from ${rankings} where ${rankings.taskId} = ${rankingTasks.id} and ${rankings.labelerId} = ${labelerId} and ${rankings.createdAt} >= ${at.toISOString()}::timestamptz)
+  and not exists (select 1 from ${demonstrations} where ${demonstrations.taskId} = ${rankingTasks.id} and ${demonstrations.labelerId} = ${labelerId} and ${demonstrations.createdAt} >= ${at.toISOString()}::timestamptz)
 )`;
+}
 
 /** Takes a place of a locked task. @returns the claim's id */
 export async function insertClaim(
@@ -189,7 +244,7 @@ export async function insertClaim(
 ): Promise<string> {
   await tx
     .update(rankingTasks)
-    .set({ openPlaces: sql`${rankingTasks.openPlaces} - 1` })
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} - ${onePlace}` })
     .where(eq(rankingTasks.id, taskId));
   const [claim] = await tx
     .insert(taskClaims)
@@ -255,7 +310,7 @@ export async function givePlaceBack(tx: Tx, taskId: string, labelerId: string): 
   if (await hasRanked(tx, taskId, labelerId)) return;
   await tx
     .update(rankingTasks)
-    .set({ openPlaces: sql`${rankingTasks.openPlaces} + 1` })
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} + ${onePlace}` })
     .where(eq(rankingTasks.id, taskId));
 }
 

@@ -1,9 +1,9 @@
-/** @file What practice tells after a submit: the expected order, how near one came, and why. */
-import { asc, eq } from "drizzle-orm";
+/** @file What practice tells after a submit: the expected order and flags, where one differed, and why. */
+import { and, asc, eq } from "drizzle-orm";
 import { rankedResponses, rankings, rankingTasks, taskResponses } from "@/drizzle/schema";
-import { countPairsBetween } from "@/model/eval/pair-counts";
-import { type Ranking, tiersOf } from "@/model/eval/ranking";
+import { pairsOf, type Ranking, tiersOf } from "@/model/eval/ranking";
 import type { Db } from "../../db/db";
+import { agreeOnRanking, shareOf } from "../qualification/score";
 import type { Explanation } from "./task-schema";
 
 /** Null where the task has no known answer. */
@@ -14,27 +14,45 @@ export async function explain(db: Db, rankingId: string): Promise<Explanation | 
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
     .where(eq(rankings.id, rankingId));
   if (!task) return null;
-  const known = await db
-    .select({ id: taskResponses.responseId, rank: taskResponses.goldRank })
+  const places = await db
+    .select({
+      id: taskResponses.responseId,
+      expectedRank: taskResponses.goldRank,
+      expectedFlags: taskResponses.goldFlags,
+      rank: rankedResponses.rank,
+      flags: rankedResponses.flags,
+    })
     .from(taskResponses)
+    .innerJoin(
+      rankedResponses,
+      and(eq(rankedResponses.rankingId, rankingId), eq(rankedResponses.responseId, taskResponses.responseId)),
+    )
     .where(eq(taskResponses.taskId, task.id))
-    .orderBy(asc(taskResponses.goldRank));
-  const given = await db
-    .select({ id: rankedResponses.responseId, rank: rankedResponses.rank })
-    .from(rankedResponses)
-    .where(eq(rankedResponses.rankingId, rankingId));
-  const expected = new Map(known.flatMap(({ id, rank }) => (rank === null ? [] : [[id, rank] as const])));
-  if (expected.size !== known.length) return null;
+    .orderBy(asc(taskResponses.goldRank), asc(taskResponses.position));
+  const expected = new Map(
+    places.flatMap(({ id, expectedRank }) => (expectedRank === null ? [] : [[id, expectedRank] as const])),
+  );
+  if (expected.size !== places.length) return null;
+  const given = new Map(places.map(({ id, rank }) => [id, rank]));
   return {
     expected: tiersOf(expected),
-    agreement: agreeingShare(expected, new Map(given.map(({ id, rank }) => [id, rank]))),
+    agreement: shareOf(agreeOnRanking(expected, given)),
+    missed: findMissed(expected, given),
+    flags: places.flatMap(({ id, expectedFlags, flags }) =>
+      expectedFlags === null || areSame(expectedFlags, flags)
+        ? []
+        : [{ id, expected: expectedFlags, given: flags }],
+    ),
     text: task.text,
   };
 }
 
-/** Of the pairs that the known answer puts in order, the share that the ranking puts in the same order; a tie is a miss. */
-function agreeingShare(expected: Ranking, given: Ranking): number | null {
-  const { concordant, discordant, tiedInSecond } = countPairsBetween(expected, given);
-  const pairs = concordant + discordant + tiedInSecond;
-  return pairs === 0 ? null : concordant / pairs;
+function findMissed(expected: Ranking, given: Ranking): Explanation["missed"] {
+  return pairsOf(expected).comparisons.flatMap(({ chosen: better, rejected: worse }) => {
+    const gap = (given.get(worse) ?? 0) - (given.get(better) ?? 0);
+    return gap > 0 ? [] : [{ better, worse, was: gap === 0 ? ("tied" as const) : ("turned" as const) }];
+  });
 }
+
+const areSame = (a: readonly string[], b: readonly string[]) =>
+  a.length === b.length && a.every((flag) => b.includes(flag));

@@ -1,8 +1,9 @@
 /** @file Whether a person may be given tasks, and what labeling knows of them. */
 import { randomBytes } from "node:crypto";
-import { and, eq, sql } from "drizzle-orm";
-import { batches, labelers } from "@/drizzle/schema";
+import { eq, sql } from "drizzle-orm";
+import { labelers } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
+import { findTestFor } from "../qualification/tests";
 import type { NoTask } from "./task-schema";
 
 export type Labeler = typeof labelers.$inferSelect;
@@ -73,20 +74,27 @@ export async function findHindrance(
       text: `Your work is set aside for now: ${labeler.setAsideReason ?? ""} Speak with your labeling lead.`,
     };
   }
-  if (purpose === "work" && labeler.qualifiedAt === null && (await hasTest(db))) {
-    return {
-      reason: "notQualified",
-      text: "Tasks are given to labelers who have passed the qualification. Practise first, then sit the test.",
-    };
-  }
-  return null;
+  return purpose === "work" && labeler.qualifiedAt === null ? findMissingTest(db, labeler) : null;
 }
 
-/** Where no lead has set up a test, there is nothing to pass. */
-async function hasTest(db: Db): Promise<boolean> {
-  return (
-    (await db.$count(batches, and(eq(batches.purpose, "qualification"), eq(batches.status, "open")))) > 0
-  );
+/** Where no lead has opened a test to them and none is asked for, there is nothing to pass. */
+async function findMissingTest(db: Db, labeler: Labeler): Promise<NoTask | null> {
+  const isOpen = (await findTestFor(db, labeler)) !== null;
+  const { requalifyReason } = labeler;
+  if (requalifyReason !== null) {
+    const next = isOpen
+      ? "Until you have passed it, no task is given to you."
+      : "No test is open to you now: speak with your labeling lead.";
+    return {
+      reason: "notQualified",
+      text: `Your labeling lead asks you to sit the qualification again: ${requalifyReason} ${next}`,
+    };
+  }
+  if (!isOpen) return null;
+  return {
+    reason: "notQualified",
+    text: "Tasks are given to labelers who have passed the qualification. Practise first, then sit the test.",
+  };
 }
 
 /** @returns tasks finished since midnight (UTC) */

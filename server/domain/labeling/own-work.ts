@@ -1,21 +1,24 @@
 /** @file A labeler's own work: what they submitted, reopened for a redo until a snapshot has taken it, and their figures. */
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import {
+  batches,
   prompts,
+  qualifications,
   rankedResponses,
   rankings,
   rankingTasks,
   snapshotRankings,
   taskClaims,
 } from "@/drizzle/schema";
-import type { Db } from "../../db/db";
+import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { pairsOf } from "../batches/counted-rankings";
+import { findSitting } from "../qualification/sitting-progress";
 import { expiryFrom } from "./claims";
 import { lockLabeler } from "./labelers";
 import type { Draft, TaskView } from "./task-schema";
 import { readTaskView } from "./task-view";
-import { readTask } from "./tasks";
+import { type Batch, readTask } from "./tasks";
 
 const recentLimit = 50;
 const promptStartCharacters = 160;
@@ -38,6 +41,15 @@ const isTaken = sql<boolean>`${sql`exists (
   select 1 from ${snapshotRankings} where ${snapshotRankings.rankingId} = ${rankings.id}
 )`}`;
 
+/** The rule of `checkMayRedo`, for lists. */
+const isOpenToRedo = sql<boolean>`(
+  ${batches.purpose} = 'work' or (${batches.purpose} = 'qualification' and exists (
+    select 1 from ${qualifications} where ${qualifications.batchId} = ${batches.id}
+      and ${qualifications.labelerId} = ${rankings.labelerId} and ${qualifications.status} = 'sitting'
+      and ${rankings.createdAt} >= ${qualifications.startedAt}
+  ))
+)`;
+
 /** The newest 50, returned ones first. */
 export async function listOwnRankings(db: Db, labelerId: string): Promise<OwnRanking[]> {
   const rows = await db
@@ -49,10 +61,11 @@ export async function listOwnRankings(db: Db, labelerId: string): Promise<OwnRan
       activeMs: rankings.activeMs,
       status: rankings.status,
       returnedComment: rankings.returnedComment,
-      canReopen: sql<boolean>`${rankingTasks.status} <> 'excluded' and not ${isTaken}`,
+      canReopen: sql<boolean>`${rankingTasks.status} <> 'excluded' and not ${isTaken} and ${isOpenToRedo}`,
     })
     .from(rankings)
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
     .where(and(eq(rankings.labelerId, labelerId), eq(rankings.isCurrent, true), eq(rankings.kind, "labeler")))
     .orderBy(sql`${rankings.status} = 'returned' desc`, desc(rankings.createdAt))
@@ -92,7 +105,8 @@ export async function reopenRanking(
       );
     if (!ranking)
       throw new AppError("NOT_FOUND", "There is no such ranking of yours, or a newer one took its place.");
-    const { task } = await readTask(tx, ranking.taskId);
+    const { task, batch } = await readTask(tx, ranking.taskId);
+    await checkMayRedo(tx, { labelerId, batch });
     if (ranking.isTaken) {
       throw new AppError("CONFLICT", "A dataset was made of this ranking already, so it stays as it is.");
     }
@@ -123,6 +137,24 @@ export async function reopenRanking(
     return claim.id;
   });
   return readTaskView(db, { claimId, labelerId });
+}
+
+/** What was handed in stays as it was; what practice has explained would be copied. */
+async function checkMayRedo(
+  tx: Tx,
+  { labelerId, batch }: { labelerId: string; batch: Batch },
+): Promise<void> {
+  if (batch.purpose === "practice") {
+    throw new AppError(
+      "CONFLICT",
+      "This practice task was explained to you already. Go on with the next one.",
+    );
+  }
+  if (batch.purpose !== "qualification") return;
+  const sitting = await findSitting(tx, labelerId);
+  if (sitting?.status !== "sitting" || sitting.batchId !== batch.id) {
+    throw new AppError("CONFLICT", "This belongs to a test that was handed in, so it stays as it is.");
+  }
 }
 
 type Redone = { mode: (typeof rankings.$inferSelect)["mode"]; noneAcceptable: boolean };

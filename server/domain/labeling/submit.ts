@@ -12,7 +12,7 @@ import { ensureLabeler } from "./labelers";
 import { putAway } from "./skips";
 import type { Explanation, Submission } from "./task-schema";
 import { claimGone } from "./task-view";
-import { closeWhenDone, copyResponses, readTask } from "./tasks";
+import { closeWhenDone, copyResponses, onePlace, readTask } from "./tasks";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** A repeated task comes back after so many days: long enough to have forgotten it. */
@@ -156,7 +156,7 @@ async function insertRanks(tx: Tx, rankingId: string, { tiers, ratings }: Submis
 async function takeLatePlace(tx: Tx, taskId: string): Promise<void> {
   await tx
     .update(rankingTasks)
-    .set({ openPlaces: sql`${rankingTasks.openPlaces} - 1` })
+    .set({ openPlaces: sql`${rankingTasks.openPlaces} - ${onePlace}` })
     .where(and(eq(rankingTasks.id, taskId), gt(rankingTasks.openPlaces, 0)));
 }
 

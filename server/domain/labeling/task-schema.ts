@@ -88,11 +88,21 @@ export type TaskView = {
   returnedComment: string | null;
   /** What this labeler asked about the task, as far as it is answered. */
   answers: { id: string; question: string; answer: string }[];
+  /** Of a test: how far this sitting is. */
+  sitting: { answered: number; total: number } | null;
 };
 
 /** Why there is no task, and what to do about it. */
 export type NoTask = {
-  reason: "notQualified" | "mustAgree" | "empty" | "dailyCap" | "setAside";
+  reason:
+    | "notQualified"
+    | "mustAgree"
+    | "empty"
+    | "dailyCap"
+    | "setAside"
+    | "notSitting"
+    | "testPaused"
+    | "testDone";
   text: string;
 };
 
@@ -102,5 +112,9 @@ export type Explanation = {
   expected: string[][];
   /** Share of the pairs in order that were put in the same order; null where all are tied. */
   agreement: number | null;
+  /** Pairs in an expected order that were tied or put the other way round. */
+  missed: { better: string; worse: string; was: "tied" | "turned" }[];
+  /** Responses whose flags were expected otherwise. */
+  flags: { id: string; expected: string[]; given: string[] }[];
   text: string;
 };

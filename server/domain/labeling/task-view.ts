@@ -11,6 +11,7 @@ import {
 } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { findSitting, readProgress } from "../qualification/sitting-progress";
 import { listTaskAnswers } from "./questions";
 import { draftSchema, type TaskView } from "./task-schema";
 
@@ -65,7 +66,13 @@ export async function readTaskView(
     expiresAt: claim.expiresAt,
     returnedComment: returned?.comment ?? null,
     answers: await listTaskAnswers(db, { taskId: claim.taskId, labelerId }),
+    sitting: batch.purpose === "qualification" ? await readSittingProgress(db, labelerId) : null,
   };
+}
+
+async function readSittingProgress(db: Db, labelerId: string): Promise<TaskView["sitting"]> {
+  const sitting = await findSitting(db, labelerId);
+  return sitting && readProgress(db, sitting);
 }
 
 export const claimGone = () =>

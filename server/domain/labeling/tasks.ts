@@ -18,6 +18,14 @@ export async function readTask(db: Db, taskId: string): Promise<{ task: Task; ba
   return found;
 }
 
+/**
+ * Places that one labeler takes of a task: one, but none of practice and tests, whose tasks are for everybody. For updates
+ * of `ranking_tasks`.
+ */
+export const onePlace = sql<number>`(
+  select case when b.purpose in ('practice', 'qualification') then 0 else 1 end from batches b where b.id = ranking_tasks.batch_id
+)`;
+
 /** When every place is taken and nobody is at it any more. */
 export async function closeWhenDone(tx: Tx, taskId: string): Promise<void> {
   const isWorkedOn = sql`exists (

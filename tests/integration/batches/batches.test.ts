@@ -11,7 +11,7 @@ import {
   taskResponses,
 } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
-import { newBatchSchema } from "@/server/domain/batches/batch-schema";
+import { newBatchSchema, promptChoiceSchema } from "@/server/domain/batches/batch-schema";
 import { choosePrompts } from "@/server/domain/batches/choose-prompts";
 import { readProgress } from "@/server/domain/batches/progress";
 import { readBatch } from "@/server/domain/batches/read-batches";
@@ -49,7 +49,7 @@ describeEachDatabase("batches", (home) => {
     const [disliked = ""] = await addPrompts(t.db, ["disliked"], { priority: 5 });
     await addPrompts(t.db, ["test"], { split: "test" });
     const [gone = ""] = await addPrompts(t.db, ["gone"], { status: "reported" });
-    const filter = newBatchSchema.shape.prompts.parse({ ...all(10), splits: ["train"] });
+    const filter = promptChoiceSchema.parse({ ...all(10), splits: ["train"] });
     expect(await choosePrompts(t.db, "demonstration", filter)).toEqual([disliked, plain]);
     const { batchId } = await addBatch(t.db, { prompts: all(2) });
     expect((await tasksOf(t.db, batchId)).map(({ status, openPlaces }) => [status, openPlaces])).toEqual([
@@ -166,6 +166,13 @@ describeEachDatabase("batches", (home) => {
       .from(taskResponses)
       .where(eq(taskResponses.taskId, gold[0]?.id ?? ""));
     expect(copied.map(({ goldRank }) => goldRank)).toEqual([1, 1, 1, 1]);
+    // Marked in work itself it is mixed in as well; its copy is the same prompt, so once a batch.
+    await t.db.execute(`update batches set purpose = 'work' where id = '${known.batchId}'`);
+    const next = await addBatch(t.db, {
+      prompts: { by: "ids", promptIds: await addPrompts(t.db, ["4", "5"]) },
+      goldShare: 0.5,
+    });
+    expect(next.tasks).toBe(3);
   });
 
   it("show a task as labelers see it, and nobody's words once they are withdrawn", async () => {

@@ -18,6 +18,7 @@ import type { Db } from "@/server/db/db";
 import { claimNext, releaseClaims, releaseExpired } from "@/server/domain/labeling/claims";
 import type { TaskView } from "@/server/domain/labeling/task-schema";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
+import { makeTest } from "../../helpers/qualifying";
 import { callerFor, makePerson } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
@@ -316,8 +317,9 @@ describeEachDatabase("labeling queue", (home) => {
     const caller = callerFor(t.db, fresh).labeling;
     expect(await caller.next({})).toMatchObject({ noTask: { reason: "mustAgree" } });
     await caller.agree();
-    const test = await makeBatch(t.db, { purpose: "qualification" });
+    const test = await makeTest(t.db);
     expect(await caller.next({})).toMatchObject({ noTask: { reason: "notQualified" } });
+    await callerFor(t.db, fresh).qualification.start({});
     expect(await caller.next({ purpose: "qualification" })).toHaveProperty("task");
     await t.db
       .update(batches)

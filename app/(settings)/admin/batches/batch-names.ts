@@ -19,3 +19,10 @@ export const statusNames: Record<Batch["status"], string> = {
   paused: "paused",
   closed: "closed",
 };
+
+export const purposeNames: Record<Batch["purpose"], string> = {
+  work: "Work",
+  practice: "Practice",
+  qualification: "Qualification test",
+  imported: "Imported",
+};

@@ -111,9 +111,13 @@ const columns: Column<Batch>[] = [
   },
   {
     title: "Done by",
-    cell: ({ progress: { projectedEnd }, deadline, status }) => (
+    cell: ({ progress: { projectedEnd }, deadline, status, purpose }) => (
       <span className="text-small whitespace-nowrap">
-        {status === "open" && projectedEnd ? <Moment at={projectedEnd} withTime={false} /> : "–"}
+        {status === "open" && purpose === "work" && projectedEnd ? (
+          <Moment at={projectedEnd} withTime={false} />
+        ) : (
+          "–"
+        )}
         {deadline && (
           <span
             className={projectedEnd && projectedEnd > deadline ? "block text-danger" : "block text-muted"}

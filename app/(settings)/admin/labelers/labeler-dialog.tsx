@@ -41,6 +41,7 @@ export function LabelerDialog({ labeler, groups, onClose }: LabelerDialogProps) 
             </option>
           ))}
         </SelectField>
+        {labeler.pseudonym && <AskAgain labeler={labeler} />}
         {error && <Notice tone="error">{errorText(error)}</Notice>}
         {labeler.setAside ? (
           <Button busy={restoring.isPending} onClick={() => restoring.mutate({ userId })}>
@@ -69,5 +70,41 @@ export function LabelerDialog({ labeler, groups, onClose }: LabelerDialogProps) 
         )}
       </div>
     </Dialog>
+  );
+}
+
+function AskAgain({ labeler }: { labeler: LabelerRow }) {
+  const trpc = useTRPC();
+  const queries = useQueryClient();
+  const [reason, setReason] = useState("");
+  const asking = useMutation(
+    trpc.qualification.askAgain.mutationOptions({
+      onSettled: () => queries.invalidateQueries({ queryKey: trpc.labelers.pathKey() }),
+    }),
+  );
+  if (labeler.requalify) {
+    return <Notice>Asked to sit the qualification again: {labeler.requalify.reason}</Notice>;
+  }
+  return (
+    <form
+      className="space-y-3"
+      onSubmit={(event) => {
+        event.preventDefault();
+        asking.mutate({ userId: labeler.id, reason });
+      }}
+    >
+      <TextField
+        label="Why the qualification again"
+        hint="The labeler reads it, and is given no work until it is passed."
+        required
+        maxLength={500}
+        value={reason}
+        onChange={({ target }) => setReason(target.value)}
+      />
+      {asking.error && <Notice tone="error">{errorText(asking.error)}</Notice>}
+      <Button type="submit" busy={asking.isPending}>
+        Ask to sit it again
+      </Button>
+    </form>
   );
 }

@@ -6,6 +6,7 @@ import Link from "next/link";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { type Column, DataTable } from "@/app/_components/data-table";
+import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
 import { useToast } from "@/app/_components/toast";
 import type { LabelerGroup, LabelerRow } from "@/app/_lib/api-types";
@@ -92,6 +93,11 @@ function columnsOf(onOpen: (id: string) => void): Column<LabelerRow>[] {
       ),
     },
     { title: "Group", cell: ({ group }) => group?.name ?? "–" },
+    {
+      title: "Qualified",
+      cell: ({ qualifiedAt, requalify }) =>
+        qualifiedAt ? <Moment at={qualifiedAt} withTime={false} /> : requalify ? "asked again" : "–",
+    },
     { title: "Rankings", isNumber: true, cell: ({ figures }) => figures.rankings.toLocaleString("en") },
     { title: "Comparisons", isNumber: true, cell: ({ comparisons }) => comparisons.toLocaleString("en") },
     { title: "Demonstrations", isNumber: true, cell: ({ demonstrations }) => demonstrations },

@@ -26,6 +26,7 @@ function task(change: Partial<TaskView> = {}, count = 4): TaskView {
     expiresAt: new Date(0),
     returnedComment: null,
     answers: [],
+    sitting: null,
     ...change,
   };
 }

@@ -8,19 +8,24 @@ import { TaskBar } from "../task-bar";
 export function BatchFacts({ batch }: { batch: Batch }) {
   const { progress } = batch;
   const { comparisons, ties } = progress;
+  // Practice and tests are for every labeler: nothing of them is ever used up.
+  const isWork = batch.purpose === "work" || batch.purpose === "imported";
   return (
     <dl className="mt-5 grid gap-x-8 gap-y-4 sm:grid-cols-2 lg:grid-cols-4">
       <Fact title="Tasks">
         <TaskBar tasks={progress.tasks} />
       </Fact>
       {batch.task === "demonstration" ? (
-        <Fact title="Demonstrations" note={plural(progress.openPlaces, "place left", "places left")}>
+        <Fact
+          title="Demonstrations"
+          note={isWork ? plural(progress.openPlaces, "place left", "places left") : undefined}
+        >
           {progress.demonstrations.toLocaleString("en")}
         </Fact>
       ) : (
         <Fact
           title="Rankings"
-          note={`${plural(progress.labelers, "labeler", "labelers")}, ${progress.claimed} being worked on, ${plural(progress.openPlaces, "place left", "places left")}`}
+          note={`${plural(progress.labelers, "labeler", "labelers")}, ${progress.claimed} being worked on${isWork ? `, ${plural(progress.openPlaces, "place left", "places left")}` : ""}`}
         >
           {progress.rankings.toLocaleString("en")}
         </Fact>
@@ -37,23 +42,29 @@ export function BatchFacts({ batch }: { batch: Batch }) {
         {formatRate(progress.perHour.day)} an hour over the last day
       </Fact>
       <Fact title="Projected end" note={batch.deadline && <Due at={batch.deadline} />}>
-        {progress.projectedEnd && batch.status === "open" ? <Moment at={progress.projectedEnd} /> : "–"}
+        {isWork && progress.projectedEnd && batch.status === "open" ? (
+          <Moment at={progress.projectedEnd} />
+        ) : (
+          "–"
+        )}
       </Fact>
       <Fact title="Policies" note={samplingNote(batch)}>
         {batch.policies.map(({ name }) => name).join(", ") || "none"}
       </Fact>
       <Fact
         title="People"
-        note={`${plural(batch.overlap, "labeler", "labelers")} a task, guidelines version ${batch.guidelinesVersion}`}
+        note={`${isWork ? `${plural(batch.overlap, "labeler", "labelers")} a task` : "each task for all of them"}, guidelines version ${batch.guidelinesVersion}`}
       >
-        {batch.group?.name ?? "everybody qualified"}
+        {batch.group?.name ?? (isWork ? "everybody qualified" : "everybody")}
       </Fact>
     </dl>
   );
 }
 
-function samplingNote({ task, k, sampling }: Batch): string {
+function samplingNote({ task, k, sampling, policies }: Batch): string {
   if (task === "demonstration") return "Written by people";
+  if (policies.length === 0 && k > 0 && sampling.temperature === undefined)
+    return `Up to ${k} responses, as they were made elsewhere`;
   if (sampling.temperature === undefined) return k > 0 ? `${k} responses, made elsewhere` : "Made elsewhere";
   return `${k} responses, temperature ${sampling.temperature}, at most ${sampling.maxTokens ?? "any number of"} tokens`;
 }

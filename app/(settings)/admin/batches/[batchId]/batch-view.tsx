@@ -10,7 +10,7 @@ import { useToast } from "@/app/_components/toast";
 import type { Batch } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
-import { statusNames, taskNames } from "../batch-names";
+import { purposeNames, statusNames, taskNames } from "../batch-names";
 import { SamplingNotice } from "../sampling-notice";
 import { BatchFacts } from "./batch-facts";
 import { RankingsList } from "./rankings-list";
@@ -33,6 +33,7 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
         <div className="flex min-w-0 flex-wrap items-baseline gap-x-4 gap-y-1">
           <h1 className="min-w-0 text-title font-semibold break-words">{batch.name}</h1>
           <span role="status" className="text-small text-muted">
+            {batch.purpose !== "work" && `${purposeNames[batch.purpose]}: `}
             {taskNames[batch.task]}, {statusNames[batch.status]}
           </span>
         </div>
@@ -40,6 +41,16 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
       </div>
       <div className="mt-4 space-y-3">
         {error && <Notice tone="error">{errorText(error)}</Notice>}
+        {isForLearning(batch) && (
+          <Notice>
+            {batch.task === "demonstration"
+              ? "The demonstrations of a test: opened and closed with its rankings. "
+              : "Each task needs a known answer before it is opened; set them among the tasks below. "}
+            <Link href="/admin/qualification" className="text-accent underline underline-offset-2">
+              Tests and sittings
+            </Link>
+          </Notice>
+        )}
         {batch.progress.tasks.sampling > 0 && (
           <SamplingNotice policies={batch.policies.map((policy) => policy.id)} />
         )}
@@ -49,7 +60,7 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
         <Tabs
           label="What is in the batch"
           tabs={[
-            { id: "tasks", title: "Tasks", content: <TasksList batchId={batchId} /> },
+            { id: "tasks", title: "Tasks", content: <TasksList batch={batch} /> },
             { id: "rankings", title: "Rankings", content: <RankingsList batchId={batchId} /> },
           ]}
         />
@@ -57,6 +68,8 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
     </>
   );
 }
+
+const isForLearning = ({ purpose }: Batch) => purpose === "practice" || purpose === "qualification";
 
 type Steer = "open" | "pause" | "close";
 const said: Record<Steer, string> = {

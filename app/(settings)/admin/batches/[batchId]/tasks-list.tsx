@@ -7,15 +7,18 @@ import { Button } from "@/app/_components/button";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { SelectField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
-import type { BatchTaskRow } from "@/app/_lib/api-types";
+import type { Batch, BatchTaskRow } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
+import { KnownAnswerDialog } from "./known-answer-dialog";
 import { PreviewDialog } from "./preview-dialog";
 
 const statuses = ["sampling", "open", "done", "excluded"] as const;
 type Status = (typeof statuses)[number];
 
-export function TasksList({ batchId }: { batchId: string }) {
+export function TasksList({ batch }: { batch: Pick<Batch, "id" | "task" | "purpose"> }) {
+  const { id: batchId } = batch;
+  const [answeringId, setAnsweringId] = useState<string | null>(null);
   const trpc = useTRPC();
   const [status, setStatus] = useState<Status | null>(null);
   const [openId, setOpenId] = useState<string | null>(null);
@@ -43,7 +46,12 @@ export function TasksList({ batchId }: { batchId: string }) {
       {list.error && <Notice tone="error">{errorText(list.error)}</Notice>}
       {list.isSuccess && tasks.length === 0 && <p className="text-muted">No task is like that.</p>}
       {tasks.length > 0 && (
-        <DataTable caption="Tasks" columns={columnsOf(setOpenId)} rows={tasks} rowKey={({ id }) => id} />
+        <DataTable
+          caption="Tasks"
+          columns={columnsOf(batch, { onOpen: setOpenId, onAnswer: setAnsweringId })}
+          rows={tasks}
+          rowKey={({ id }) => id}
+        />
       )}
       {list.hasNextPage && (
         <Button className="mt-3" busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
@@ -51,11 +59,19 @@ export function TasksList({ batchId }: { batchId: string }) {
         </Button>
       )}
       {openId && <PreviewDialog taskId={openId} onClose={() => setOpenId(null)} />}
+      {answeringId && <KnownAnswerDialog taskId={answeringId} onClose={() => setAnsweringId(null)} />}
     </>
   );
 }
 
-function columnsOf(onOpen: (taskId: string) => void): Column<BatchTaskRow>[] {
+type Acts = { onOpen: (taskId: string) => void; onAnswer: (taskId: string) => void };
+
+function columnsOf(
+  { task, purpose }: Pick<Batch, "task" | "purpose">,
+  { onOpen, onAnswer }: Acts,
+): Column<BatchTaskRow>[] {
+  const needsAnswer = purpose === "practice" || purpose === "qualification";
+  const canKnow = task !== "demonstration" && purpose !== "imported";
   return [
     {
       title: "Prompt",
@@ -64,6 +80,7 @@ function columnsOf(onOpen: (taskId: string) => void): Column<BatchTaskRow>[] {
           <p className="line-clamp-2 break-words">
             {isSensitive ? "sensitive: open it to read" : excerpt || "not to be read"}
           </p>
+          {canKnow && needsAnswer && !isGold && <p className="text-small text-people">no known answer yet</p>}
           {(isGold || isRepeat) && (
             <p className="text-small text-muted">{isGold ? "known answer" : "repeated for one labeler"}</p>
           )}
@@ -81,16 +98,28 @@ function columnsOf(onOpen: (taskId: string) => void): Column<BatchTaskRow>[] {
     {
       title: "Action",
       isTitleHidden: true,
-      cell: ({ id, excerpt, position }) => (
-        <Button
-          small
-          className="whitespace-nowrap"
-          disabled={excerpt === ""}
-          aria-label={`Look at task ${position + 1}`}
-          onClick={() => onOpen(id)}
-        >
-          Look at it
-        </Button>
+      cell: ({ id, excerpt, position, status, isRepeat }) => (
+        <div className="flex gap-2">
+          <Button
+            small
+            disabled={excerpt === ""}
+            aria-label={`Look at task ${position + 1}`}
+            onClick={() => onOpen(id)}
+          >
+            Look at it
+          </Button>
+          {canKnow && !isRepeat && (status === "open" || status === "done") && (
+            <Button
+              small
+              className="whitespace-nowrap"
+              disabled={excerpt === ""}
+              aria-label={`Known answer of task ${position + 1}`}
+              onClick={() => onAnswer(id)}
+            >
+              Known answer
+            </Button>
+          )}
+        </div>
       ),
     },
   ];

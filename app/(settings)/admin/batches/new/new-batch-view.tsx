@@ -5,15 +5,16 @@ import Link from "next/link";
 import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
-import type { GuidelinesSummary, LabelerGroup, PolicyChoice } from "@/app/_lib/api-types";
+import type { Batch, GuidelinesSummary, LabelerGroup, NewTest, PolicyChoice } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { PageTitle } from "../../../_frame/section";
 import { taskNames, taskTexts } from "../batch-names";
 import { FieldGrid } from "./number-field";
 import { PeoplePart } from "./people-part";
 import { PromptsPart } from "./prompts-part";
+import { NewTestFields, PurposeFields } from "./purpose-fields";
 import { ResponsesPart } from "./responses-part";
-import { useNewBatch } from "./use-new-batch";
+import { type BatchDraft, useNewBatch } from "./use-new-batch";
 
 const tasks = ["ranking", "pairwise", "demonstration"] as const;
 
@@ -21,12 +22,24 @@ type NewBatchViewProps = {
   policies: PolicyChoice[];
   groups: LabelerGroup[];
   versions: GuidelinesSummary[];
+  /** Whose tasks may be copied for practice and tests. */
+  sources: Batch[];
+  purpose: BatchDraft["purpose"];
+  testDefaults: NewTest;
 };
 
-export function NewBatchView({ policies, groups, versions }: NewBatchViewProps) {
-  const { draft, change, taken, error, isBusy, submit } = useNewBatch(policies);
+export function NewBatchView(props: NewBatchViewProps) {
+  const { policies, groups, versions, sources: batches, purpose, testDefaults } = props;
+  const { draft, change, taken, error, isBusy, submit } = useNewBatch({
+    policies,
+    purpose,
+    test: testDefaults,
+  });
   const part = { draft, change };
   const isWritten = draft.task === "demonstration";
+  const isWork = draft.purpose === "work";
+  const isCopied = !isWork && draft.sourceId !== "";
+  const isShort = taken.count === 0 || taken.problem !== null || (!isWritten && draft.policies.length === 0);
   return (
     <form
       className="max-w-3xl"
@@ -59,16 +72,22 @@ export function NewBatchView({ policies, groups, versions }: NewBatchViewProps) 
               change({ task: tasks.find((one) => one === target.value) ?? "ranking" })
             }
           >
-            {tasks.map((task) => (
-              <option key={task} value={task}>
-                {taskNames[task]}
-              </option>
-            ))}
+            {tasks
+              .filter((task) => isWork || task !== "demonstration")
+              .map((task) => (
+                <option key={task} value={task}>
+                  {taskNames[task]}
+                </option>
+              ))}
           </SelectField>
+          <PurposeFields draft={draft} batches={batches} onChange={change} />
         </FieldGrid>
       </div>
-      <PromptsPart {...part} taken={taken} />
-      {!isWritten && <ResponsesPart {...part} policies={policies} />}
+      {draft.purpose === "qualification" && (
+        <NewTestFields test={draft.test} onChange={(test) => change({ test })} />
+      )}
+      {!isCopied && <PromptsPart {...part} taken={taken} />}
+      {!isWritten && !isCopied && <ResponsesPart {...part} policies={policies} />}
       <PeoplePart {...part} groups={groups} versions={versions} />
       <div className="mt-6 space-y-3">
         {error && (
@@ -76,17 +95,15 @@ export function NewBatchView({ policies, groups, versions }: NewBatchViewProps) 
             <p className="whitespace-pre-wrap">{errorText(error)}</p>
           </Notice>
         )}
-        <Button
-          type="submit"
-          look="primary"
-          busy={isBusy}
-          disabled={
-            taken.count === 0 || taken.problem !== null || (!isWritten && draft.policies.length === 0)
-          }
-        >
+        <Button type="submit" look="primary" busy={isBusy} disabled={!isCopied && isShort}>
           Make the batch
         </Button>
-        {taken.fitting !== "named" && taken.fitting?.usable === 0 && (
+        {!isWork && (
+          <p className="text-small text-muted">
+            It waits, not opened: next you set the known answer of each of its tasks.
+          </p>
+        )}
+        {!isCopied && taken.fitting !== "named" && taken.fitting?.usable === 0 && (
           <p className="text-small text-muted">
             No prompt fits yet. Prompts come from conversations of people who agreed, from labelers, and from
             files.

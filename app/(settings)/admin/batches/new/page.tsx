@@ -5,12 +5,30 @@ import { NewBatchView } from "./new-batch-view";
 
 export const metadata: Metadata = { title: "New batch" };
 
-export default async function NewBatchPage() {
+const purposes = ["practice", "qualification"] as const;
+
+export default async function NewBatchPage({
+  searchParams,
+}: {
+  searchParams: Promise<{ purpose?: string }>;
+}) {
   const caller = await requirePermission("labeling.lead");
-  const [policies, groups, versions] = await Promise.all([
+  const [policies, groups, versions, batches, testDefaults, { purpose }] = await Promise.all([
     caller.batches.policies(),
     caller.labelers.groups(),
     caller.guidelines.list(),
+    caller.batches.list(),
+    caller.qualification.testDefaults(),
+    searchParams,
   ]);
-  return <NewBatchView policies={policies} groups={groups} versions={versions} />;
+  return (
+    <NewBatchView
+      policies={policies}
+      groups={groups}
+      versions={versions}
+      sources={batches}
+      testDefaults={testDefaults}
+      purpose={purposes.find((one) => one === purpose) ?? "work"}
+    />
+  );
 }

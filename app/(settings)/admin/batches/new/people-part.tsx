@@ -15,17 +15,20 @@ type PeoplePartProps = PartProps & {
 
 export function PeoplePart({ groups, versions, ...part }: PeoplePartProps) {
   const { draft, change } = part;
+  const isWork = draft.purpose === "work";
   return (
     <Section title="People">
       <FieldGrid>
-        <NumberField
-          {...part}
-          name="overlap"
-          label="Labelers a task"
-          hint="Two or more let agreement be measured, at that many times the cost."
-          min={1}
-          max={100}
-        />
+        {isWork && (
+          <NumberField
+            {...part}
+            name="overlap"
+            label="Labelers a task"
+            hint="Two or more let agreement be measured, at that many times the cost."
+            min={1}
+            max={100}
+          />
+        )}
         <SelectField
           label="Group"
           hint="Work of a held-out group judges evaluations and never trains."
@@ -68,7 +71,7 @@ export function PeoplePart({ groups, versions, ...part }: PeoplePartProps) {
           value={draft.deadline}
           onChange={({ target }) => change({ deadline: target.value })}
         />
-        {draft.task !== "demonstration" && (
+        {draft.task !== "demonstration" && draft.purpose !== "qualification" && (
           <Switch
             label="Rate each response alone first"
             hint="Overall 1 to 7 and flags, as in InstructGPT. Off: ranking only, and faster."
@@ -76,28 +79,32 @@ export function PeoplePart({ groups, versions, ...part }: PeoplePartProps) {
             onChange={(hasRatings) => change({ hasRatings })}
           />
         )}
-        <Switch
-          label="Open at once"
-          hint="Off: it is sampled, and waits until you have looked at it."
-          checked={draft.opensAtOnce}
-          onChange={(opensAtOnce) => change({ opensAtOnce })}
-        />
-        <NumberField
-          {...part}
-          name="repeatShare"
-          label="Repeated tasks (%)"
-          hint="Come back to the same labeler after two to four weeks, to measure agreement with oneself."
-          min={0}
-          max={50}
-        />
-        <NumberField
-          {...part}
-          name="goldShare"
-          label="Known answers (%)"
-          hint="Tasks of practice and tests, mixed in unseen."
-          min={0}
-          max={50}
-        />
+        {isWork && (
+          <>
+            <Switch
+              label="Open at once"
+              hint="Off: it is sampled, and waits until you have looked at it."
+              checked={draft.opensAtOnce}
+              onChange={(opensAtOnce) => change({ opensAtOnce })}
+            />
+            <NumberField
+              {...part}
+              name="repeatShare"
+              label="Repeated tasks (%)"
+              hint="Come back to the same labeler after two to four weeks, to measure agreement with oneself."
+              min={0}
+              max={50}
+            />
+            <NumberField
+              {...part}
+              name="goldShare"
+              label="Known answers (%)"
+              hint="Tasks marked so in other work, in tests and in practice, mixed in unseen."
+              min={0}
+              max={50}
+            />
+          </>
+        )}
         <TextField
           label="Cost per hour (optional)"
           hint="In any currency: the batch then shows what a comparison costs."

@@ -5,7 +5,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { useEffect, useState } from "react";
 import { useToast } from "@/app/_components/toast";
-import type { Batch, NewBatch, PolicyChoice, PromptsFitting } from "@/app/_lib/api-types";
+import type { Batch, NewBatch, NewTest, PolicyChoice, PromptsFitting } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { promptsOfHash, readPromptIds } from "./named-prompts";
@@ -13,6 +13,10 @@ import { promptsOfHash, readPromptIds } from "./named-prompts";
 export type BatchDraft = {
   name: string;
   task: Batch["task"];
+  purpose: "work" | "practice" | "qualification";
+  /** Of practice and tests: the batch whose tasks are copied; empty = new tasks. */
+  sourceId: string;
+  test: NewTest;
   chosenBy: "filter" | "ids";
   /** As typed. */
   promptIds: string;
@@ -42,18 +46,23 @@ export type BatchDraft = {
   opensAtOnce: boolean;
 };
 
-function startOf(policies: readonly PolicyChoice[]): BatchDraft {
+type Start = { policies: readonly PolicyChoice[]; purpose: BatchDraft["purpose"]; test: NewTest };
+
+function startOf({ policies, purpose, test }: Start): BatchDraft {
   // Fresh rankings of the policy people talk to are worth most.
   const live = policies.find(({ channels }) => channels.includes("live")) ?? policies[0];
   return {
     name: "",
     task: "ranking",
+    purpose,
+    sourceId: "",
+    test,
     chosenBy: "filter",
     promptIds: "",
     sources: [],
     splits: [],
     order: "priority",
-    count: 100,
+    count: purpose === "work" ? 100 : 10,
     includesUsed: false,
     includesSensitive: true,
     policies: live ? [live.id] : [],
@@ -81,11 +90,11 @@ export type Taken = {
   problem: string | null;
 };
 
-export function useNewBatch(policies: readonly PolicyChoice[]) {
+export function useNewBatch(start: Start) {
   const trpc = useTRPC();
   const router = useRouter();
   const toast = useToast();
-  const [draft, setDraft] = useState(() => startOf(policies));
+  const [draft, setDraft] = useState(() => startOf(start));
   // Chosen in the list of prompts. The server does not see this part of the address, so its first page cannot show them.
   useEffect(() => {
     const promptIds = promptsOfHash(window.location.hash);
@@ -126,21 +135,27 @@ function takenBy(draft: BatchDraft, counts: PromptsFitting | null): Taken {
 
 /** What the server takes; what does not apply to the task is left out. */
 export function toBatch(draft: BatchDraft): NewBatch {
-  const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...rest } =
+  const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...others } =
     draft;
+  const { sourceId, test, ...rest } = others;
   const isWritten = draft.task === "demonstration";
+  const isWork = draft.purpose === "work";
+  const isCopied = !isWork && sourceId !== "";
   return {
     ...rest,
-    prompts:
-      chosenBy === "ids"
+    test: draft.purpose === "qualification" ? test : null,
+    prompts: isCopied
+      ? { by: "batch", batchId: sourceId, count }
+      : chosenBy === "ids"
         ? { by: "ids", promptIds: readPromptIds(promptIds).ids }
         : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
-    policies: isWritten ? [] : draft.policies,
+    policies: isWritten || isCopied ? [] : draft.policies,
+    hasRatings: draft.purpose === "qualification" || draft.hasRatings,
     k: draft.task === "ranking" ? draft.k : null,
     // The end of that day.
     deadline: draft.deadline === "" ? null : new Date(`${draft.deadline}T23:59:59`),
-    repeatShare: draft.repeatShare / 100,
-    goldShare: draft.goldShare / 100,
+    repeatShare: isWork ? draft.repeatShare / 100 : 0,
+    goldShare: isWork ? draft.goldShare / 100 : 0,
     costPerHour: draft.costPerHour === "" ? null : Number(draft.costPerHour),
   };
 }
