@@ -45,7 +45,8 @@ const rules: Record<WarningKind, (facts: Facts) => string | null> = {
     if (low <= (ceiling.interval?.high ?? ceiling.agreement)) return null;
     return (
       `Accuracy is ${percent(ceiling.accuracy.share)} where people agree with each other on ${percent(ceiling.agreement)}. ` +
-      "Nobody predicts people better than they do themselves: look for a leak, or for responses that give away their rank."
+      `Even a model that knows what most people prefer would hardly pass ${percent(attainable(ceiling.agreement))}: look for a ` +
+      "leak, or for responses that give away their rank."
     );
   },
   probes: ({ probes }) => {
@@ -93,5 +94,13 @@ const rules: Record<WarningKind, (facts: Facts) => string | null> = {
     );
   },
 };
+
+/**
+ * People who each choose the common preference with probability p agree on a = p^2 + (1 - p)^2 of the pairs, and who knows
+ * that preference is right on p of them: p = (1 + sqrt(2 a - 1)) / 2.
+ */
+export function attainable(agreement: number): number {
+  return (1 + Math.sqrt(Math.max(0, 2 * agreement - 1))) / 2;
+}
 
 const percent = (share: number | null) => (share === null ? "unknown" : `${(share * 100).toFixed(1)} %`);
