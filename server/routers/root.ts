@@ -17,6 +17,7 @@ import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
 import { promptsRouter } from "./prompts";
+import { rewardModelsRouter } from "./reward-models";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
 import { workersRouter } from "./workers";
@@ -39,6 +40,7 @@ export const appRouter = router({
   notifications: notificationsRouter,
   people: peopleRouter,
   prompts: promptsRouter,
+  rewardModels: rewardModelsRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,

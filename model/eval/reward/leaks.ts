@@ -23,19 +23,40 @@ export type LeakReport = {
 export const fewestWordsToLeak = 8;
 const maxExamples = 20;
 
-export function findLeaks(training: readonly SplitItem[], heldOut: readonly SplitItem[]): LeakReport {
+export function findLeaks(training: Iterable<SplitItem>, heldOut: readonly SplitItem[]): LeakReport {
+  const index = createLeakIndex();
+  for (const item of training) index.add(item);
+  return index.find(heldOut);
+}
+
+export type LeakIndex = {
+  /** An item of the training part. */
+  add(item: SplitItem): void;
+  hasPrompt(item: SplitItem): boolean;
+  find(heldOut: readonly SplitItem[]): LeakReport;
+};
+
+/** The training part as hashes, so that one of any size fits in memory. */
+export function createLeakIndex(): LeakIndex {
   const [prompts, responses] = [new Map<string, string>(), new Map<string, string>()];
-  for (const item of training) {
-    prompts.set(promptKey(item), item.id);
-    for (const key of responseKeys(item)) responses.set(key, item.id);
-  }
-  const sharedPrompts = heldOut.flatMap((item) => matchOf(item, [promptKey(item)], prompts, "prompt"));
-  const sharedResponses = heldOut.flatMap((item) => matchOf(item, responseKeys(item), responses, "response"));
   return {
-    prompts: sharedPrompts.length,
-    responses: sharedResponses.length,
-    checked: heldOut.length,
-    examples: [...sharedPrompts, ...sharedResponses].slice(0, maxExamples),
+    add(item) {
+      prompts.set(promptKey(item), item.id);
+      for (const key of responseKeys(item)) responses.set(key, item.id);
+    },
+    hasPrompt: (item) => prompts.has(promptKey(item)),
+    find(heldOut) {
+      const sharedPrompts = heldOut.flatMap((item) => matchOf(item, [promptKey(item)], prompts, "prompt"));
+      const sharedResponses = heldOut.flatMap((item) =>
+        matchOf(item, responseKeys(item), responses, "response"),
+      );
+      return {
+        prompts: sharedPrompts.length,
+        responses: sharedResponses.length,
+        checked: heldOut.length,
+        examples: [...sharedPrompts, ...sharedResponses].slice(0, maxExamples),
+      };
+    },
   };
 }
 
@@ -70,5 +91,4 @@ function responseKeys({ responses }: SplitItem): string[] {
   });
 }
 
-/** Hashes, so that the training part of any size fits in memory. */
 const hashOf = (text: string) => createHash("sha256").update(text).digest("base64");

@@ -15,7 +15,8 @@ export type RankedRecord = {
   record: RankedPrompt;
   place: RowPlace | null;
   owner?: string | null;
-  groupOf?: (labeler: string | undefined) => LabelerGroup;
+  /** Of those who made the record's rankings, beside them; unknown where left out. */
+  groups?: readonly LabelerGroup[];
 };
 
 export type ScoreProgress = { done: number; total: number };
@@ -28,7 +29,7 @@ export async function scoreRankings(
   { signal, onProgress }: ScoreOptions = {},
 ): Promise<ScoredPrompt[]> {
   const scored: ScoredPrompt[] = [];
-  for (const [done, { record, place, owner = null, groupOf = () => null }] of records.entries()) {
+  for (const [done, { record, place, owner = null, groups = [] }] of records.entries()) {
     signal?.throwIfAborted();
     onProgress?.({ done, total: records.length });
     const id = record.id ?? (place ? `${place.file}:${place.line}` : String(done + 1));
@@ -38,10 +39,10 @@ export async function scoreRankings(
       source: sourceOf(record),
       prompt: record.prompt,
       responses: await scoreTexts(id, record, score),
-      rankings: record.rankings.map(({ ranks, labeler }) => ({
+      rankings: record.rankings.map(({ ranks, labeler }, at) => ({
         ranks,
         labeler: labeler ?? null,
-        group: groupOf(labeler),
+        group: groups[at] ?? null,
       })),
       place,
     });

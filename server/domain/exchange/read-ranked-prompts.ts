@@ -40,6 +40,8 @@ export type RankedTask = {
   /** Whose words the prompt holds. */
   ownerId: string | null;
   rankingIds: string[];
+  /** Whether the held-out group made them, beside the record's rankings. */
+  isHeldOut: boolean[];
   record: RankedPrompt;
 };
 
@@ -147,6 +149,7 @@ async function fillTasks(db: Db, page: Page, options: ReadOptions): Promise<Rank
       taskId,
       ownerId,
       rankingIds: made.map(({ id }) => id),
+      isHeldOut: made.map(({ isHeldOut }) => isHeldOut),
       record: {
         ...promptOf(task),
         responses: shown.map(toResponse),
@@ -180,7 +183,7 @@ function readResponses(db: Db, taskIds: readonly string[]) {
 
 async function readRankings(db: Db, taskIds: readonly string[], options: ReadOptions) {
   const rows = await db
-    .select({ ranking: rankings })
+    .select({ ranking: rankings, isHeldOut: labelerGroups.isHeldOut })
     .from(rankings)
     .leftJoin(labelers, eq(labelers.userId, rankings.labelerId))
     .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
@@ -191,7 +194,7 @@ async function readRankings(db: Db, taskIds: readonly string[], options: ReadOpt
       asc(rankings.createdAt),
       asc(rankings.id),
     );
-  return rows.map(({ ranking }) => ranking);
+  return rows.map(({ ranking, isHeldOut }) => ({ ...ranking, isHeldOut: isHeldOut ?? false }));
 }
 
 async function readRanks(db: Db, made: readonly { id: string }[]): Promise<Map<string, Map<string, number>>> {
