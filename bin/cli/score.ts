@@ -178,6 +178,7 @@ async function makeReport(
     probed,
     leaks,
     checkpoint: scorer.checkpoint.id,
+    madeAt: new Date().toISOString(),
     isHeldOut: leaks && leaks.prompts === 0 ? true : leaks ? false : null,
     seed,
     withTexts: true,

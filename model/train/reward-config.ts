@@ -76,6 +76,13 @@ export const rewardConfigSchema = z.strictObject({
   validationShare: common.validationShare
     .default(0.1)
     .describe("of the prompts, never trained on; a user's prompts stay together where the rows name users"),
+  probePrompts: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe(
+      "held-out prompts on which degenerate responses are tried, for the report that goes with each checkpoint; 0: none",
+    ),
   onBadLine: common.onBadLine.describe("a row that is no ranked prompt"),
 });
 

@@ -19,6 +19,7 @@ import { chooseLora } from "./choose-lora";
 import { initialHead } from "./initial-head";
 import { openBase, UnfitBaseError } from "./open-base";
 import type { RewardConfig } from "./reward-config";
+import { type PreparedRow, type RunReportInput, reportOnRun } from "./reward-run-report";
 import { type RewardBatch, type RewardEvaluation, RewardTrainer } from "./reward-trainer";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
@@ -83,8 +84,8 @@ export async function runReward(
   // 3. Prompts held out, a user's together, the same for the same seed.
   const records = examples.map(({ row }) => row.record);
   const heldOut = heldOutPrompts(records, { seed: config.seed, share: config.validationShare });
-  const validation = examples.flatMap(({ example }, at) => (heldOut.has(at) ? [example] : []));
-  const training = examples.flatMap(({ example }, at) => (heldOut.has(at) ? [] : [example]));
+  const validation = examples.filter((_, at) => heldOut.has(at));
+  const training = examples.filter((_, at) => !heldOut.has(at));
   const reference = await readReference(base, config, longestTokens);
   onEvent({ type: "data", training: training.length, validation: validation.length, leftOut });
   for (const note of notesOf(config, counts)) onEvent({ type: "note", ...note });
@@ -129,13 +130,20 @@ export async function runReward(
 type RewardSettings = LoopSettings &
   Pick<
     RewardConfig,
-    "headLrFactor" | "promptsPerBatch" | "tokensPerBatch" | "dropout" | "recompute" | "seed" | "epochs"
+    | "headLrFactor"
+    | "probePrompts"
+    | "promptsPerBatch"
+    | "tokensPerBatch"
+    | "dropout"
+    | "recompute"
+    | "seed"
+    | "epochs"
   > & { lora: ReturnType<typeof chooseLora>; longestTokens: number };
 
 type RewardInput = Pick<StageOptions<RewardEvent>, "onEvent" | "signal" | "onSaved"> & {
   base: Checkpoint;
-  training: readonly RankedExample[];
-  validation: readonly RankedExample[];
+  training: readonly PreparedRow[];
+  validation: readonly PreparedRow[];
   /** Score 0 on average in the end; empty: the responses held out do, or the first ones trained on. */
   demonstrations: readonly RankedExample[];
   facts: CheckpointFacts;
@@ -145,7 +153,9 @@ type RewardInput = Pick<StageOptions<RewardEvent>, "onEvent" | "signal" | "onSav
 const referencePrompts = 64;
 
 async function trainReward(settings: RewardSettings, input: RewardInput): Promise<RunSummary> {
-  const { base, training, validation, facts, signal } = input;
+  const { base, facts, signal } = input;
+  const training = input.training.map(({ example }) => example);
+  const validation = input.validation.map(({ example }) => example);
   const { seed, lora, epochs, promptsPerBatch } = settings;
   const { hiddenSize } = base.config;
   // 1. The order of the data is known before anything is computed.
@@ -189,11 +199,19 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     latest = { optimizerSteps: trainer.optimizer.stepCount, evaluation };
     return { validationLoss: evaluation.validationLoss, pairAccuracy: evaluation.pairAccuracy };
   };
-  const referenceScores = async () => {
+  const heldOutScores = async () =>
+    latest?.optimizerSteps === trainer.optimizer.stepCount
+      ? latest.evaluation.scores
+      : scoresOf(trainer, validation);
+  const referenceScores = async (ofHeldOut: Float32Array[]) => {
     if (input.demonstrations.length > 0) return scoresOf(trainer, input.demonstrations);
     if (validation.length === 0) return scoresOf(trainer, training.slice(0, referencePrompts));
-    if (latest?.optimizerSteps === trainer.optimizer.stepCount) return latest.evaluation.scores;
-    return scoresOf(trainer, validation);
+    return ofHeldOut;
+  };
+  const scoreTexts: RunReportInput["scoreTexts"] = async (prompt, responses) => {
+    const group = renderGroup(base, prompt, responses, settings.longestTokens);
+    const [scores] = await scoresOf(trainer, [{ ...group, pairs: [], ties: 0, comparisons: 0 }]);
+    return group.responses.map(({ length }, at) => ({ score: scores?.[at] ?? Number.NaN, tokens: length }));
   };
   const objective: Objective<RewardBatch> = {
     totalSteps: epochs * stepsPerEpoch,
@@ -202,8 +220,14 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     learner: trainer,
     evaluate: validation.length === 0 ? null : evaluate,
     writeWeights: async (folder) => {
-      const scoreBias = -mean(await referenceScores());
-      await writeRewardModel(folder, { base, lora, trained, facts: { ...facts, scoreBias } });
+      const scores = await heldOutScores();
+      const scoreBias = -mean(await referenceScores(scores));
+      const { probePrompts } = settings;
+      const measured = { training: input.training, heldOut: input.validation, scores, scoreBias };
+      // A run that is to stop saves at once; the checkpoint it ends with has its report.
+      const isMeasured = validation.length > 0 && !signal?.aborted;
+      const report = isMeasured ? await reportOnRun({ ...measured, scoreTexts, probePrompts, seed }) : null;
+      await writeRewardModel(folder, { base, lora, trained, facts: { ...facts, scoreBias }, report });
     },
     sampling: null,
   };
@@ -231,7 +255,7 @@ type Unfit = LineProblem & { isLong: boolean };
 type Prepared = Pick<RewardConfig, "onConflict" | "onLongResponse"> & { longestTokens: number };
 
 function toExamples(base: Checkpoint, rows: readonly RankedRow[], settings: Prepared) {
-  const examples: { row: RankedRow; example: RankedExample }[] = [];
+  const examples: PreparedRow[] = [];
   const unfit: Unfit[] = [];
   const counts: Counts = { pairs: 0, ties: 0, tiedPrompts: 0, cutResponses: 0 };
   for (const row of rows) {
@@ -267,7 +291,7 @@ function toExamples(base: Checkpoint, rows: readonly RankedRow[], settings: Prep
       return { chosen: ranked.indexOf(chosen), rejected: ranked.indexOf(rejected), weight };
     });
     const { prompt, responses } = group;
-    examples.push({ row, example: { ...weighed, prompt, responses, pairs } });
+    examples.push({ row, example: { ...weighed, prompt, responses, pairs }, places: ranked });
   }
   return { examples, unfit, counts };
 }

@@ -6,6 +6,7 @@ import { adapterConfigFile, adapterWeightsFile } from "../checkpoint/adapter-con
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../checkpoint/checkpoint-writer";
 import type { ModelConfig } from "../checkpoint/model-config";
+import { type RewardReport, rewardReportFile } from "../eval/reward/report";
 import { scoreHead } from "../nn/reward-model";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
@@ -28,14 +29,18 @@ export async function writeRewardModel(
     lora,
     trained,
     facts,
+    report,
   }: {
     base: Checkpoint;
     lora: LoraShape | null;
     trained: ReadonlyMap<string, TrainedParameter>;
     facts: CheckpointFacts;
+    /** On what was held out; null where nothing was. */
+    report: RewardReport | null;
   },
 ): Promise<void> {
   await writeCheckpoint(folder, facts, async (files) => {
+    if (report) await files.json(rewardReportFile, report);
     await writeRewardSurroundings(files, base, { dtype: lora === null ? "float32" : null });
     const tensors = [...trained].map(([name, { shape, values }]) => floatTensor(name, shape, values));
     if (lora === null) return files.tensors("model.safetensors", tensors);

@@ -85,6 +85,7 @@ async function report(
     probed,
     leaks,
     checkpoint,
+    madeAt: new Date().toISOString(),
     isHeldOut,
     seed,
     // It is stored beside data that may be erased.

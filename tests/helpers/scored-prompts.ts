@@ -31,6 +31,7 @@ export function scoredPrompt({
     source: source ?? null,
     prompt: [{ role: "user", content: question ?? `Question ${id}?` }],
     responses: scores.map((score, at) => ({
+      place: at,
       text: texts?.[at] ?? `Response ${at} to ${id}.`,
       score,
       tokens: tokens?.[at] ?? 10,

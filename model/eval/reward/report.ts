@@ -98,7 +98,7 @@ const exampleSchema = z.object({
   id: z.string(),
   place: placeSchema.nullable(),
   source: z.string().nullable(),
-  /** Places among the prompt's responses. */
+  /** Places among the prompt's responses, as its data has them. */
   chosen: count,
   rejected: count,
   chosenScore: z.number(),
@@ -139,8 +139,8 @@ export const rewardReportSchema = z.object({
   formatVersion: z.literal(1),
   /** Id of the checkpoint; null in the report that is part of it, whose id it cannot know. */
   checkpoint: z.string().nullable(),
-  /** ISO 8601. */
-  madeAt: z.string(),
+  /** ISO 8601; null in the report that is part of a checkpoint, which is the same whenever it is made. */
+  madeAt: z.string().nullable(),
   seed: z.int(),
   prompts: count,
   responses: count,
@@ -186,6 +186,8 @@ export type ReportInput = {
   probed: readonly ProbedPrompt[];
   leaks: LeakReport | null;
   checkpoint: string | null;
+  /** ISO 8601. */
+  madeAt: string | null;
   isHeldOut: boolean | null;
   /** Of the intervals. */
   seed: number;
@@ -209,7 +211,7 @@ export function makeRewardReport(input: ReportInput): RewardReport {
   return {
     formatVersion: 1,
     checkpoint,
-    madeAt: new Date().toISOString(),
+    madeAt: input.madeAt,
     seed,
     prompts: prompts.length,
     responses: prompts.reduce((sum, { responses }) => sum + responses.length, 0),
@@ -261,8 +263,8 @@ function examplesOf({ prompts, withTexts }: ReportInput): RewardExample[] {
       id: prompt.id,
       place: prompt.place,
       source: prompt.source,
-      chosen: found.chosen,
-      rejected: found.rejected,
+      chosen: chosen.place,
+      rejected: rejected.place,
       chosenScore: chosen.score,
       rejectedScore: rejected.score,
       chosenTokens: chosen.tokens,

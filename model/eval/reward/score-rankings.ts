@@ -1,5 +1,5 @@
 /** @file Scores ranked prompts, and probes made for some of them, with whatever scores responses: a trainer, a server, a file. */
-import type { RankedPrompt } from "../../data/rankings/ranked-prompt";
+import type { RankedPrompt, ResponseRanking } from "../../data/rankings/ranked-prompt";
 import { choosePrompts, type ProbedPrompt, writeProbes } from "./probes";
 import type { LabelerGroup, RowPlace, ScoredPrompt, ScoredResponse } from "./scored-prompt";
 
@@ -39,10 +39,10 @@ export async function scoreRankings(
       source: sourceOf(record),
       prompt: record.prompt,
       responses: await scoreTexts(id, record, score),
-      rankings: record.rankings.map(({ ranks, labeler }, at) => ({
-        ranks,
-        labeler: labeler ?? null,
-        group: groups[at] ?? null,
+      rankings: record.rankings.map((ranking, at) => ({
+        ranks: ranking.ranks,
+        labeler: ranking.labeler ?? null,
+        group: groups[at] ?? groupOf(ranking),
       })),
       place,
     });
@@ -88,6 +88,7 @@ async function scoreTexts(
     responses.map(({ text }) => text),
   );
   return responses.map(({ text, model }, at) => ({
+    place: at,
     text,
     model: model ?? null,
     score: finite(scores[at]?.score, id),
@@ -115,7 +116,12 @@ export class UnusableScoreError extends Error {
 }
 
 /** Where a record says it is from: the product's source, or the data set's part, as alpaca_eval has it. */
-function sourceOf({ meta }: RankedPrompt): string | null {
+export function sourceOf({ meta }: RankedPrompt): string | null {
   const said = meta?.source ?? meta?.dataset;
   return typeof said === "string" ? said : null;
+}
+
+/** Where an export says whose work a ranking is; those of the training group are not told from others. */
+export function groupOf({ meta }: ResponseRanking): LabelerGroup {
+  return meta?.group === "heldOut" ? "heldOut" : null;
 }

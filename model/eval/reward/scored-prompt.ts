@@ -6,6 +6,8 @@ import type { PromptTurn } from "../../data/rankings/ranked-prompt";
 import { createRanking, pairsOf } from "../ranking";
 
 export type ScoredResponse = {
+  /** Among the prompt's responses as its data has them: some may not be scored. */
+  place: number;
   text: string;
   /** What the reward model gave it, finite. */
   score: number;

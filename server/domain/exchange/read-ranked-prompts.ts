@@ -245,7 +245,7 @@ function toResponse({
   return { text, ...(model !== null && { model }), ...(meta && { meta }) };
 }
 
-type RankingRow = typeof rankings.$inferSelect;
+type RankingRow = typeof rankings.$inferSelect & { isHeldOut: boolean };
 
 function toRanking(
   row: RankingRow,
@@ -260,7 +260,12 @@ function toRanking(
     instructionVersion: String(row.guidelinesVersion),
     noneAcceptable: row.noneAcceptable,
     at: row.createdAt.toISOString(),
-    meta: { kind: row.kind, mode: row.mode, activeMs: row.activeMs },
+    meta: {
+      kind: row.kind,
+      mode: row.mode,
+      activeMs: row.activeMs,
+      ...(row.isHeldOut && { group: "heldOut" }),
+    },
   };
 }
 

@@ -92,7 +92,7 @@ export async function readRewardModel(
       ? [
           {
             origin: "run" as const,
-            at: new Date(own.report.madeAt),
+            at: row.createdAt,
             leftOut: 0,
             by: null,
             report: own.report,
@@ -148,7 +148,7 @@ function summarise(row: Row, report: RewardReport | null): RewardModelSummary {
       accuracy: report.main.accuracy,
       longerWins: report.main.length.longerWins,
       passesProbes: report.probes?.passes ?? null,
-      at: new Date(report.madeAt),
+      at: report.madeAt === null ? createdAt : new Date(report.madeAt),
     },
   };
 }

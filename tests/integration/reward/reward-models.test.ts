@@ -275,6 +275,7 @@ describe("the report of a run", () => {
       probed: [],
       leaks: null,
       checkpoint: null,
+      madeAt: null,
       isHeldOut: true,
       seed: 1,
       withTexts: false,

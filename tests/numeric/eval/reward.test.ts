@@ -43,7 +43,13 @@ const promptOf = ({ scores, tokens = [], rankings }: Given, place: number): Scor
   owner: null,
   source: null,
   prompt: [{ role: "user", content: "q" }],
-  responses: scores.map((score, at) => ({ text: "", score, tokens: tokens[at] ?? 0, model: null })),
+  responses: scores.map((score, at) => ({
+    place: at,
+    text: "",
+    score,
+    tokens: tokens[at] ?? 0,
+    model: null,
+  })),
   rankings: rankings.map((ranks) => ({ ranks, labeler: null, group: null })),
   place: null,
 });

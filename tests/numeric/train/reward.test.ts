@@ -8,6 +8,7 @@ import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint"
 import { readRewardWeights } from "@/model/checkpoint/reward-weights";
 import { renderGroup } from "@/model/data/render-group";
 import { animals, objects } from "@/model/data/tiny-world";
+import { readRewardReport } from "@/model/eval/reward/read-report";
 import { Scorer } from "@/model/runtime/scorer";
 import { renderConversation } from "@/model/tokenizer/render-conversation";
 import { mergeCheckpoint } from "@/model/train/merge-checkpoint";
@@ -112,6 +113,31 @@ describe.each([
       architectures: ["LlamaForSequenceClassification"],
       id2label: { 0: "LABEL_0" },
     });
+  });
+
+  test("the checkpoint carries its report on what was held out, without a word of it", async () => {
+    const report = await readRewardReport(checkpoint);
+    const heldOut = Math.round(nouns.length * 0.2);
+    expect(report).toMatchObject({
+      prompts: heldOut,
+      isHeldOut: true,
+      leaks: { prompts: 0, checked: heldOut },
+      heldOutGroup: null,
+    });
+    expect(report?.main.accuracy.share).toBeGreaterThan(0.9);
+    expect(report?.probes?.prompts).toBe(Math.min(20, heldOut));
+    expect(JSON.stringify(report)).not.toContain("Say ");
+    // Its scores are those of the checkpoint, bias included.
+    const [worst] = report?.disagreements ?? [];
+    const [all] = report?.distributions.groups ?? [];
+    expect(all?.summary?.mean).toBeCloseTo(0, 5);
+    if (!worst?.place) return;
+    const record = JSON.parse((await readFile(data, "utf8")).split("\n")[worst.place.line - 1] ?? "");
+    await using scorer = await Scorer.open(checkpoint, { threads: 2 });
+    const texts = [worst.chosen, worst.rejected].map((place) => record.responses[place].text);
+    const [chosen, rejected] = await scorer.score([{ role: "user", content: record.prompt }], texts);
+    expect(chosen?.score).toBeCloseTo(worst.chosenScore, 3);
+    expect(rejected?.score).toBeCloseTo(worst.rejectedScore, 3);
   });
 
   test("stopped in the middle and started again, it ends with the same bits", async () => {

@@ -80,6 +80,7 @@ describe("report", () => {
     probed: [],
     leaks: null,
     checkpoint: null,
+    madeAt: null,
     isHeldOut: true,
     seed: 1,
     resamples: 200,
