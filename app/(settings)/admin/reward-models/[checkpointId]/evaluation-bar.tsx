@@ -20,25 +20,34 @@ export function EvaluationBar({ model, initial }: EvaluationBarProps) {
   const trpc = useTRPC();
   const queries = useQueryClient();
   const key = { checkpointId: model.id };
-  const { data: evaluation } = useQuery(
+  const { data: evaluation, dataUpdatedAt } = useQuery(
     trpc.rewardModels.evaluation.queryOptions(key, {
       initialData: initial,
       refetchInterval: ({ state }) => (state.data?.state === "running" ? pollMs : false),
     }),
   );
-  const reload = () => queries.invalidateQueries(trpc.rewardModels.evaluation.queryFilter(key));
-  const start = useMutation(trpc.rewardModels.evaluate.mutationOptions({ onSettled: reload }));
-  const cancel = useMutation(trpc.rewardModels.cancelEvaluation.mutationOptions({ onSettled: reload }));
   const isRunning = evaluation?.state === "running";
-  const wasRunning = useRef(isRunning);
-  // The report is there when the measuring that was watched is not running any more.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only the end of it matters
+  /** Measuring is under way, as far as this page knows: when it is not any more, its report is there. */
+  const isWatched = useRef(isRunning);
+  const reload = () => queries.invalidateQueries(trpc.rewardModels.evaluation.queryFilter(key));
+  const start = useMutation(
+    trpc.rewardModels.evaluate.mutationOptions({
+      onSuccess: () => {
+        isWatched.current = true;
+      },
+      onSettled: reload,
+    }),
+  );
+  const cancel = useMutation(trpc.rewardModels.cancelEvaluation.mutationOptions({ onSettled: reload }));
+  // A small model may be measured before the page has asked once: so at every answer, not only when it changes.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `dataUpdatedAt` stands for the answers
   useEffect(() => {
-    if (wasRunning.current && !isRunning) {
+    if (isRunning) isWatched.current = true;
+    else if (isWatched.current) {
+      isWatched.current = false;
       void queries.invalidateQueries(trpc.rewardModels.get.queryFilter(key));
     }
-    wasRunning.current = isRunning;
-  }, [isRunning]);
+  }, [isRunning, dataUpdatedAt]);
   const isMeasured = model.reports.some(({ origin }) => origin === "server");
   return (
     <div className="mt-4 max-w-[46rem] space-y-2">
