@@ -1,4 +1,7 @@
-/** @file The scoring side of the protocol: one reward model, one request after the other. Knows no web, no database. */
+/**
+ * @file The scoring side of the protocol: one reward model, one prompt after the other, so that a text scored by hand waits for
+ * one prompt of a report and not for all of them. Knows no web, no database.
+ */
 import os from "node:os";
 import { makeRewardReport, type RewardReport } from "@/model/eval/reward/report";
 import { scoreProbes, scoreRankings } from "@/model/eval/reward/score-rankings";
@@ -16,17 +19,26 @@ export function runScorer(open: OpenScorer): void {
   process.on("disconnect", () => process.exit(0));
   const running = new Map<number, AbortController>();
   let loaded: LoadedScorer | null = null;
-  let last: Promise<void> = Promise.resolve();
+  let last: Promise<unknown> = Promise.resolve();
 
   process.on("message", (message: ToScorer) => {
     if (message.type === "load") void load(message);
     else if (message.type === "cancel") running.get(message.requestId)?.abort();
     else {
       running.set(message.requestId, new AbortController());
-      last = last.then(() => answer(message));
+      void answer(message);
     }
   });
   setInterval(() => send({ type: "heartbeat", rssBytes: process.memoryUsage.rss() }), heartbeatMs);
+
+  /** The model computes one prompt at a time. */
+  const exclusively = (scorer: LoadedScorer): LoadedScorer => ({
+    score(request) {
+      const turn = last.then(() => scorer.score(request));
+      last = turn.catch(() => {});
+      return turn;
+    },
+  });
 
   async function load({ folder, basePlaces, threads }: LoadScorer): Promise<void> {
     try {
@@ -44,12 +56,13 @@ export function runScorer(open: OpenScorer): void {
       signal.throwIfAborted();
       if (!loaded) throw new Error("The scoring process was asked to score before it had loaded a model");
       if (message.type === "score") {
-        send({ type: "scored", requestId, scores: await loaded.score(message.request) });
+        const scores = await exclusively(loaded).score(message.request);
+        send({ type: "scored", requestId, scores });
       } else {
         send({
           type: "reported",
           requestId,
-          report: await report(loaded, message.request, requestId, signal),
+          report: await report(exclusively(loaded), message.request, requestId, signal),
         });
       }
     } catch (error) {

@@ -27,8 +27,14 @@ const defaultIdleMs = 60_000;
 export class Scoring implements AsyncDisposable {
   readonly #options: ScoringOptions;
   #held: { checkpointId: string; process: ScorerProcess } | null = null;
+  /** Of which a report is being made. */
+  #measured: string | null = null;
+  /** Who asks waits for whoever asked before, until the model is in memory. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Told when nothing is being scored any more. */
+  readonly #onIdle = new Set<() => void>();
   #waiting = 0;
+  #active = 0;
   #idle: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -47,18 +53,29 @@ export class Scoring implements AsyncDisposable {
     );
   }
 
-  /** @throws {AppError} what loading and scoring refuse, TOO_MANY_REQUESTS while too much waits */
-  score(checkpointId: string, request: ScoreRequest, signal?: AbortSignal): Promise<ResponseScore[]> {
-    return this.#inTurn(checkpointId, (process) => process.score(request, signal), signal);
+  /**
+   * Also while a report of the same model is made.
+   * @throws {AppError} what loading and scoring refuse, TOO_MANY_REQUESTS while too much waits, CONFLICT while another model
+   *   is being measured
+   */
+  async score(checkpointId: string, request: ScoreRequest, signal?: AbortSignal): Promise<ResponseScore[]> {
+    if (this.#measured !== null && this.#measured !== checkpointId) throw measuringOther();
+    return this.#use(checkpointId, (process) => process.score(request, signal), signal);
   }
 
-  /** Scores rankings and makes the report of them; others wait meanwhile. @throws as `score` */
-  report(
+  /** Scores rankings and makes the report of them. @throws as `score`, CONFLICT while any model is being measured */
+  async report(
     checkpointId: string,
     request: ReportRequest,
     options: { signal?: AbortSignal; onProgress?: (progress: ScoreProgress) => void } = {},
   ): Promise<RewardReport> {
-    return this.#inTurn(checkpointId, (process) => process.report(request, options), options.signal);
+    if (this.#measured !== null) throw measuringOther();
+    this.#measured = checkpointId;
+    try {
+      return await this.#use(checkpointId, (process) => process.report(request, options), options.signal);
+    } finally {
+      this.#measured = null;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -66,7 +83,7 @@ export class Scoring implements AsyncDisposable {
     await this.#release();
   }
 
-  async #inTurn<T>(
+  async #use<T>(
     checkpointId: string,
     act: (process: ScorerProcess) => Promise<T>,
     signal?: AbortSignal,
@@ -79,13 +96,22 @@ export class Scoring implements AsyncDisposable {
     }
     this.#waiting++;
     clearTimeout(this.#idle);
-    const turn = this.#last.then(async () => {
-      signal?.throwIfAborted();
-      return act(await this.#hold(checkpointId));
-    });
-    this.#last = turn.catch(() => {});
     try {
-      return await turn;
+      const held = this.#last.then(async () => {
+        signal?.throwIfAborted();
+        const process = await this.#hold(checkpointId);
+        // Counted before the next one may ask for another model.
+        this.#active++;
+        return process;
+      });
+      this.#last = held.catch(() => {});
+      const process = await held;
+      try {
+        return await act(process);
+      } finally {
+        this.#active--;
+        if (this.#active === 0) for (const tell of this.#onIdle) tell();
+      }
     } finally {
       this.#waiting--;
       if (this.#waiting === 0) this.#waitForUse();
@@ -95,6 +121,10 @@ export class Scoring implements AsyncDisposable {
   async #hold(checkpointId: string): Promise<ScorerProcess> {
     if (this.#isClosed) throw new AppError("UNAVAILABLE", "The server is shutting down.");
     if (this.#held?.checkpointId === checkpointId) return this.#held.process;
+    while (this.#active > 0) {
+      await new Promise<void>((resolve) => this.#onIdle.add(resolve));
+      this.#onIdle.clear();
+    }
     await this.#release();
     const { folder, basePlaces } = await this.#options.locate(checkpointId);
     const { entry, threads, onLog } = this.#options;
@@ -127,3 +157,9 @@ export class Scoring implements AsyncDisposable {
     this.#idle.unref();
   }
 }
+
+const measuringOther = () =>
+  new AppError(
+    "CONFLICT",
+    "A reward model is being measured, and only one is in memory at a time. Wait for its report, or stop measuring it.",
+  );

@@ -59,16 +59,27 @@ async function writeRankings(name: string, ask: string): Promise<string> {
   return file;
 }
 
-test("rankings are uploaded, and a run makes a reward model of them", async () => {
+async function importRankings(name: string, ask: string): Promise<void> {
+  await page.goto("/admin/rankings");
+  await page.getByRole("button", { name: "Import rankings" }).first().click();
+  const form = page.getByRole("region", { name: "Import rankings" });
+  await form.getByLabel("File").setInputFiles(await writeRankings(name, ask));
+  await form.getByRole("button", { name: "Import the file" }).click();
+  const row = page.getByRole("row", { name: new RegExp(`${name}\\.jsonl`) });
+  await row.getByRole("cell", { name: "40", exact: true }).first().waitFor();
+}
+
+test("rankings are imported, made a dataset, and a run makes a reward model of it", async () => {
   await page.goto("/admin/reward-models");
   await page.getByText("There is no reward model yet").waitFor();
-  await page.getByRole("link", { name: "Start a run" }).click();
-  await page.getByLabel("Stage").selectOption({ label: "Reward model" });
-  await page.getByRole("button", { name: "Upload rankings" }).click();
-  await page.getByLabel("Files").setInputFiles(await writeRankings("taste", "Say"));
-  await page.getByRole("button", { name: "Upload the file" }).click();
-  await expect.poll(() => page.getByRole("checkbox", { name: /taste/ }).isChecked()).toBe(true);
+  await importRankings("taste", "Say");
+  await page.getByLabel("Name of the dataset").fill("Taste");
+  await page.getByRole("button", { name: "Make the dataset" }).click();
+  await page.waitForURL(/\/admin\/datasets\/[0-9a-f-]{36}$/);
+  const datasetId = new URL(page.url()).pathname.split("/").at(-1);
+  await page.goto(`/admin/runs/new?dataset=${datasetId}`);
   await page.getByLabel("Name", { exact: true }).fill("Taste");
+  await expect.poll(() => page.getByRole("checkbox", { name: /Taste/ }).isChecked()).toBe(true);
   await page.getByRole("button", { name: "Put it into the queue" }).click();
   await page.getByRole("heading", { name: /Taste/ }).waitFor();
   await page.getByRole("status").getByText("finished", { exact: true }).waitFor({ timeout: trainingLimitMs });
@@ -90,7 +101,7 @@ test("its report says how far it can be trusted, with the texts to read", async 
 });
 
 test("a text is scored by hand, token by token", async () => {
-  await page.getByLabel("Prompt").fill("Say dog");
+  await page.getByLabel("Prompt", { exact: true }).fill("Say dog");
   await page.getByLabel("Response", { exact: true }).fill("the dog and the cat");
   await page.getByLabel("Another response").fill("DOG");
   await page.getByRole("button", { name: "Score", exact: true }).click();
@@ -106,24 +117,17 @@ test("a text is scored by hand, token by token", async () => {
 
 test("it is measured on rankings that its run never had", async () => {
   const address = page.url();
-  await page.getByRole("button", { name: "Measure on this server’s rankings" }).click();
-  await page.getByText("Nothing is ranked yet.").waitFor();
-  await page.goto("/admin/rankings");
-  const form = page.getByRole("region", { name: "Import rankings" });
-  await form.locator("input[type=file]").setInputFiles(await writeRankings("later", "Please say"));
-  await form.getByRole("button", { name: /Import/ }).click();
-  await page
-    .getByText(/40 prompts/)
-    .first()
-    .waitFor();
+  const measure = page.getByRole("button", { name: "Measure on this server’s rankings" });
+  await measure.click();
+  await page.getByText("All 40 ranked prompts are in this model's training data.").waitFor();
+  await importRankings("later", "Please say");
   await page.goto(address);
-  await page.getByRole("button", { name: "Measure on this server’s rankings" }).click();
+  await measure.click();
   await page.getByText(/Measured on this server’s rankings: 40 prompts/).waitFor();
   await page.getByLabel("Measured on").selectOption({ label: "what its run held out" });
   await page.getByText("Measured on what its run held out: 4 prompts").waitFor();
   await page.getByLabel("Measured on").selectOption({ label: "this server’s rankings" });
-  // Most pairs that it orders otherwise are those of the second labeler; what both say is shown to be read.
-  await page.getByRole("heading", { name: "Where model and people disagree most" }).waitFor();
+  await page.getByText("40 prompts left out, as its training data has them.").waitFor();
 });
 
 test("two reward models stand side by side", async () => {

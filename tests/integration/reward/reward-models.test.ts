@@ -227,6 +227,38 @@ describe("measuring on this server's rankings", () => {
     expect((await (await asAdmin()).models.list())[0]?.run).toMatchObject({ number: 1, step: 1 });
   });
 
+  it("lets texts be scored by the same model meanwhile, and refuses another one", async () => {
+    await importRankings(40);
+    const [first, second] = [await server.addCheckpoint("rm-1"), await server.addCheckpoint("rm-2")];
+    const { models } = await asAdmin();
+    await models.evaluate({ checkpointId: first });
+    const score = (checkpointId: string) =>
+      models.score({ checkpointId, prompt: question, responses: ["a"] });
+    const inBetween = await Promise.allSettled([
+      score(first),
+      score(second),
+      models.evaluate({ checkpointId: second }),
+    ]);
+    expect(inBetween.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(inBetween[1]).toMatchObject({
+      reason: { code: "CONFLICT", message: expect.stringContaining("is being measured") },
+    });
+    await waitUntil(async () => (await models.evaluation({ checkpointId: second }))?.state === "failed");
+    await waitUntil(async () => (await models.evaluation({ checkpointId: first })) === null);
+    expect((await models.get({ checkpointId: first })).reports).toHaveLength(1);
+    expect(await score(second)).toMatchObject({ scores: [{ score: 1 }] });
+  });
+
+  it("is stopped, and keeps nothing", async () => {
+    await importRankings(40);
+    const checkpointId = await server.addCheckpoint("rm-1");
+    const { models } = await asAdmin();
+    await models.evaluate({ checkpointId });
+    await models.cancelEvaluation({ checkpointId });
+    expect(await models.evaluation({ checkpointId })).toBeNull();
+    expect(await server.db.select().from(rewardReports)).toEqual([]);
+  });
+
   it("says what to do where nothing is ranked, and why it failed", async () => {
     const broken = await server.addCheckpoint("broken");
     const { models } = await asAdmin();
