@@ -145,5 +145,6 @@ test("two reward models stand side by side", async () => {
     .first()
     .waitFor();
   expect(await seriousFindings(page)).toEqual([]);
-  expect(person.problems).toEqual([]);
+  // The refusal above: there was nothing yet that the run had not had.
+  expect(person.problems.filter((problem) => !problem.includes("412 (Precondition Failed)"))).toEqual([]);
 });
