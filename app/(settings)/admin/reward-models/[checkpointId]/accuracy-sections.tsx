@@ -38,24 +38,27 @@ export function AccuracySections({ figures, heldOut, beside }: AccuracySectionsP
         />
         <Numbers figures={figures} beside={beside} />
       </Section>
-      {breakdowns.map(({ key, title, text, nameOf }) => (
-        <Breakdown
-          key={key}
-          title={title}
-          text={text}
-          rows={figures.by[key].flatMap((each) => [
-            ...forestRow(nameOf(each.key), each.accuracy, "candidate"),
-            ...forestRow(`${nameOf(each.key)}, the longer wins`, each.longerWins, "reference"),
-            ...(beside?.by[key].find((one) => one.key === each.key)
-              ? forestRow(
-                  `${nameOf(each.key)}, the other model`,
-                  beside.by[key].find((one) => one.key === each.key)?.accuracy ?? each.accuracy,
-                  "other",
-                )
-              : []),
-          ])}
-        />
-      ))}
+      {breakdowns
+        // Of one alone there is nothing to tell apart.
+        .filter(({ key }) => figures.by[key].length > 1)
+        .map(({ key, title, text, nameOf }) => (
+          <Breakdown
+            key={key}
+            title={title}
+            text={text}
+            rows={figures.by[key].flatMap((each) => [
+              ...forestRow(nameOf(each.key), each.accuracy, "candidate"),
+              ...forestRow(`${nameOf(each.key)}, the longer wins`, each.longerWins, "reference"),
+              ...(beside?.by[key].find((one) => one.key === each.key)
+                ? forestRow(
+                    `${nameOf(each.key)}, the other model`,
+                    beside.by[key].find((one) => one.key === each.key)?.accuracy ?? each.accuracy,
+                    "other",
+                  )
+                : []),
+            ])}
+          />
+        ))}
     </>
   );
 }
@@ -83,7 +86,6 @@ const breakdowns = [
 ] as const;
 
 function Breakdown({ title, text, rows }: { title: string; text: string; rows: ForestRow[] }) {
-  if (rows.length <= 2) return null;
   return (
     <Section title={title} text={text}>
       <ForestPlot

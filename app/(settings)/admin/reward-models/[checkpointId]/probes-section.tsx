@@ -49,7 +49,9 @@ function columns(hasBeside: boolean): Column<Row>[] {
     {
       title: "Result",
       cell: ({ passes }) => (
-        <span className={passes ? "text-live" : "font-medium text-danger"}>
+        <span
+          className={passes ? "whitespace-nowrap text-live" : "font-medium whitespace-nowrap text-danger"}
+        >
           {passes ? "✔ passes" : "✖ fails"}
         </span>
       ),

@@ -19,7 +19,7 @@ const names: Record<Group["name"], string> = {
   worst: "ranked last",
 };
 const looks: Record<Group["name"], Omit<Line, "label">> = {
-  all: { colorClass: "text-line", isBar: true },
+  all: { colorClass: "text-reference", isBar: true },
   best: { colorClass: "text-people" },
   worst: { colorClass: "text-candidate", dash: [5, 3] },
 };
