@@ -29,6 +29,7 @@ try {
     {
       env,
       engineEntry: fileURLToPath(new URL("./engine.js", import.meta.url)),
+      scorerEntry: fileURLToPath(new URL("./scorer.js", import.meta.url)),
       trainer: { entry: fileURLToPath(new URL("./trainer.js", import.meta.url)) },
       findModel: () => ensureModel(env, { say: (line) => console.log(`  ${line}`), progress: () => {} }),
       preparePages: () => prepareNext(env),

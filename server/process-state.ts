@@ -7,12 +7,15 @@ import type { Generation } from "./generation/generation";
 import type { Log } from "./log";
 import type { Metrics } from "./metrics";
 import type { TrainerStatus } from "./runs/embedded-trainer";
+import type { ScoringServices } from "./scoring/scoring-services";
 
 export type ProcessState = {
   /** Null until it is opened; `next build` never opens it. */
   db: Db | null;
   /** Null in a process that serves no chat (CLI, `next build`). */
   chat: ChatServices | null;
+  /** Scores of reward models; null as `chat` is. */
+  scoring: ScoringServices | null;
   /** The trainer of this machine; null where none is started (CLI, ATTUNE_TRAINER=off). */
   trainer: { status(): TrainerStatus } | null;
   /** `draining`: running answers may finish, new ones are refused. */
@@ -40,6 +43,7 @@ export function processState(): ProcessState {
   globalThis.attuneProcess ??= {
     db: null,
     chat: null,
+    scoring: null,
     trainer: null,
     phase: "starting",
     controlToken: null,

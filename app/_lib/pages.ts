@@ -18,6 +18,7 @@ const pages: PageLink[] = [
   { href: "/admin/guidelines", title: "Guidelines", icon: "book", permission: "labeling.lead" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
+  { href: "/admin/reward-models", title: "Reward models", icon: "overlap", permission: "runs.read" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
   { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },
   { href: "/admin/workers", title: "Workers", icon: "server", permission: "runs.read" },

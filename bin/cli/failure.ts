@@ -2,7 +2,10 @@
 import { AdapterError } from "@/model/checkpoint/adapter-config";
 import { CorruptFileError, NotAModelError, UnsupportedModelError } from "@/model/checkpoint/errors";
 import { BaseMissingError } from "@/model/checkpoint/lineage-base";
+import { NotARewardModelError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
+import { UnfitTemplateError } from "@/model/data/render-group";
+import { UnusableScoreError } from "@/model/eval/reward/score-rankings";
 import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
 import { ConfigError } from "@/model/train/run-config";
 import { BackupError } from "@/server/db/backup";
@@ -37,6 +40,9 @@ const plainErrors = [
   UnsupportedModelError,
   CorruptFileError,
   NotAModelError,
+  NotARewardModelError,
+  UnfitTemplateError,
+  UnusableScoreError,
   UnsupportedTokenizerError,
   EnvironmentError,
   AppError,

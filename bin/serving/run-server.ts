@@ -19,12 +19,15 @@ import type { EnsuredModel } from "@/server/models/ensure-model";
 import { type ChatServices, processState } from "@/server/process-state";
 import { EmbeddedTrainer } from "@/server/runs/embedded-trainer";
 import { startUpkeep } from "@/server/runs/upkeep";
+import { startScoring } from "@/server/scoring/scoring-services";
 import { removeAbandoned } from "../training/work-folder";
 
 export type ServerParts = {
   env: Env;
   /** The compiled engine: dist/engine.js. */
   engineEntry: string;
+  /** The compiled scorer: dist/scorer.js. */
+  scorerEntry: string;
   /** The compiled trainer: dist/trainer.js; null: this process starts none. */
   trainer: {
     entry: string;
@@ -63,6 +66,8 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
   await using _engines = chat.generation;
   await using _sampling = chat.sampling;
   state.chat = chat;
+  await using scoring = startScoring({ db: opened.db, env, log, scorerEntry: parts.scorerEntry });
+  state.scoring = scoring;
   state.controlToken = newControlToken();
   const pages = await parts.preparePages();
   const web = await startWebServer({

@@ -13,7 +13,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { moment } from "./columns";
+import { createdAt, id, moment } from "./columns";
 import { users } from "./people";
 import { runs } from "./runs";
 
@@ -61,3 +61,27 @@ export const channels = pgTable("channels", {
   changedBy: uuid().references(() => users.id, { onDelete: "set null" }),
   changedAt: moment().notNull().defaultNow(),
 });
+
+/**
+ * What a reward model makes of rankings that it has not seen, measured on this server; what its run measured lies in its
+ * folder.
+ */
+export const rewardReports = pgTable(
+  "reward_reports",
+  {
+    id: id(),
+    checkpointId: text()
+      .notNull()
+      .references(() => checkpoints.id, { onDelete: "cascade" }),
+    /** See `rewardReportSchema`. Holds no texts: they are read where they lie, as long as they may be. */
+    report: jsonb().notNull(),
+    /** Ranked prompts that were left out, for the model's run had them. */
+    leftOut: integer().notNull(),
+    createdBy: uuid().references(() => users.id, { onDelete: "set null" }),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index("reward_reports_checkpoint").on(t.checkpointId, t.createdAt),
+    check("reward_reports_left_out", sql`${t.leftOut} >= 0`),
+  ],
+);

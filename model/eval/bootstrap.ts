@@ -100,7 +100,7 @@ function acceleration(jackknife: readonly number[]): number {
 }
 
 /** By linear interpolation between order statistics, as numpy.quantile does by default. */
-function quantileOf(sorted: readonly number[], probability: number): number {
+export function quantileOf(sorted: readonly number[], probability: number): number {
   const at = probability * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? 0;
   const above = sorted[Math.ceil(at)] ?? below;

@@ -20,6 +20,7 @@ import { peopleRouter } from "./people";
 import { promptsRouter } from "./prompts";
 import { qualificationRouter } from "./qualification";
 import { questionsRouter } from "./questions";
+import { rewardModelsRouter } from "./reward-models";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
 import { workersRouter } from "./workers";
@@ -45,6 +46,7 @@ export const appRouter = router({
   prompts: promptsRouter,
   questions: questionsRouter,
   qualification: qualificationRouter,
+  rewardModels: rewardModelsRouter,
   runs: runsRouter,
   settings: settingsRouter,
   workers: workersRouter,

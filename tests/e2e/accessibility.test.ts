@@ -52,6 +52,7 @@ const signedIn = [
   "/admin/rankings",
   "/admin/agreement",
   "/admin/models",
+  "/admin/reward-models",
   "/admin/runs",
   "/admin/runs/new",
   "/admin/datasets",

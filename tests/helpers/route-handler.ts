@@ -9,6 +9,7 @@ type RouteHandler = (request: Request) => Promise<Response>;
 const routes: Record<string, () => Promise<object>> = {
   "/api/v1/models": () => import("@/app/api/v1/models/route"),
   "/api/v1/chat/completions": () => import("@/app/api/v1/chat/completions/route"),
+  "/api/v1/score": () => import("@/app/api/v1/score/route"),
   "/api/v1/feedback": () => import("@/app/api/v1/feedback/route"),
   "/api/healthz": () => import("@/app/api/healthz/route"),
   "/api/metrics": () => import("@/app/api/metrics/route"),

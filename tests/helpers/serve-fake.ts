@@ -9,7 +9,7 @@ import { type Pages, runServer } from "@/bin/serving/run-server";
 import { stopSignal } from "@/bin/serving/stop-signal";
 import { loadEnv } from "@/server/env";
 import { projectRoot } from "@/server/project-root";
-import { compileFakeEngine } from "./compile-fake-engine";
+import { compileFakeEngine, compileFakeScorer } from "./compile-fake-engine";
 import { writeFakeCheckpoint } from "./fake-checkpoint";
 import { handleRoutes } from "./route-handler";
 
@@ -22,6 +22,7 @@ await runServer(
   {
     env,
     engineEntry: await compileFakeEngine(env.ATTUNE_DATA),
+    scorerEntry: await compileFakeScorer(env.ATTUNE_DATA),
     // Tests of training name the address at which the trainer is to reach this server, a proxy as a rule.
     trainer: trainerUrl ? { entry: path.join(projectRoot, "dist", "trainer.js"), url: trainerUrl } : null,
     findModel: async () => ({

@@ -37,6 +37,9 @@ export type ReadRankingsOptions = {
   maxItemBytes?: number;
 };
 
+/** Nothing in the file is of a layout that rankings come in. */
+export class UnknownLayoutError extends DataFileError {}
+
 const chunkBytes = 256 * 1024;
 /** Items that the layout is looked for in. */
 const itemsToDetect = 20;
@@ -137,10 +140,10 @@ function unknownLayout(item: JsonItem): ItemFault {
   return new ItemFault("", `has the fields ${fields || "of no layout"}, which fit no layout`, remedy);
 }
 
-function noLayout(file: string, undecided: readonly JsonItem[]): DataFileError {
+function noLayout(file: string, undecided: readonly JsonItem[]): UnknownLayoutError {
   const [first] = undecided;
   const reason = first ? unknownLayout(first).toString() : "It holds no JSON objects.";
-  return new DataFileError(
+  return new UnknownLayoutError(
     `Data file ${file}: ${first ? "its first item " : ""}${reason} Or name the layout yourself.`,
   );
 }

@@ -39,6 +39,8 @@ export type RankedTask = {
   /** Whose words the prompt holds. */
   ownerId: string | null;
   rankingIds: string[];
+  /** Whether the held-out group made them, beside the record's rankings. */
+  isHeldOut: boolean[];
   record: RankedPrompt;
 };
 
@@ -141,6 +143,7 @@ async function fillTasks(db: Db, page: Page, options: ReadOptions): Promise<Rank
       taskId,
       ownerId,
       rankingIds: made.map(({ id }) => id),
+      isHeldOut: made.map(({ isHeldOut }) => isHeldOut),
       record: {
         ...promptOf(task),
         responses: shown.map(toResponse),
@@ -174,7 +177,7 @@ function readResponses(db: Db, taskIds: readonly string[]) {
 
 async function readRankings(db: Db, taskIds: readonly string[], options: ReadOptions) {
   const rows = await db
-    .select({ ranking: rankings })
+    .select({ ranking: rankings, isHeldOut: labelerGroups.isHeldOut })
     .from(rankings)
     .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
     .where(and(inArray(rankings.taskId, [...taskIds]), fits(options)))
@@ -184,7 +187,7 @@ async function readRankings(db: Db, taskIds: readonly string[], options: ReadOpt
       asc(rankings.createdAt),
       asc(rankings.id),
     );
-  return rows.map(({ ranking }) => ranking);
+  return rows.map(({ ranking, isHeldOut }) => ({ ...ranking, isHeldOut: isHeldOut ?? false }));
 }
 
 async function readRanks(db: Db, made: readonly { id: string }[]): Promise<Map<string, Map<string, number>>> {
@@ -235,7 +238,7 @@ function toResponse({
   return { text, ...(model !== null && { model }), ...(meta && { meta }) };
 }
 
-type RankingRow = typeof rankings.$inferSelect;
+type RankingRow = typeof rankings.$inferSelect & { isHeldOut: boolean };
 
 function toRanking(
   row: RankingRow,
@@ -250,7 +253,12 @@ function toRanking(
     instructionVersion: String(row.guidelinesVersion),
     noneAcceptable: row.noneAcceptable,
     at: row.createdAt.toISOString(),
-    meta: { kind: row.kind, mode: row.mode, activeMs: row.activeMs },
+    meta: {
+      kind: row.kind,
+      mode: row.mode,
+      activeMs: row.activeMs,
+      ...(row.isHeldOut && { group: "heldOut" }),
+    },
   };
 }
 

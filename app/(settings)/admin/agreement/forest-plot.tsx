@@ -7,8 +7,11 @@ import { placeOn, type Scale, scaleOf } from "./scale";
 
 export type ForestRow = {
   name: string;
-  /** people: triangle · held-out people: hollow triangle · reference: square, what others published. */
-  mark: "people" | "heldOut" | "reference";
+  /**
+   * people: triangle · held-out people: hollow triangle · reference: square, what others published, or a baseline ·
+   * candidate: diamond, a model · other: hollow diamond, the one it is compared with.
+   */
+  mark: "people" | "heldOut" | "reference" | "candidate" | "other";
   share: number;
   low: number | null;
   high: number | null;
@@ -16,14 +19,28 @@ export type ForestRow = {
   n: string;
 };
 
-type ForestPlotProps = { caption: string; nameTitle: string; rows: readonly ForestRow[] };
+type ForestPlotProps = {
+  caption: string;
+  nameTitle: string;
+  rows: readonly ForestRow[];
+  /** What the shares are of. Default: agreement. */
+  valueTitle?: string;
+  /** What a mark stands for here, where it is not what it stands for in figures of agreement. */
+  markTexts?: Partial<Record<ForestRow["mark"], string>>;
+};
 
-export function ForestPlot({ caption, nameTitle, rows }: ForestPlotProps) {
+export function ForestPlot({
+  caption,
+  nameTitle,
+  rows,
+  valueTitle = "Agreement",
+  markTexts,
+}: ForestPlotProps) {
   const scale = scaleOf(rows);
   const columns: Column<ForestRow>[] = [
     { title: nameTitle, cell: ({ name }) => <span className="block min-w-20">{name}</span> },
     { title: "Plot", isTitleHidden: true, cell: (row) => <PlotRow row={row} scale={scale} /> },
-    { title: "Agreement", isNumber: true, cell: describeShare },
+    { title: valueTitle, isNumber: true, cell: describeShare },
     { title: "n", cell: ({ n }) => <span className="block min-w-64 text-small text-muted">{n}</span> },
   ];
   return (
@@ -37,7 +54,7 @@ export function ForestPlot({ caption, nameTitle, rows }: ForestPlotProps) {
                   <svg aria-hidden="true" width={14} height={14}>
                     <Mark mark={mark} x="50%" y={7} />
                   </svg>
-                  {text}
+                  {markTexts?.[mark] ?? text}
                 </span>,
               ]
             : [],
@@ -55,13 +72,15 @@ const keys = [
   { mark: "people", text: "labelers" },
   { mark: "heldOut", text: "held-out labelers" },
   { mark: "reference", text: "published" },
+  { mark: "candidate", text: "this model" },
+  { mark: "other", text: "the model compared with" },
 ] as const;
 
 const height = 22;
 
 /** Said in numbers by the next cell, so hidden from screen readers. */
 function PlotRow({ row: { mark, share, low, high }, scale }: { row: ForestRow; scale: Scale }) {
-  const color = mark === "reference" ? "text-reference" : "text-people";
+  const color = colors[mark];
   return (
     <svg aria-hidden="true" height={height} className="block w-full min-w-16 overflow-visible sm:min-w-64">
       {scale.ticks.map((tick) => (
@@ -92,10 +111,20 @@ function PlotRow({ row: { mark, share, low, high }, scale }: { row: ForestRow; s
   );
 }
 
+const colors: Record<ForestRow["mark"], string> = {
+  people: "text-people",
+  heldOut: "text-people",
+  reference: "text-reference",
+  candidate: "text-candidate",
+  other: "text-candidate",
+};
+
 const marks: Record<ForestRow["mark"], { shape: string; className: string }> = {
   people: { shape: "M0 -6l5.5 10h-11z", className: "fill-current text-people" },
   heldOut: { shape: "M0 -6l5.5 10h-11z", className: "fill-canvas text-people" },
   reference: { shape: "M-5 -5h10v10h-10z", className: "fill-current text-reference" },
+  candidate: { shape: "M0 -6.5l6.5 6.5-6.5 6.5-6.5-6.5z", className: "fill-current text-candidate" },
+  other: { shape: "M0 -6.5l6.5 6.5-6.5 6.5-6.5-6.5z", className: "fill-canvas text-candidate" },
 };
 
 function Mark({ mark, x, y }: { mark: ForestRow["mark"]; x: string; y: number }) {

@@ -127,6 +127,11 @@ function columns(onAct: (act: Act) => void): Column<Row>[] {
                 Train from it
               </MenuLink>
             )}
+            {checkpoint.stage === "reward" && (
+              <MenuLink icon="chart" href={`/admin/reward-models/${checkpoint.id}`}>
+                How far to trust it
+              </MenuLink>
+            )}
             <MenuItem icon="download" onSelect={() => onAct({ what: "download", checkpoint })}>
               Download
             </MenuItem>

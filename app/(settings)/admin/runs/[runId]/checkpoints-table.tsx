@@ -27,7 +27,7 @@ export function CheckpointsTable({ run }: { run: RunDetail }) {
     <>
       <DataTable
         caption="Checkpoints of this run"
-        columns={columns(setAct)}
+        columns={columns(run.stage, setAct)}
         rows={run.checkpoints}
         rowKey={({ id }) => id}
       />
@@ -38,7 +38,7 @@ export function CheckpointsTable({ run }: { run: RunDetail }) {
   );
 }
 
-function columns(onAct: (act: Act) => void): Column<RunCheckpoint>[] {
+function columns(stage: RunDetail["stage"], onAct: (act: Act) => void): Column<RunCheckpoint>[] {
   return [
     { title: "Step", isNumber: true, cell: ({ step }) => step.toLocaleString("en") },
     {
@@ -82,12 +82,20 @@ function columns(onAct: (act: Act) => void): Column<RunCheckpoint>[] {
       cell: (checkpoint) =>
         checkpoint.deletedAt === null && (
           <div className="flex min-w-max justify-end gap-2">
-            <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>
-              Chat with this
-            </Link>
-            <Button small onClick={() => onAct({ what: "live", checkpoint })}>
-              Make it live
-            </Button>
+            {stage === "reward" ? (
+              <Link href={`/admin/reward-models/${checkpoint.id}`} className={buttonClass("plain", true)}>
+                How far to trust it
+              </Link>
+            ) : (
+              <>
+                <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>
+                  Chat with this
+                </Link>
+                <Button small onClick={() => onAct({ what: "live", checkpoint })}>
+                  Make it live
+                </Button>
+              </>
+            )}
             <Menu
               trigger={
                 <IconButton icon="dots" label={`More about the checkpoint of step ${checkpoint.step}`} />

@@ -1,0 +1,80 @@
+/** @file The report that goes with each checkpoint of a reward model: how it does on what its run held out. */
+import path from "node:path";
+import type { RankedExample } from "../data/ranked-examples";
+import type { RankedRow } from "../data/read-ranked-data";
+import { findLeaks, type SplitItem } from "../eval/reward/leaks";
+import { makeRewardReport, type RewardReport } from "../eval/reward/report";
+import { groupOf, scoreProbes, sourceOf, type TextScore } from "../eval/reward/score-rankings";
+import type { ScoredPrompt } from "../eval/reward/scored-prompt";
+import type { ConversationMessage } from "../tokenizer/render-conversation";
+
+/** A row with the tokens of those of its responses that were ranked, at `places` among all of them. */
+export type PreparedRow = { row: RankedRow; example: RankedExample; places: readonly number[] };
+
+export type RunReportInput = {
+  training: readonly PreparedRow[];
+  heldOut: readonly PreparedRow[];
+  /** (ranked responses) of each of `heldOut`, without bias. */
+  scores: readonly Float32Array[];
+  scoreBias: number;
+  /** Without bias. */
+  scoreTexts: (prompt: readonly ConversationMessage[], responses: readonly string[]) => Promise<TextScore[]>;
+  /** Prompts on which probes are tried. */
+  probePrompts: number;
+  seed: number;
+};
+
+/**
+ * Texts are named by place alone, as the data may be erased after the checkpoint is written. The same for the same weights
+ * and data, so that a run that was interrupted ends with the same files.
+ */
+export async function reportOnRun(input: RunReportInput): Promise<RewardReport> {
+  const { training, heldOut, scoreBias, probePrompts, seed } = input;
+  const prompts = heldOut.map((prepared, at) => toScored(prepared, input.scores[at], scoreBias));
+  const score: typeof input.scoreTexts = async (prompt, responses) =>
+    (await input.scoreTexts(prompt, responses)).map((each) => ({ ...each, score: each.score + scoreBias }));
+  const probed = await scoreProbes(prompts, score, { seed, most: probePrompts });
+  return makeRewardReport({
+    prompts,
+    probed,
+    leaks: findLeaks(training.map(toItem), prompts),
+    checkpoint: null,
+    madeAt: null,
+    isHeldOut: true,
+    seed,
+    withTexts: false,
+  });
+}
+
+function toScored(
+  { row: { record, file, line }, example, places }: PreparedRow,
+  scores: Float32Array | undefined,
+  scoreBias: number,
+): ScoredPrompt {
+  const owner = record.meta?.user;
+  return {
+    id: idOf({ record, file, line }),
+    owner: typeof owner === "string" ? owner : null,
+    source: sourceOf(record),
+    prompt: record.prompt,
+    responses: places.map((place, at) => ({
+      place,
+      text: record.responses[place]?.text ?? "",
+      model: record.responses[place]?.model ?? null,
+      score: (scores?.[at] ?? Number.NaN) + scoreBias,
+      tokens: example.responses[at]?.length ?? 0,
+    })),
+    rankings: record.rankings.map((ranking) => ({
+      ranks: places.map((place) => ranking.ranks[place] ?? null),
+      labeler: ranking.labeler ?? null,
+      group: groupOf(ranking),
+    })),
+    place: { file: path.basename(file), line },
+  };
+}
+
+function toItem({ row }: PreparedRow): SplitItem {
+  return { id: idOf(row), prompt: row.record.prompt, responses: row.record.responses };
+}
+
+const idOf = ({ record, file, line }: RankedRow) => record.id ?? `${path.basename(file)}:${line}`;

@@ -1,0 +1,150 @@
+/**
+ * @file A reward model in a real browser: trained from rankings by this machine's trainer, its report read, a text scored by
+ * hand, and the model measured on rankings that came later.
+ */
+import fs from "node:fs/promises";
+import path from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AttuneServer, attuneServer } from "../helpers/attune-server";
+import { seriousFindings } from "../helpers/axe";
+import { launchBrowser, overflow, type Visitor, visitor } from "../helpers/browser";
+import { makeAccount } from "../helpers/chat-page";
+import { temporaryFolder } from "../helpers/temporary-folder";
+import { tinyModelFolder } from "../helpers/tiny-model";
+
+const words =
+  "dog cat horse duck goat fox bear owl pig hen bird fish sun moon star tree leaf rain snow wind " +
+  "red blue green pink gold milk bread soup rice cake door lamp chair table bell book ring ship boat road";
+/** The trainer yields to all other work: on a busy machine it has little of it. */
+const trainingLimitMs = 240_000;
+const pageLimitMs = 60_000;
+
+let server: AttuneServer;
+let browser: Browser;
+let person: Visitor;
+let page: Page;
+let files: Awaited<ReturnType<typeof temporaryFolder>>;
+
+beforeAll(async () => {
+  files = await temporaryFolder();
+  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModelFolder, ATTUNE_TRAINER_THREADS: "1" } });
+  browser = await launchBrowser();
+  person = await visitor(browser, { baseURL: server.url });
+  page = person.page;
+  page.setDefaultTimeout(pageLimitMs);
+  await makeAccount(page, server.setupUrl ?? "", { name: "Ada Admin", email: "ada@example.org" });
+});
+afterAll(async () => {
+  await person?.[Symbol.asyncDispose]();
+  await browser?.close();
+  await server?.[Symbol.asyncDispose]();
+  await files?.[Symbol.asyncDispose]();
+});
+
+/** People like the word itself best, and capital letters least; every fourth time the second labeler says the opposite. */
+async function writeRankings(name: string, ask: string): Promise<string> {
+  const lines = words.split(" ").map((word, i) =>
+    JSON.stringify({
+      prompt: `${ask} ${word}`,
+      responses: [{ text: word.toUpperCase() }, { text: `${word}!` }, { text: word }],
+      rankings: [
+        { ranks: [3, 2, 1], labeler: "l-1" },
+        { ranks: i % 4 === 0 ? [1, 2, 3] : [3, 1, 2], labeler: "l-2" },
+      ],
+    }),
+  );
+  const file = path.join(files.path, `${name}.jsonl`);
+  await fs.writeFile(file, lines.join("\n"));
+  return file;
+}
+
+async function importRankings(name: string, ask: string): Promise<void> {
+  await page.goto("/admin/rankings");
+  await page.getByRole("button", { name: "Import rankings" }).first().click();
+  const form = page.getByRole("region", { name: "Import rankings" });
+  await form.getByLabel("File").setInputFiles(await writeRankings(name, ask));
+  await form.getByRole("button", { name: "Import the file" }).click();
+  const row = page.getByRole("row", { name: new RegExp(`${name}\\.jsonl`) });
+  await row.getByRole("cell", { name: "40", exact: true }).first().waitFor();
+}
+
+test("rankings are imported, made a dataset, and a run makes a reward model of it", async () => {
+  await page.goto("/admin/reward-models");
+  await page.getByText("There is no reward model yet").waitFor();
+  await importRankings("taste", "Say");
+  await page.getByLabel("Name of the dataset").fill("Taste");
+  await page.getByRole("button", { name: "Make the dataset" }).click();
+  await page.waitForURL(/\/admin\/datasets\/[0-9a-f-]{36}$/);
+  const datasetId = new URL(page.url()).pathname.split("/").at(-1);
+  await page.goto(`/admin/runs/new?dataset=${datasetId}`);
+  await page.getByLabel("Name", { exact: true }).fill("Taste");
+  await expect.poll(() => page.getByRole("checkbox", { name: /Taste/ }).isChecked()).toBe(true);
+  await page.getByRole("button", { name: "Put it into the queue" }).click();
+  await page.getByRole("heading", { name: /Taste/ }).waitFor();
+  await page.getByRole("status").getByText("finished", { exact: true }).waitFor({ timeout: trainingLimitMs });
+});
+
+test("its report says how far it can be trusted, with the texts to read", async () => {
+  await page.getByRole("link", { name: "How far to trust it" }).first().click();
+  await page.getByText("Measured on what its run held out: 4 prompts").waitFor();
+  await page.getByText(/4 prompts with an order to compare are few/).waitFor();
+  const accuracy = page.getByRole("table", { name: "Accuracy", exact: true });
+  await accuracy.getByRole("cell", { name: "The longer response wins" }).waitFor();
+  await accuracy.getByRole("cell", { name: "Labelers with each other" }).waitFor();
+  const probes = page.getByRole("table", { name: "Degenerate responses" });
+  await probes.getByRole("row", { name: /Confident nonsense/ }).waitFor();
+  await page.getByText("The numbers of this chart").first().click();
+  await page.getByRole("table", { name: "Calibration" }).waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
+});
+
+test("a text is scored by hand, token by token", async () => {
+  await page.getByLabel("Prompt", { exact: true }).fill("Say dog");
+  await page.getByLabel("Response", { exact: true }).fill("the dog and the cat");
+  await page.getByLabel("Another response").fill("DOG");
+  await page.getByRole("button", { name: "Score", exact: true }).click();
+  const scored = page.getByRole("region", { name: "Response", exact: true });
+  await scored.getByText(/^\d+ tokens$/).waitFor();
+  await page
+    .getByRole("region", { name: "Another response" })
+    .getByText(/^\d+ tokens?$/)
+    .waitFor();
+  await scored.getByText("Every token").click();
+  await scored.getByRole("cell", { name: /im_end/ }).waitFor();
+});
+
+test("it is measured on rankings that its run never had", async () => {
+  const address = page.url();
+  const measure = page.getByRole("button", { name: "Measure on this server’s rankings" });
+  await measure.click();
+  await page.getByText("All 40 ranked prompts are in this model's training data.").waitFor();
+  await importRankings("later", "Please say");
+  await page.goto(address);
+  await measure.click();
+  await page.getByText(/Measured on this server’s rankings: 40 prompts/).waitFor();
+  await page.getByLabel("Measured on").selectOption({ label: "what its run held out" });
+  await page.getByText("Measured on what its run held out: 4 prompts").waitFor();
+  await page.getByLabel("Measured on").selectOption({ label: "this server’s rankings" });
+  await page.getByText("40 prompts left out, as its training data has them.").waitFor();
+});
+
+test("two reward models stand side by side", async () => {
+  await page.getByLabel("Compare with").selectOption({ index: 1 });
+  await expect.poll(() => new URL(page.url()).searchParams.get("with")).toMatch(/^[0-9a-f]{64}$/);
+  await page
+    .getByRole("table", { name: "Accuracy", exact: true })
+    .getByRole("cell", { name: "The other model" })
+    .waitFor();
+  await page.getByText(/other prompts than these may be easier or harder/).waitFor();
+  await page.goto("/admin/reward-models");
+  await page
+    .getByRole("table", { name: "Reward models" })
+    .getByRole("link", { name: /Taste/ })
+    .first()
+    .waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+  // The refusal above: there was nothing yet that the run had not had.
+  expect(person.problems.filter((problem) => !problem.includes("412 (Precondition Failed)"))).toEqual([]);
+});
