@@ -62,7 +62,7 @@ export function solveHead(examples: HeadExamples, options: SolveHeadOptions): So
   if (prompts.length === 0)
     throw new NoPairsError("No prompt has two responses of different rank. Rank more, or loosen the filter.");
   const { z, scales } = standardise({ ...examples, prompts });
-  const fit = (places: readonly number[], strength: number, start: Float64Array) => {
+  const solve = (places: readonly number[], strength: number, start: Float64Array) => {
     const pairs = places.flatMap((place) => prompts[place]?.pairs ?? []);
     return minimise(pairwiseObjective(z, examples.width, { pairs, strength }), start, { signal });
   };
@@ -74,7 +74,7 @@ export function solveHead(examples: HeadExamples, options: SolveHeadOptions): So
   const tried = isTried ? tryStrengths(sorted) : [];
   const [only = untriedStrength] = sorted.length === 1 ? sorted : [];
   const strength = isTried ? bestOf(tried) : only;
-  const v = fit(all, strength, zero);
+  const v = solve(all, strength, zero);
   return { head: Float32Array.from(v, (each, j) => each / (scales[j] ?? 1)), strength, tried };
 
   /** From the strongest on, each start at the last solution: they lie near each other. */
@@ -87,7 +87,7 @@ export function solveHead(examples: HeadExamples, options: SolveHeadOptions): So
       const pairs = heldOut.flatMap((place) => prompts[place]?.pairs ?? []);
       let v = zero;
       for (const outcome of outcomes) {
-        v = fit(kept, outcome.strength, v);
+        v = solve(kept, outcome.strength, v);
         addOutcome(outcome, scoreRows(z, examples.width, v), pairs);
       }
     }
