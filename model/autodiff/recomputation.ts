@@ -47,9 +47,9 @@ export class Recomputation {
   }
 
   #zero({ dtype }: Value): Value {
-    const { shape } = this.#after;
-    const size = shape.reduce<number>((product, dim) => product * Number(dim), 1);
-    const first = this.#g.slice(this.#g.reshape(this.#after, [size]), 0, 0, 1);
+    // One element, axis by axis, for a size may be a symbol.
+    const corner = this.#after.shape.reduce((x, _, axis) => this.#g.slice(x, axis, 0, 1), this.#after);
+    const first = this.#g.reshape(corner, [1]);
     return this.#g.cast(this.#g.scale(first, 0), dtype);
   }
 }

@@ -125,19 +125,17 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
 
   // ids are integers: only the table receives a gradient.
   Gather: (g, { inputs: [table, ids], attrs: { axis } }, dy) => [
-    () => g.scatterAdd(table.shape, g.cast(ids, "int64"), dy, axis),
+    () => g.scatterAdd(table, g.cast(ids, "int64"), dy, axis),
     null,
   ],
   GatherElements: (g, { inputs: [x, ids], attrs: { axis } }, dy) => [
-    () => g.apply("ScatterElements", [zerosLike(g, x), ids, dy], { axis, reduction: "add" }),
+    () => g.apply("ScatterElements", [g.zerosLike(x), ids, dy], { axis, reduction: "add" }),
     null,
   ],
   // "none": replaced rows have no influence. Where ids repeat, the last update wins, so "none" wants distinct ids.
   ScatterND: (g, { inputs: [, ids, updates], attrs: { reduction } }, dy) => [
     () =>
-      reduction === "add"
-        ? dy
-        : g.apply("ScatterND", [dy, ids, zerosLike(g, updates)], { reduction: "none" }),
+      reduction === "add" ? dy : g.apply("ScatterND", [dy, ids, g.zerosLike(updates)], { reduction: "none" }),
     null,
     () => g.gather(dy, g.reshape(ids, ids.shape.slice(0, -1))),
   ],
@@ -145,7 +143,7 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
     () =>
       reduction === "add"
         ? dy
-        : g.apply("ScatterElements", [dy, ids, zerosLike(g, updates)], { axis, reduction: "none" }),
+        : g.apply("ScatterElements", [dy, ids, g.zerosLike(updates)], { axis, reduction: "none" }),
     null,
     () => g.apply("GatherElements", [dy, ids], { axis }),
   ],
@@ -252,13 +250,6 @@ function tanhGeluSlope(g: Graph, x: Value): Value {
 function fixedSize({ shape }: Value, axis: number): number {
   return sizeOf([shape.at(axis) ?? 1]);
 }
-
-const zerosLike = (g: Graph, { shape, dtype }: Value) =>
-  g.full(
-    shape.map((dim) => sizeOf([dim])),
-    0,
-    dtype,
-  );
 
 /** Spreads a reduction's result over what it was reduced from, whether or not it kept the reduced axes. */
 function expandReduced(g: Graph, reduced: Value, shape: Shape, axes: readonly number[]): Value {

@@ -20,7 +20,8 @@ const configSchema = z.looseObject({
   fan_in_fan_out: z.boolean().default(false),
   rank_pattern: z.record(z.string(), z.number()).refine(isEmpty).optional(),
   alpha_pattern: z.record(z.string(), z.number()).refine(isEmpty).optional(),
-  modules_to_save: z.array(z.string()).max(0).nullish(),
+  /** A reward model's head lies with its adapter. */
+  modules_to_save: z.array(z.literal("score")).max(1).nullish(),
 });
 
 export type AdapterConfig = z.output<typeof configSchema>;
@@ -39,6 +40,23 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
   const config = configSchema.safeParse(parseJson(text, file));
   if (!config.success) throw new AdapterError(`${file}: ${z.prettifyError(config.error)}`);
   return config.data;
+}
+
+/** `alpha / rank` scales the product; `targets` are the last names of the layers it stands beside. */
+export type AdapterShape = { rank: number; alpha: number; targets: readonly string[] };
+
+/**
+ * What of PEFT's configuration decides the shape of an adapter.
+ * @throws AdapterError where its targets are no list of layers, or its scale is not alpha / rank
+ */
+export function loraShapeOf({ r, lora_alpha, target_modules, use_rslora }: AdapterConfig): AdapterShape {
+  if (!Array.isArray(target_modules) || use_rslora) {
+    const fact = use_rslora
+      ? "is scaled by the root of its rank (use_rslora)"
+      : "names no list of target_modules";
+    throw new AdapterError(`The adapter ${fact}; only adapters trained by Attune are trained on or merged.`);
+  }
+  return { rank: r, alpha: lora_alpha, targets: target_modules };
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -14,7 +14,7 @@ import { loadTokenizer } from "@/model/tokenizer/load-tokenizer";
 import type { Tokenizer } from "@/model/tokenizer/tokenizer";
 import { type AdapterConfig, readAdapterConfig } from "./adapter-config";
 import { ChecksumError, CorruptFileError, NotAModelError } from "./errors";
-import { checkTensors } from "./expected-tensors";
+import { checkTensors, expectedTensors, rewardTensors } from "./expected-tensors";
 import { digestFile } from "./file-access";
 import { findLineageBase } from "./lineage-base";
 import { type Manifest, manifestFileName, manifestSchema } from "./manifest";
@@ -62,7 +62,9 @@ export async function openCheckpoint(
   const weightsFolder = lineageBase.folder;
   const tensors = openSafetensors(await findSafetensors(weightsFolder, await readdir(weightsFolder)));
   try {
-    checkTensors(config, tensors, path.join(weightsFolder, "model.safetensors"));
+    const isReward = manifest.stage === "reward" && adapter === null;
+    const expected = isReward ? rewardTensors(config) : expectedTensors(config);
+    checkTensors(config, tensors, path.join(weightsFolder, "model.safetensors"), expected);
   } catch (error) {
     tensors[Symbol.dispose]();
     throw error;

@@ -10,6 +10,13 @@ export function expectedTensors(config: ModelConfig): ExpectedTensors {
   return new Map(config.family === "gpt2" ? gpt2Tensors(config) : llamaTensors(config));
 }
 
+/** Of a complete reward model: a head of one score instead of the vocabulary's, as transformers names it. */
+export function rewardTensors(config: ModelConfig): ExpectedTensors {
+  const tensors = new Map(expectedTensors(config));
+  tensors.delete("lm_head.weight");
+  return tensors.set("score.weight", [1, config.hiddenSize]);
+}
+
 type NamedShape = [name: string, shape: readonly number[]];
 
 function* llamaTensors(config: Exclude<ModelConfig, Gpt2Config>): Generator<NamedShape> {
@@ -70,8 +77,9 @@ export function checkTensors(
   config: ModelConfig,
   source: { has(name: string): boolean; info(name: string): Pick<TensorInfo, "shape"> },
   file: string,
+  expected = expectedTensors(config),
 ): void {
-  for (const [name, shape] of expectedTensors(config)) {
+  for (const [name, shape] of expected) {
     if (!source.has(name)) throw new CorruptFileError(file, `tensor ${name} is missing`);
     const found = source.info(name).shape;
     if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {

@@ -5,7 +5,6 @@ import { servingOps } from "./serving-ops";
 import {
   type Dim,
   type DType,
-  dimAt,
   dtypes,
   GraphError,
   isSameShape,
@@ -177,23 +176,24 @@ export class Graph {
     return this.reshape(summed, shape);
   }
 
+  /** Zeros of x's shape. Where that has a symbol they are made of x, which should then be finite. */
+  zerosLike(x: Value): Value {
+    const sizes = x.shape.filter((dim) => typeof dim === "number");
+    return sizes.length === x.shape.length ? this.full(sizes, 0, x.dtype) : this.scale(x, 0);
+  }
+
   /**
    * Adds updates onto zeros: the gradient of `gather`.
-   * @param shape of the table @param ids (…I) @param updates the table's shape with `axis` replaced by (…I)
+   * @param ids (…I) @param updates the table's shape with `axis` replaced by (…I)
    */
-  scatterAdd(shape: Shape, ids: Value, updates: Value, axis: number): Value {
-    const table: TensorType = { dtype: updates.dtype, shape };
+  scatterAdd(table: Value, ids: Value, updates: Value, axis: number): Value {
     if (normalizeAxis("scatterAdd", axis, table) !== 0) {
       throw new GraphError("scatterAdd", `only rows (axis 0) can be added to, not axis ${axis}`, [
         table,
         ids,
       ]);
     }
-    const zeros = this.full(
-      shape.map((_, i) => Number(dimAt("scatterAdd", table, i))),
-      0,
-      updates.dtype,
-    );
+    const zeros = this.zerosLike(table);
     const indices = this.reshape(ids, [...ids.shape, 1]);
     return this.apply("ScatterND", [zeros, indices, updates], { reduction: "add" });
   }

@@ -10,6 +10,7 @@ export function attend(
   heads: { q: Value } & KeysValues,
   { layer, inputs: { mask, past } }: { layer: number; inputs: TransformerInputs },
 ): Value {
+  if (mask === undefined) throw new Error("Attention by blocks takes heads as they lie");
   if (past === null) return attention(g, heads, mask);
   const ofLayer = past[layer];
   if (!ofLayer) throw new Error(`There is no cache for layer ${layer}`);

@@ -1,8 +1,18 @@
 /** @file Grouped-query attention within the tokens given, and the shapes heads have. */
+import type { ModelConfig } from "@/model/checkpoint/model-config";
 import type { Graph, Value } from "@/model/graph/graph";
 import { type Dim, dimAt } from "@/model/graph/tensor-type";
 
 export type HeadLayout = { headCount: number; keyValueHeadCount: number; headSize: number };
+
+export function headLayout(config: ModelConfig): HeadLayout {
+  const { headCount, headSize } = config;
+  return {
+    headCount,
+    headSize,
+    keyValueHeadCount: config.family === "gpt2" ? headCount : config.keyValueHeadCount,
+  };
+}
 
 /** Keys and values of one layer, each (B, Hkv, length, D). Keys are already rotated. */
 export type KeysValues = { keys: Value; values: Value };

@@ -2,7 +2,8 @@
 import type { Gpt2Config } from "@/model/checkpoint/model-config";
 import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import { attend } from "./attend";
-import { joinHeads, type KeysValues, splitHeads } from "./attention";
+import { headLayout, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { type BlockAttention, prepareBlocks } from "./block-attention";
 import { layerNorm } from "./norms";
 import type { TransformerInputs, TransformerOutputs } from "./transformer";
 import { linear, type ModelWeights } from "./weights";
@@ -16,6 +17,7 @@ export function buildGpt2(
   const { hiddenSize: width, layerNormEps, vocabularySize, contextLength, layerCount } = config;
   const norm = (name: string, x: Value) =>
     layerNorm(g, weights, x, { name, size: width, epsilon: layerNormEps });
+  const byBlocks = inputs.blocks && prepareBlocks(g, inputs.blocks, inputs.positions, headLayout(config));
   const newKeysValues: KeysValues[] = [];
   const layers: NodeRange[] = [];
   const drop = (branch: Value) => inputs.dropout?.(branch) ?? branch;
@@ -26,8 +28,8 @@ export function buildGpt2(
   for (let layer = 0; layer < layerCount; layer++) {
     const from = g.nodes.length;
     const at = `transformer.h.${layer}`;
-    const attended = selfAttention(g, config, weights, { x: norm(`${at}.ln_1`, x), layer, inputs });
-    newKeysValues.push(attended.keysValues);
+    const attended = selfAttention(g, config, weights, { x: norm(`${at}.ln_1`, x), layer, inputs, byBlocks });
+    if (attended.keysValues) newKeysValues.push(attended.keysValues);
     x = g.add(x, drop(attended.y));
     x = g.add(x, drop(geluMlp(g, config, weights, { x: norm(`${at}.ln_2`, x), at })));
     layers.push({ from, to: g.nodes.length });
@@ -39,24 +41,33 @@ const conv1d = (name: string, inSize: number, outSize: number) => {
   return { name, inSize, outSize, hasBias: true, isInOut: true };
 };
 
+type AttentionStep = {
+  x: Value;
+  layer: number;
+  inputs: TransformerInputs;
+  byBlocks: BlockAttention | undefined;
+};
+
 function selfAttention(
   g: Graph,
   config: Gpt2Config,
   weights: ModelWeights,
-  { x, layer, inputs }: { x: Value; layer: number; inputs: TransformerInputs },
+  { x, layer, inputs, byBlocks }: AttentionStep,
 ) {
   const { hiddenSize, headCount, headSize } = config;
   const at = `transformer.h.${layer}.attn`;
   const qkv = linear(g, weights, x, conv1d(`${at}.c_attn`, hiddenSize, 3 * hiddenSize));
-  const heads = (i: number) => {
-    const part = g.slice(qkv, -1, i * hiddenSize, (i + 1) * hiddenSize);
-    return splitHeads(g, part, headCount, headSize);
-  };
+  const part = (i: number) => g.slice(qkv, -1, i * hiddenSize, (i + 1) * hiddenSize);
+  const output = conv1d(`${at}.c_proj`, hiddenSize, hiddenSize);
+  if (byBlocks) {
+    const mixed = byBlocks({ q: part(0), keys: part(1), values: part(2) });
+    return { y: linear(g, weights, mixed, output), keysValues: null };
+  }
+  const heads = (i: number) => splitHeads(g, part(i), headCount, headSize);
   const q = heads(0);
   const keysValues = { keys: heads(1), values: heads(2) };
   const mixed = attend(g, { q, ...keysValues }, { layer, inputs });
-  const y = linear(g, weights, joinHeads(g, mixed), conv1d(`${at}.c_proj`, hiddenSize, hiddenSize));
-  return { y, keysValues };
+  return { y: linear(g, weights, joinHeads(g, mixed), output), keysValues };
 }
 
 function geluMlp(

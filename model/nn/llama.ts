@@ -2,7 +2,8 @@
 import type { LlamaConfig, Qwen2Config } from "@/model/checkpoint/model-config";
 import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import { attend } from "./attend";
-import { joinHeads, type KeysValues, splitHeads } from "./attention";
+import { headLayout, joinHeads, type KeysValues, splitHeads } from "./attention";
+import { type BlockAttention, prepareBlocks } from "./block-attention";
 import { rmsNorm } from "./norms";
 import { type RopeTables, ropeTables, rotate } from "./rope";
 import type { TransformerInputs, TransformerOutputs } from "./transformer";
@@ -20,6 +21,7 @@ export function buildLlama(
   const norm = (name: string, x: Value) =>
     rmsNorm(g, weights, x, { name, size: hiddenSize, epsilon: rmsNormEps });
   const rope = ropeTables(g, weights, config);
+  const byBlocks = inputs.blocks && prepareBlocks(g, inputs.blocks, inputs.positions, headLayout(config));
   const newKeysValues: KeysValues[] = [];
   const layers: NodeRange[] = [];
   const drop = (branch: Value) => inputs.dropout?.(branch) ?? branch;
@@ -30,8 +32,8 @@ export function buildLlama(
     const from = g.nodes.length;
     const at = `model.layers.${layer}`;
     const normed = norm(`${at}.input_layernorm`, x);
-    const attended = selfAttention(g, config, weights, { x: normed, layer, rope, inputs });
-    newKeysValues.push(attended.keysValues);
+    const attended = selfAttention(g, config, weights, { x: normed, layer, rope, inputs, byBlocks });
+    if (attended.keysValues) newKeysValues.push(attended.keysValues);
     x = g.add(x, drop(attended.y));
     x = g.add(x, drop(swiGlu(g, config, weights, { x: norm(`${at}.post_attention_layernorm`, x), at })));
     layers.push({ from, to: g.nodes.length });
@@ -39,7 +41,13 @@ export function buildLlama(
   return { hidden: norm("model.norm", x), newKeysValues, layers };
 }
 
-type AttentionStep = { x: Value; layer: number; rope: RopeTables; inputs: TransformerInputs };
+type AttentionStep = {
+  x: Value;
+  layer: number;
+  rope: RopeTables;
+  inputs: TransformerInputs;
+  byBlocks: BlockAttention | undefined;
+};
 
 function selfAttention(g: Graph, config: Config, weights: ModelWeights, step: AttentionStep) {
   const { hiddenSize, headCount, keyValueHeadCount, headSize, attentionBias } = config;
@@ -53,20 +61,24 @@ function selfAttention(g: Graph, config: Config, weights: ModelWeights, step: At
     project("v_proj", keyValueHeadCount),
   ];
   const [q, k, v] = weights.linear(g, step.x, layers) as [Value, Value, Value];
-  const { positions } = step.inputs;
-  const turn = (heads: Value) => rotate(g, heads, positions, step.rope);
-  const keysValues = {
-    keys: turn(splitHeads(g, k, keyValueHeadCount, headSize)),
-    values: splitHeads(g, v, keyValueHeadCount, headSize),
-  };
-  const queries = turn(splitHeads(g, q, headCount, headSize));
-  const mixed = attend(g, { q: queries, ...keysValues }, step);
+  const turn = (heads: Value, positions: Value) => rotate(g, heads, positions, step.rope);
   const output = {
     name: `${at}.o_proj`,
     inSize: headCount * headSize,
     outSize: hiddenSize,
     hasBias: config.attentionOutputBias,
   };
+  if (step.byBlocks) {
+    const mixed = step.byBlocks({ q, keys: k, values: v }, turn);
+    return { y: linear(g, weights, mixed, output), keysValues: null };
+  }
+  const { positions } = step.inputs;
+  const keysValues = {
+    keys: turn(splitHeads(g, k, keyValueHeadCount, headSize), positions),
+    values: splitHeads(g, v, keyValueHeadCount, headSize),
+  };
+  const queries = turn(splitHeads(g, q, headCount, headSize), positions);
+  const mixed = attend(g, { q: queries, ...keysValues }, step);
   return { y: linear(g, weights, joinHeads(g, mixed), output), keysValues };
 }
 

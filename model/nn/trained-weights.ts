@@ -53,6 +53,11 @@ export class TrainedWeights implements ModelWeights {
     return this.#base(g, `${name}.weight`, [rows, width]);
   }
 
+  /** A head beside the model, trained whatever else is: (rows, width). It has no bias. */
+  newHead(g: Graph, { name, rows, width }: Table): Value {
+    return this.#parameter(g, this.trained, newHeadName(name, this.lora), [rows, width]);
+  }
+
   isTrained(value: Value): boolean {
     return this.trained.get(value.name) === value;
   }
@@ -103,13 +108,19 @@ export function loraName(layer: string, side: "A" | "B"): string {
   return `base_model.model.${layer}.lora_${side}.weight`;
 }
 
+/** A head trained beside an adapter is stored with it, as PEFT does with `modules_to_save`. */
+export function newHeadName(head: string, lora: LoraShape | null): string {
+  return `${lora === null ? "" : "base_model.model."}${head}.weight`;
+}
+
 export function isTarget({ targets }: LoraShape, layer: string): boolean {
   return targets.some((target) => layer === target || layer.endsWith(`.${target}`));
 }
 
-/** (…, D) -> (rows, D) */
+/** (…, D) -> (rows, D). Of the sizes before the last one may be a symbol, and all others are then 1. */
 function asRows(g: Graph, x: Value): Value {
-  const sizes = x.shape.map(Number);
-  const width = sizes.at(-1) ?? 1;
-  return g.reshape(x, [sizes.reduce((product, size) => product * size, 1) / width, width]);
+  const width = Number(x.shape.at(-1) ?? 1);
+  const symbol = x.shape.find((dim) => typeof dim === "string");
+  if (symbol !== undefined) return g.reshape(x, [symbol, width]);
+  return g.reshape(x, [x.shape.map(Number).reduce((product, size) => product * size, 1) / width, width]);
 }

@@ -1,7 +1,8 @@
 /** @file Any decoder by its configuration: the one entry for training and serving. */
 import type { ModelConfig } from "@/model/checkpoint/model-config";
 import type { Graph, NodeRange, Value } from "@/model/graph/graph";
-import type { HeadLayout, KeysValues } from "./attention";
+import type { KeysValues } from "./attention";
+import type { AttentionBlock } from "./block-attention";
 import type { Past } from "./cached-attention";
 import { buildGpt2 } from "./gpt2";
 import { buildLlama } from "./llama";
@@ -12,21 +13,27 @@ export type TransformerInputs = {
   ids: Value;
   /** int64 (B, T): each token's place in its own text. */
   positions: Value;
-  /**
-   * Added to attention scores: 0 where a token may look, -∞ where not. Training: (B or 1, 1, `maskRows`, T). Serving:
-   * (B, 1, 1, T, C + T).
-   */
-  mask: Value;
-  /** One per layer when serving; null when training. */
-  past: readonly Past[] | null;
   /** Applied to the embeddings and to what each half of a layer adds (B, T, hidden); null for none. */
   dropout?: ((x: Value) => Value) | null;
-};
+} & (
+  | {
+      /**
+       * Added to attention scores: 0 where a token may look, -∞ where not. Training: (B or 1, 1, `maskRows`, T). Serving:
+       * (B, 1, 1, T, C + T).
+       */
+      mask: Value;
+      /** One per layer when serving; null when training. */
+      past: readonly Past[] | null;
+      blocks?: undefined;
+    }
+  /** B is 1, and who may look at whom is said block by block. */
+  | { blocks: readonly AttentionBlock[]; mask?: undefined; past?: undefined }
+);
 
 export type TransformerOutputs = {
   /** After the last norm. (B, T, hidden) */
   hidden: Value;
-  /** Of the new tokens, one per layer: what a cache has to remember. */
+  /** Of the new tokens, one per layer: what a cache has to remember. None where attention goes by blocks. */
   newKeysValues: readonly KeysValues[];
   /** The nodes of each layer. */
   layers: readonly NodeRange[];
@@ -59,13 +66,4 @@ export function embeddingTable({ family, vocabularySize, hiddenSize }: ModelConf
 export function headTable(config: ModelConfig): Table {
   const embedding = embeddingTable(config);
   return config.tieEmbeddings ? embedding : { ...embedding, name: "lm_head" };
-}
-
-export function headLayout(config: ModelConfig): HeadLayout {
-  const { headCount, headSize } = config;
-  return {
-    headCount,
-    headSize,
-    keyValueHeadCount: config.family === "gpt2" ? headCount : config.keyValueHeadCount,
-  };
 }

@@ -14,6 +14,9 @@ export type TensorData =
   | Uint8Array
   | Uint16Array;
 
+/** An array, with its shape where more than one size is a symbol. */
+export type Feed = TensorData | { data: TensorData; shape: readonly number[] };
+
 const runtimeTypes = {
   float32: "float32",
   float64: "float64",
@@ -55,14 +58,15 @@ export class GraphSession implements AsyncDisposable {
    * @param wanted names of the outputs to return, all by default
    */
   async run(
-    feeds: Readonly<Record<string, TensorData>>,
+    feeds: Readonly<Record<string, Feed>>,
     wanted?: readonly string[],
   ): Promise<Record<string, TensorData>> {
     const tensors: Record<string, Tensor> = {};
     for (const { name, dtype, shape } of this.#inputs) {
-      const data = feeds[name];
-      if (data === undefined) throw new TypeError(`The graph's input ${name} was not given`);
-      tensors[name] = new Tensor(runtimeTypes[dtype], data as Float32Array, resolveShape(shape, data.length));
+      const feed = feeds[name];
+      if (feed === undefined) throw new TypeError(`The graph's input ${name} was not given`);
+      const fed = "data" in feed ? feed : { data: feed, shape: resolveShape(shape, feed.length) };
+      tensors[name] = new Tensor(runtimeTypes[dtype], fed.data as Float32Array, fed.shape);
     }
     const results = wanted
       ? await this.#session.run(tensors, wanted as string[])

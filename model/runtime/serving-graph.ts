@@ -1,8 +1,9 @@
 /** @file The graph a server runs: new tokens and the cache in, logits of chosen tokens and the new cache rows out. */
 import type { ModelConfig } from "../checkpoint/model-config";
 import { Graph, type Value } from "../graph/graph";
+import { headLayout } from "../nn/attention";
 import type { Past } from "../nn/cached-attention";
-import { buildHead, buildTransformer, headLayout } from "../nn/transformer";
+import { buildHead, buildTransformer } from "../nn/transformer";
 import type { ModelWeights } from "../nn/weights";
 
 /**

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../checkpoint/model-config";
 import { encodeOnnx } from "../graph/encode-onnx";
 import type { Graph } from "../graph/graph";
 import type { HeadLayout } from "../nn/attention";
-import { headLayout } from "../nn/transformer";
+import { headLayout } from "../nn/attention";
 import { Cache, type CacheRows } from "./cache";
 import type { NewRows } from "./cache-block";
 import type { SlotModel } from "./slot-model";

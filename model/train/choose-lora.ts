@@ -1,8 +1,7 @@
 /** @file Which adapter a run trains: a new one over a bare base, or a copy of the one it starts from, in that one's shape. */
-import type { AdapterConfig } from "../checkpoint/adapter-config";
+import { type AdapterConfig, loraShapeOf } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import type { LoraShape } from "../nn/trained-weights";
-import { loraShapeOf } from "./complete-weights";
 import { everyLayer } from "./lora";
 import { ConfigError } from "./run-config";
 import type { SftConfig } from "./sft-config";

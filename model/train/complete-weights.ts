@@ -1,10 +1,9 @@
 /** @file A checkpoint's weights as one model: an adapter is merged into its lineage's base, tensor by tensor. */
 import path from "node:path";
-import { type AdapterConfig, AdapterError, adapterWeightsFile } from "../checkpoint/adapter-config";
+import { adapterWeightsFile, loraShapeOf } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
 import type { TensorSource } from "../checkpoint/tensor-source";
-import type { LoraShape } from "../nn/trained-weights";
 import { type AdaptedLayer, adaptedLayers, LoraMerger } from "./lora";
 
 /** Holds one tensor at a time; what is read is the reader's. */
@@ -46,18 +45,4 @@ export class CompleteWeights implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#adapter?.merger[Symbol.asyncDispose]();
   }
-}
-
-/**
- * What of PEFT's configuration decides the shape of an adapter.
- * @throws AdapterError where its targets are no list of layers, or its scale is not alpha / rank
- */
-export function loraShapeOf({ r, lora_alpha, target_modules, use_rslora }: AdapterConfig): LoraShape {
-  if (!Array.isArray(target_modules) || use_rslora) {
-    const fact = use_rslora
-      ? "is scaled by the root of its rank (use_rslora)"
-      : "names no list of target_modules";
-    throw new AdapterError(`The adapter ${fact}; only adapters trained by Attune are trained on or merged.`);
-  }
-  return { rank: r, alpha: lora_alpha, targets: target_modules };
 }

@@ -1,12 +1,13 @@
 /** @file The graph of one training step of a language model: loss, and the gradient of each trained parameter. */
 import { pullBack } from "../autodiff/build-backward";
 import type { ModelConfig } from "../checkpoint/model-config";
-import { Graph, type Value } from "../graph/graph";
+import { Graph } from "../graph/graph";
 import { linearCrossEntropy } from "../losses/linear-cross-entropy";
-import { dropout, dropoutSites } from "../nn/dropout";
+import { headLayout } from "../nn/attention";
 import { packedMask } from "../nn/packed-mask";
 import { type LoraShape, TrainedWeights } from "../nn/trained-weights";
-import { buildHead, buildTransformer, headLayout, headTable } from "../nn/transformer";
+import { buildHead, buildTransformer, headTable } from "../nn/transformer";
+import { dropoutInputs } from "./dropout-inputs";
 import type { BatchShape } from "./token-batch";
 
 export type LanguageModelGraph = {
@@ -71,23 +72,4 @@ export function buildLanguageModelGraph(
     }
   }
   return { graph: g, weights, gradientName };
-}
-
-/** Each call takes the tables of the next site. */
-function dropoutInputs(
-  g: Graph,
-  config: ModelConfig,
-  { tokens, rate }: { tokens: number; rate: number },
-): (x: Value) => Value {
-  const sites = dropoutSites(config);
-  const rows = g.input("dropoutRows", "int32", [sites, tokens]);
-  const columns = g.input("dropoutColumns", "int32", [sites, config.hiddenSize]);
-  let site = 0;
-  return (x) => {
-    const ofSite = (tables: Value, shape: readonly number[]) =>
-      g.reshape(g.slice(tables, 0, site, site + 1), shape);
-    const tables = { rows: ofSite(rows, [tokens, 1]), columns: ofSite(columns, [1, config.hiddenSize]) };
-    site++;
-    return dropout(g, x, rate, tables);
-  };
 }

@@ -1,9 +1,10 @@
 /** @file The form of each architecture that is trained gives the logits of the form that is served. */
 import { expect, it } from "vitest";
 import { Graph } from "@/model/graph/graph";
+import { headLayout } from "@/model/nn/attention";
 import { packedMask } from "@/model/nn/packed-mask";
 import { TrainedWeights } from "@/model/nn/trained-weights";
-import { buildHead, buildTransformer, headLayout } from "@/model/nn/transformer";
+import { buildHead, buildTransformer } from "@/model/nn/transformer";
 import { runGraph } from "@/tests/helpers/run-graph";
 import { families, maxDifference, tinyModel } from "@/tests/numeric/runtime/tiny-model";
 

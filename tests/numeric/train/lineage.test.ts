@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adapterWeightsFile } from "@/model/checkpoint/adapter-config";
+import { adapterWeightsFile, loraShapeOf } from "@/model/checkpoint/adapter-config";
 import { openCheckpoint, readManifest } from "@/model/checkpoint/checkpoint";
 import { expectedTensors } from "@/model/checkpoint/expected-tensors";
 import { BaseMissingError } from "@/model/checkpoint/lineage-base";
@@ -11,7 +11,6 @@ import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
 import { layOutBatch } from "@/model/data/packing";
 import { loadModel } from "@/model/runtime/generator";
 import { GraphSession } from "@/model/runtime/graph-session";
-import { loraShapeOf } from "@/model/train/complete-weights";
 import { buildLanguageModelGraph } from "@/model/train/language-model-graph";
 import { mergeCheckpoint } from "@/model/train/merge-checkpoint";
 import { ConfigError, parseConfig } from "@/model/train/run-config";

@@ -1,0 +1,46 @@
+/** @file The weights of a reward model as its checkpoint has them: transformer, adapter and head. */
+import path from "node:path";
+import { adapterWeightsFile, loraShapeOf } from "./adapter-config";
+import type { Checkpoint } from "./checkpoint";
+import { CorruptFileError } from "./errors";
+import { expectedTensors } from "./expected-tensors";
+import { openSafetensors } from "./safetensors-reader";
+
+/** The checkpoint gives text, not scores. */
+export class NotARewardModelError extends Error {
+  override readonly name = "NotARewardModelError";
+  constructor({ folder, manifest }: Pick<Checkpoint, "folder" | "manifest">) {
+    super(
+      `${folder} is no reward model (${manifest.name} is of the stage ${manifest.stage}). Give a checkpoint that attune reward trained.`,
+    );
+  }
+}
+
+/** By name, in single precision; the adapter's names and the head's are as a graph of trained weights asks for them. */
+export type RewardWeights = {
+  /** Null: it holds all weights itself. */
+  lora: ReturnType<typeof loraShapeOf> | null;
+  weights: ReadonlyMap<string, Float32Array>;
+};
+
+/** @throws NotARewardModelError, CorruptFileError where the head is missing or of another size, AdapterError */
+export function readRewardWeights(checkpoint: Checkpoint): RewardWeights {
+  const { folder, manifest, config, tensors, adapter } = checkpoint;
+  if (manifest.stage !== "reward") throw new NotARewardModelError(checkpoint);
+  const weights = new Map<string, Float32Array>();
+  // The vocabulary's head is not read: what is scored is not continued.
+  for (const name of expectedTensors(config).keys())
+    if (name !== "lm_head.weight") weights.set(name, tensors.read(name));
+  if (adapter === null)
+    return { lora: null, weights: weights.set("score.weight", tensors.read("score.weight")) };
+  const file = path.join(folder, adapterWeightsFile);
+  using stored = openSafetensors([file]);
+  for (const name of stored.names()) weights.set(name, stored.read(name));
+  const head = weights.get("base_model.model.score.weight");
+  if (head?.length !== config.hiddenSize)
+    throw new CorruptFileError(
+      file,
+      `its score head has ${head?.length ?? "no"} weights, not ${config.hiddenSize}`,
+    );
+  return { lora: loraShapeOf(adapter), weights };
+}
