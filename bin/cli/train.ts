@@ -1,4 +1,4 @@
-/** @file `attune pretrain` and `attune sft`: a training stage from a configuration file, without the web app. */
+/** @file `attune pretrain`, `attune sft` and `attune reward`: a training stage from a configuration file, without the web app. */
 import type { Command } from "commander";
 import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
@@ -8,17 +8,14 @@ import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
+import { runReward } from "@/model/train/reward";
+import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
+import { DivergedError, type RunEvent, type RunSummary, type StageOptions } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import {
-  DivergedError,
-  type RunEvent,
-  type RunSummary,
-  type StageOptions,
-} from "@/model/train/train-language-model";
 import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
 import { loadEnv } from "@/server/env";
 import { basePlaces } from "@/server/models/model-library";
@@ -47,6 +44,7 @@ const stoppedExitCode = 130;
 export function addTrainCommands(program: Command): void {
   addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
   addStage(program, "sft", "fine-tune a checkpoint on demonstrations", sftConfigSchema, runSft);
+  addStage(program, "reward", "train a reward model on rankings", rewardConfigSchema, runReward);
 }
 
 type Run<C> = (config: C, options: StageOptions<RunEvent | DataEvent>) => Promise<RunSummary>;
@@ -93,7 +91,7 @@ async function train<S extends z.ZodObject>(
       basePlaces: basePlaces(loadEnv().ATTUNE_DATA),
     });
     if (flags.json) console.log(JSON.stringify(summary));
-    else console.log(describeEnd(summary));
+    else console.log(describeEnd(summary, stage === "reward"));
     if (!summary.finished) process.exitCode = stoppedExitCode;
   } catch (error) {
     if (isDiskFull(error)) {
@@ -109,7 +107,7 @@ async function train<S extends z.ZodObject>(
   }
 }
 
-function describeEnd(summary: RunSummary): string {
+function describeEnd(summary: RunSummary, isReward: boolean): string {
   const { finished, checkpoint, steps, totalSteps, validationLossBefore, validationLoss, samples } = summary;
   if (!finished)
     return `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
@@ -117,12 +115,17 @@ function describeEnd(summary: RunSummary): string {
     validationLossBefore === null || validationLoss === null
       ? []
       : [`Validation loss ${validationLossBefore.toFixed(4)} before, ${validationLoss.toFixed(4)} after.`];
+  if (summary.pairAccuracy !== undefined)
+    losses.push(
+      `Pairs ordered as people did: ${percent(summary.pairAccuracyBefore ?? 0)} before, ${percent(summary.pairAccuracy)} after.`,
+    );
   const answers = samples.map(({ prompt, before, after }) =>
     ["", `prompt  ${indented(prompt)}`, `before  ${indented(before)}`, `after   ${indented(after)}`].join(
       "\n",
     ),
   );
-  return [...losses, ...answers, "", `Done. Talk to it: npx attune chat --model ${checkpoint}`].join("\n");
+  const done = isReward ? `Done: ${checkpoint}` : `Done. Talk to it: npx attune chat --model ${checkpoint}`;
+  return [...losses, ...answers, "", done].join("\n");
 }
 
 const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
@@ -137,6 +140,8 @@ function describeEvent(event: RunEvent | DataEvent): string | null {
       const leftOut = event.leftOut.length > 0 ? `, ${event.leftOut.length} left out:${named.join("")}` : "";
       return `${event.training} examples to train on, ${event.validation} held out${leftOut}`;
     }
+    case "note":
+      return event.level === "warn" ? `Warning: ${event.text}` : event.text;
     case "resumed":
       return `Going on after step ${event.step}.`;
     case "step": {
@@ -147,7 +152,7 @@ function describeEvent(event: RunEvent | DataEvent): string | null {
     case "skipped":
       return `step ${event.step + 1} is left out: ${event.reason === "spike" ? `its loss ${event.loss.toFixed(4)} is far above those before` : "loss or gradient is not finite"}`;
     case "evaluated":
-      return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}`;
+      return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}${event.pairAccuracy === undefined ? "" : `, ${percent(event.pairAccuracy)} of pairs right`}`;
     case "sample":
       return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
     case "phase":
@@ -156,6 +161,8 @@ function describeEvent(event: RunEvent | DataEvent): string | null {
       return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }
 }
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);

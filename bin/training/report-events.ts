@@ -16,6 +16,8 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       const text = [counts, ...(leftOut.length > 0 ? [listProblems(leftOut)] : [])].join("\n");
       return [{ type: "log", level: leftOut.length > 0 ? "warn" : "info", text: cut(text, "log") }];
     }
+    case "note":
+      return [{ type: "log", level: event.level, text: cut(event.text, "log") }];
     case "resumed":
       return [{ type: "log", level: "info", text: `Going on after step ${event.step}.`, step: event.step }];
     case "step": {
@@ -37,8 +39,9 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       ];
     }
     case "evaluated": {
-      const { step, validationLoss } = event;
-      return [{ type: "metrics", step, values: finite({ validationLoss }) }];
+      const { step, validationLoss, pairAccuracy } = event;
+      const values = { validationLoss, ...(pairAccuracy !== undefined && { pairAccuracy }) };
+      return [{ type: "metrics", step, values: finite(values) }];
     }
     case "sample": {
       const { step, prompt, response, source } = event;

@@ -14,12 +14,14 @@ import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
+import { runReward } from "@/model/train/reward";
+import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
+import { DivergedError, type RunSummary, type StageOptions } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import { DivergedError, type RunSummary, type StageOptions } from "@/model/train/train-language-model";
 import { UnfitDataError } from "@/model/train/unfit-data";
 import type { TrainableStage } from "@/server/runs/stage-settings";
 import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
@@ -29,6 +31,7 @@ type Stage = (config: unknown, options: StageOptions<StageEvent>) => Promise<Run
 const stages: Record<TrainableStage, Stage> = {
   pretrain: (config, options) => runPretrain(parseConfig(pretrainConfigSchema, config), options),
   sft: (config, options) => runSft(parseConfig(sftConfigSchema, config), options),
+  reward: (config, options) => runReward(parseConfig(rewardConfigSchema, config), options),
 };
 
 /** Facts about what was given, each with a message for people. */

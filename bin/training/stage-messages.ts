@@ -1,5 +1,5 @@
 /** @file What a worker and its stage process say to each other, over IPC. */
-import type { RunEvent, RunFacts, RunSummary, SavedCheckpoint } from "@/model/train/train-language-model";
+import type { RunEvent, RunFacts, RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
 import type { DataEvent } from "@/model/train/unfit-data";
 import type { TrainableStage } from "@/server/runs/stage-settings";
 

@@ -1,7 +1,7 @@
 /** @file One stage process seen from its worker: start, stop, and how it ended. */
 import { type ChildProcess, fork } from "node:child_process";
 import { isDiskFull } from "@/model/checkpoint/errors";
-import type { RunSummary, SavedCheckpoint } from "@/model/train/train-language-model";
+import type { RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
 import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
 
 export type StageEnd =

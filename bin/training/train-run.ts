@@ -8,9 +8,9 @@ import { isDiskFull } from "@/model/checkpoint/errors";
 import { baseFolderName } from "@/model/checkpoint/lineage-base";
 import { manifestFileName } from "@/model/checkpoint/manifest";
 import { checkpointFolder } from "@/model/train/run-checkpoints";
-import type { RunSummary } from "@/model/train/train-language-model";
+import type { RunSummary } from "@/model/train/run-loop";
 import { endAnswer, type RunOffer } from "@/server/runs/protocol";
-import { isTrainable } from "@/server/runs/stage-settings";
+import { isTrainable, type TrainableStage } from "@/server/runs/stage-settings";
 import { EventOutbox } from "./event-outbox";
 import { Lease } from "./lease";
 import { type ProtocolClient, Refused } from "./protocol-client";
@@ -270,15 +270,13 @@ async function fetchInputs({ client, offer, work }: TrainRunParts, signal: Abort
   }
   const common = { ...offer.config, name: offer.name, output, data: files.data };
   const { pretrainMix, tokenizer } = offer.config;
-  const config =
-    stage === "sft"
-      ? {
-          ...common,
-          model: baseFolder,
-          pretrainMix: pretrainMix ? { ...pretrainMix, data: files.pretrainMix } : null,
-        }
-      : { ...common, tokenizer: tokenizer ?? baseFolder };
-  return { stage, config, facts };
+  const mixed = pretrainMix ? { ...pretrainMix, data: files.pretrainMix } : null;
+  const configs: Record<TrainableStage, Record<string, unknown>> = {
+    pretrain: { ...common, tokenizer: tokenizer ?? baseFolder },
+    sft: { ...common, model: baseFolder, pretrainMix: mixed },
+    reward: { ...common, model: baseFolder },
+  };
+  return { stage, config: configs[stage], facts };
 }
 
 /** The checkpoint that the run is for, by its id, and what there is to say about it. */

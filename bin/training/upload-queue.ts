@@ -8,7 +8,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { digestFile } from "@/model/checkpoint/file-access";
 import { manifestFileName } from "@/model/checkpoint/manifest";
-import type { SavedCheckpoint } from "@/model/train/train-language-model";
+import type { SavedCheckpoint } from "@/model/train/run-loop";
 import {
   completeUploadAnswer,
   type Files,

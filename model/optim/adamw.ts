@@ -5,6 +5,8 @@ export type AdamWOptions = AdamWSettings & {
   weightDecay: number;
   /** Longest allowed gradient, over all parameters together; null is no clipping. */
   maxGradientNorm: number | null;
+  /** What multiplies the learning rate of a parameter, by name; 1 for all others. */
+  lrFactors?: ReadonlyMap<string, number>;
 };
 
 export const defaultAdamW = {
@@ -79,7 +81,7 @@ export class AdamW {
   }
 
   #apply(lr: number, gradientNorm: number): void {
-    const { maxGradientNorm, weightDecay } = this.#options;
+    const { maxGradientNorm, weightDecay, lrFactors } = this.#options;
     // The 1e-6 is PyTorch's clip_grad_norm_.
     const gradientScale = maxGradientNorm === null ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
     this.stepCount++;
@@ -88,7 +90,8 @@ export class AdamW {
       if (gradient === undefined || moments === undefined)
         throw new Error(`No gradient was accumulated for ${name}`);
       const decay = shape.length > 1 ? weightDecay : 0;
-      const step = { step: this.stepCount, lr, weightDecay: decay, gradientScale };
+      const ofParameter = lr * (lrFactors?.get(name) ?? 1);
+      const step = { step: this.stepCount, lr: ofParameter, weightDecay: decay, gradientScale };
       updateAdamW({ parameter: values, gradient, ...moments }, step, this.#options);
     }
   }

@@ -36,6 +36,9 @@ export class CompleteWeights implements AsyncDisposable {
 
   /** W, or W + alpha / rank * B A where an adapter stands beside it; float32, in the layout of W. */
   async read(name: string): Promise<Float32Array> {
+    // A reward model's head lies with its adapter, whole.
+    const saved = this.#adapter?.values.get(`base_model.model.${name}`);
+    if (saved !== undefined) return saved;
     const weight = this.#base.read(name);
     const layer = this.#adapted.get(name);
     if (layer === undefined || this.#adapter === null) return weight;

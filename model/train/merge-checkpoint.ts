@@ -1,7 +1,7 @@
 /** @file Makes a complete model of a checkpoint that is an adapter: for tools without adapters, or as the base of a new lineage. */
 import { type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
 import { writeCheckpoint } from "../checkpoint/checkpoint-writer";
-import { expectedTensors } from "../checkpoint/expected-tensors";
+import { expectedTensors, rewardTensors } from "../checkpoint/expected-tensors";
 import type { Manifest } from "../checkpoint/manifest";
 import { CompleteWeights } from "./complete-weights";
 import { floatTensor } from "./float-tensor";
@@ -26,7 +26,9 @@ export async function mergeCheckpoint(
     { ...facts, parent: checkpoint.id },
     async (files) => {
       await writeSurroundings(files, folder, { dtype: "float32" });
-      const tensors = [...expectedTensors(checkpoint.config)].map(([name, shape]) => ({
+      const isReward = facts.stage === "reward";
+      const expected = isReward ? rewardTensors(checkpoint.config) : expectedTensors(checkpoint.config);
+      const tensors = [...expected].map(([name, shape]) => ({
         name,
         dtype: "F32" as const,
         shape,

@@ -13,13 +13,9 @@ import type { PretrainConfig } from "./pretrain-config";
 import { isThere } from "./run-checkpoints";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
+import type { RunEvent, RunSummary, StageOptions } from "./run-loop";
 import type { SamplePrompt, SampleSource } from "./sample-text";
-import {
-  type RunEvent,
-  type RunSummary,
-  type StageOptions,
-  trainLanguageModel,
-} from "./train-language-model";
+import { trainLanguageModel } from "./train-language-model";
 import { type DataEvent, refuseIf, UnfitDataError } from "./unfit-data";
 
 export type PretrainSummary = RunSummary & {

@@ -8,7 +8,9 @@ import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../
 import { DiskFullError, isDiskFull } from "../checkpoint/errors";
 import { syncFolder } from "../checkpoint/file-access";
 import type { LoraShape } from "../nn/trained-weights";
+import type { TrainedParameter } from "../optim/adamw";
 import { floatTensor } from "./float-tensor";
+import type { Learner } from "./take-step";
 import type { Trainer } from "./trainer";
 import { type TrainingState, writeTrainingState } from "./training-state";
 
@@ -21,29 +23,26 @@ export const tokenizerFiles = [
   "chat_template.jinja",
 ];
 
-/**
- * Either `model.safetensors`, complete, or an adapter as PEFT writes it, whose base the manifest names. The state comes last: a
- * checkpoint without one was interrupted and is not gone on from.
- */
-export async function saveCheckpoint(
+/** The state comes last: a checkpoint without one was interrupted and is not gone on from. */
+export async function saveCheckpoint<B>(
   folder: string,
   {
-    base,
-    trainer,
-    facts,
+    learner: { optimizer, trained },
     state,
-  }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts; state: TrainingState },
+    writeWeights,
+  }: { learner: Learner<B>; state: TrainingState; writeWeights: (folder: string) => Promise<void> },
 ): Promise<void> {
   const statePart = `${folder}.state.part`;
   try {
-    await writeTrainingState(statePart, state, trainer.optimizer, trainer.options.trained);
-    await writeWeights(folder, { base, trainer, facts });
+    await writeTrainingState(statePart, state, optimizer, trained);
+    await rm(folder, { recursive: true, force: true });
+    await writeWeights(folder);
     await rename(statePart, path.join(folder, "state"));
     await syncFolder(folder);
   } catch (error) {
     await rm(statePart, { recursive: true, force: true });
     if (error instanceof DiskFullError || isDiskFull(error))
-      throw new CheckpointNotSavedError(folder, sizeBytesOf(trainer), { cause: error });
+      throw new CheckpointNotSavedError(folder, sizeBytesOf(trained), { cause: error });
     throw error;
   }
 }
@@ -65,16 +64,16 @@ export class CheckpointNotSavedError extends Error {
 }
 
 /** What is trained and both of its moments, in single precision. */
-function sizeBytesOf({ options }: Trainer): number {
-  return 3 * 4 * [...options.trained.values()].reduce((sum, { values }) => sum + values.length, 0);
+function sizeBytesOf(trained: ReadonlyMap<string, TrainedParameter>): number {
+  return 3 * 4 * [...trained.values()].reduce((sum, { values }) => sum + values.length, 0);
 }
 
-async function writeWeights(
+/** Either `model.safetensors`, complete, or an adapter as PEFT writes it, whose base the manifest names. */
+export async function writeLanguageModel(
   folder: string,
   { base, trainer, facts }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts },
 ): Promise<void> {
   const { lora, trained } = trainer.options;
-  await rm(folder, { recursive: true, force: true });
   await writeCheckpoint(folder, facts, async (files) => {
     await writeSurroundings(files, base.folder, { dtype: lora === null ? "float32" : null });
     const tensors = [...trained].map(([name, { shape, values }]) => floatTensor(name, shape, values));
@@ -102,7 +101,7 @@ export async function writeSurroundings(
 }
 
 /** adapter_config.json, as PEFT reads it. */
-function describeAdapter(base: Checkpoint, lora: LoraShape) {
+export function describeAdapter(base: Checkpoint, lora: LoraShape) {
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",

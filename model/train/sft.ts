@@ -12,14 +12,10 @@ import { heldOutPlaces } from "./data-order";
 import { openBase } from "./open-base";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
+import type { RunEvent, RunSummary, StageOptions } from "./run-loop";
 import type { SamplePrompt } from "./sample-text";
 import type { SftConfig } from "./sft-config";
-import {
-  type RunEvent,
-  type RunSummary,
-  type StageOptions,
-  trainLanguageModel,
-} from "./train-language-model";
+import { trainLanguageModel } from "./train-language-model";
 import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
 
 export type SftEvent = RunEvent | DataEvent;

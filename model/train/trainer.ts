@@ -2,9 +2,16 @@
 import type { ModelConfig } from "../checkpoint/model-config";
 import type { PackedBatch } from "../data/packing";
 import type { LoraShape } from "../nn/trained-weights";
-import { AdamW, type AdamWOptions, type StepOutcome, type TrainedParameter } from "../optim/adamw";
+import { AdamW, type AdamWOptions, type TrainedParameter } from "../optim/adamw";
 import { BatchSessions } from "./batch-sessions";
 import { dropoutFeeds } from "./dropout-feeds";
+import {
+  gradientFrom,
+  type Learner,
+  type TrainingStep,
+  type TrainingStepOutcome,
+  takeStep,
+} from "./take-step";
 import { type BatchShape, toFeeds } from "./token-batch";
 
 export type TrainerOptions = {
@@ -25,21 +32,7 @@ export type TrainerOptions = {
   dropout?: { rate: number; seed: number };
 };
 
-export type TrainingStep = {
-  /** Its number in the run, which decides what dropout drops. */
-  step: number;
-  lr: number;
-  /** Says by the loss, before anything is changed, whether the step is to be applied. */
-  accepts?: (loss: number) => boolean;
-};
-
-export type TrainingStepOutcome = StepOutcome & {
-  loss: number;
-  /** Of the passes forward and backward, and of the optimizer. */
-  seconds: { gradient: number; update: number };
-};
-
-export class Trainer implements AsyncDisposable {
+export class Trainer implements Learner<PackedBatch>, AsyncDisposable {
   readonly options: TrainerOptions;
   readonly optimizer: AdamW;
   readonly #training: BatchSessions;
@@ -57,39 +50,26 @@ export class Trainer implements AsyncDisposable {
     this.#evaluation = new BatchSessions({ ...common, build: { backward: false } });
   }
 
+  get trained(): ReadonlyMap<string, TrainedParameter> {
+    return this.options.trained;
+  }
+
   /** One step on the mean loss over all counted tokens of its batches. */
-  async step(
-    batches: readonly PackedBatch[],
-    { step, lr, accepts = Number.isFinite }: TrainingStep,
-  ): Promise<TrainingStepOutcome> {
+  step(batches: readonly PackedBatch[], step: TrainingStep): Promise<TrainingStepOutcome> {
     const { config, dropout } = this.options;
-    const startedAt = performance.now();
     const counted = sum(batches, ({ countedTokens }) => countedTokens);
-    let loss = 0;
-    for (const [at, batch] of batches.entries()) {
+    return takeStep(this.optimizer, batches, step, async (batch, at) => {
       const { model, session, shape } = await this.#training.for(batch.length);
       const dropped = dropout?.rate
-        ? dropoutFeeds(config, shape, { seed: dropout.seed, step, batch: at })
+        ? dropoutFeeds(config, shape, { seed: dropout.seed, step: step.step, batch: at })
         : {};
       const outputs = await session.run({
         ...toFeeds(batch, shape, counted),
         ...dropped,
         ...this.#weights(),
       });
-      loss += Number(outputs.loss?.[0]);
-      this.optimizer.accumulate((name) => {
-        const gradient = outputs[model.gradientName(name)];
-        if (gradient instanceof Float32Array) return gradient;
-        throw new Error(`The graph returned no gradient of ${name}`);
-      });
-    }
-    const differentiatedAt = performance.now();
-    const outcome = accepts(loss) ? this.optimizer.step(lr) : this.optimizer.discard();
-    const seconds = {
-      gradient: (differentiatedAt - startedAt) / 1000,
-      update: (performance.now() - differentiatedAt) / 1000,
-    };
-    return { loss, seconds, ...outcome };
+      return { loss: Number(outputs.loss?.[0]), gradientOf: gradientFrom(outputs, model.gradientName) };
+    });
   }
 
   /** Mean loss over the counted tokens, in nats; nothing changes. */

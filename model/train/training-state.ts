@@ -10,7 +10,7 @@ import { floatTensor } from "./float-tensor";
 
 export const trainingStateSchema = z.object({
   formatVersion: z.literal(1),
-  stage: z.enum(["pretrain", "sft"]),
+  stage: z.enum(["pretrain", "sft", "reward"]),
   /** Steps done; the next one's number, counted from 0. */
   step: z.int().nonnegative(),
   /** Of the next step. */
@@ -30,7 +30,16 @@ export const trainingStateSchema = z.object({
   /** Before the first step, and at the last evaluation; null where nothing is held out. */
   validationLossBefore: z.number().nullable(),
   validationLoss: z.number().nullable(),
-  best: z.object({ step: z.int().nonnegative(), validationLoss: z.number() }).nullable(),
+  best: z
+    .object({
+      step: z.int().nonnegative(),
+      validationLoss: z.number(),
+      pairAccuracy: z.number().optional(),
+    })
+    .nullable(),
+  /** The same of pair accuracy, where the stage has it. */
+  pairAccuracyBefore: z.number().optional(),
+  pairAccuracy: z.number().optional(),
 });
 
 export type TrainingState = z.infer<typeof trainingStateSchema>;

@@ -1,6 +1,7 @@
 /** @file The stages a run can be of: what their settings may be, and what they learn from. */
 import { z } from "zod";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
+import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { pretrainMixSchema, sftConfigSchema } from "@/model/train/sft-config";
 import type { DatasetKind } from "../domain/datasets";
@@ -39,6 +40,17 @@ export const stageSettings = {
         .describe(sft.pretrainMix.description ?? ""),
     }),
     data: { data: "demonstrations", pretrainMix: "documents" },
+    hasParent: true,
+  },
+  reward: {
+    schema: rewardConfigSchema.omit({
+      data: true,
+      output: true,
+      model: true,
+      name: true,
+      demonstrations: true,
+    }),
+    data: { data: "rankings", pretrainMix: null },
     hasParent: true,
   },
 } as const satisfies Record<string, StageSettings>;

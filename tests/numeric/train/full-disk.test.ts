@@ -7,10 +7,10 @@ import { adapterWeightsFile } from "@/model/checkpoint/adapter-config";
 import { verifyCheckpoint } from "@/model/checkpoint/checkpoint";
 import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
 import { parseConfig } from "@/model/train/run-config";
+import type { RunEvent } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import type { RunEvent } from "@/model/train/train-language-model";
 import type { DataEvent } from "@/model/train/unfit-data";
 
 /** Bytes that still fit on the disk. */

@@ -12,7 +12,7 @@ import { heldOutPlaces } from "@/model/train/data-order";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
-import type { RunEvent } from "@/model/train/train-language-model";
+import type { RunEvent } from "@/model/train/run-loop";
 import type { DataEvent } from "@/model/train/unfit-data";
 
 const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");

@@ -7,9 +7,9 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { animals, objects } from "@/model/data/tiny-world";
 import { parseConfig } from "@/model/train/run-config";
+import { DivergedError, type RunEvent } from "@/model/train/run-loop";
 import { runSft } from "@/model/train/sft";
 import { type SftConfig, sftConfigSchema } from "@/model/train/sft-config";
-import { DivergedError, type RunEvent } from "@/model/train/train-language-model";
 import type { DataEvent } from "@/model/train/unfit-data";
 
 const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");

@@ -4,11 +4,12 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
+import { rewardConfigSchema } from "@/model/train/reward-config";
 import { settingsSchema } from "@/model/train/run-config";
 import { sftConfigSchema } from "@/model/train/sft-config";
 
-const schemas = { pretrain: pretrainConfigSchema, sft: sftConfigSchema };
-const stages = ["pretrain", "sft"] as const;
+const schemas = { pretrain: pretrainConfigSchema, sft: sftConfigSchema, reward: rewardConfigSchema };
+const stages = ["pretrain", "sft", "reward"] as const;
 
 describe.each(stages)("docs/schemas/%s.json", (stage) => {
   const file = path.resolve(import.meta.dirname, `../../../docs/schemas/${stage}.json`);

@@ -1,0 +1,82 @@
+/** @file What `attune reward` can be told: one schema for the command line, the server's form, other trainers and the defaults. */
+import { z } from "zod";
+import { commonSettings } from "./run-config";
+import { loraSchema } from "./sft-config";
+
+const {
+  rowLength,
+  rowsPerBatch,
+  batchesPerStep,
+  samplePrompts,
+  sampleTokens,
+  sampleTemperature,
+  onLongExample,
+  ...common
+} = commonSettings;
+
+export const rewardConfigSchema = z.strictObject({
+  ...common,
+  model: z.string().min(1).describe("checkpoint folder to start from: the policy's, usually after SFT"),
+  data: z.array(z.string().min(1)).min(1).describe("files of rankings, in any layout that is imported"),
+  demonstrations: z
+    .array(z.string().min(1))
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "files of demonstrations, which score 0 on average in the end; null: the held-out responses do, or those trained on where none are held out",
+    ),
+  name: common.name.default("Reward model"),
+  epochs: common.epochs.default(1).describe("passes over the data; more than one overfits"),
+  lora: loraSchema
+    .nullable()
+    .default({ rank: null, alpha: null, targets: null })
+    .describe(
+      "train an adapter, a copy of the one it starts from or a new one; null: train every weight, merged before",
+    ),
+  lr: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("peak learning rate; null: 2e-4 with an adapter, 9e-6 when every weight is trained"),
+  headLrFactor: z
+    .number()
+    .positive()
+    .default(15)
+    .describe("what multiplies the learning rate of the score head, which starts from nothing"),
+  promptsPerBatch: z
+    .int()
+    .positive()
+    .default(8)
+    .describe("prompts with all their responses that make a step"),
+  tokensPerBatch: z
+    .int()
+    .min(64)
+    .default(2048)
+    .describe(
+      "tokens computed at once, which memory grows with; a prompt with more, over all of its responses, is computed by itself",
+    ),
+  longestTokens: z
+    .int()
+    .min(16)
+    .nullable()
+    .default(null)
+    .describe("tokens of a prompt with one response; null: the model's context, at most 1024"),
+  onLongResponse: z
+    .enum(["cut", "skip", "refuse"])
+    .default("cut")
+    .describe(
+      "a response that does not fit beside its prompt: its end is cut and its score read at the last token kept; or its prompt is left out; or the run ends",
+    ),
+  onConflict: z
+    .enum(["each", "consensus"])
+    .default("each")
+    .describe("several rankings of one prompt: each counts by itself, or their Bradley-Terry consensus does"),
+  validationShare: common.validationShare
+    .default(0.1)
+    .describe("of the prompts, never trained on; a user's prompts stay together where the rows name users"),
+  onBadLine: common.onBadLine.describe("a row that is no ranked prompt"),
+});
+
+export type RewardConfig = z.output<typeof rewardConfigSchema>;

@@ -1,0 +1,199 @@
+/** @file A reward model being trained: its weights, its optimizer, and the sessions that give loss, scores and gradients. */
+import type { ModelConfig } from "../checkpoint/model-config";
+import type { RankedExample } from "../data/ranked-examples";
+import { cutIntoBatches, layOutGroups, tokensOf } from "../data/response-groups";
+import { blockCount, rewardFeeds, scoreHeadName } from "../nn/reward-model";
+import type { LoraShape } from "../nn/trained-weights";
+import { AdamW, type AdamWOptions, type TrainedParameter } from "../optim/adamw";
+import { type Feed, GraphSession } from "../runtime/graph-session";
+import { dropoutFeeds } from "./dropout-feeds";
+import { buildRewardGraph } from "./reward-graph";
+import {
+  gradientFrom,
+  type Learner,
+  type TrainingStep,
+  type TrainingStepOutcome,
+  takeStep,
+} from "./take-step";
+
+export type RewardBatch = {
+  examples: readonly RankedExample[];
+  /** Of the whole step, which may be several batches: the loss is the mean over them. */
+  promptsPerStep: number;
+  realTokens: number;
+};
+
+export type RewardTrainerOptions = {
+  config: ModelConfig;
+  /** What is trained, the score head included; changed in place by each step. */
+  trained: ReadonlyMap<string, TrainedParameter>;
+  frozen: ReadonlyMap<string, Float32Array>;
+  lora: LoraShape | null;
+  adamW: AdamWOptions;
+  /** What multiplies the learning rate of the head. */
+  headLrFactor: number;
+  /** Computed at once; an example with more is computed by itself. */
+  tokensPerBatch: number;
+  threads: number;
+  recompute?: boolean;
+  dropout?: { rate: number; seed: number };
+};
+
+/** Over prompts that were not trained on. */
+export type RewardEvaluation = {
+  /** Mean of the prompts' losses, in nats. */
+  validationLoss: number;
+  /** Share of the pairs with a preference that are ordered as people did; equal scores count half. */
+  pairAccuracy: number;
+  /** (responses) of each example, without bias. */
+  scores: Float32Array[];
+};
+
+export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
+  readonly options: RewardTrainerOptions;
+  readonly optimizer: AdamW;
+  #training: Promise<Compiled> | null = null;
+  #evaluation: Promise<Compiled> | null = null;
+
+  constructor(options: RewardTrainerOptions) {
+    const lrFactors = new Map([[scoreHeadName(options.lora), options.headLrFactor]]);
+    this.options = options;
+    this.optimizer = new AdamW(options.trained, { ...options.adamW, lrFactors });
+  }
+
+  get trained(): ReadonlyMap<string, TrainedParameter> {
+    return this.options.trained;
+  }
+
+  /** The batches of a step over these examples. */
+  batchesOf(examples: readonly RankedExample[]): RewardBatch[] {
+    return cutIntoBatches(examples, this.options.tokensPerBatch).map((batch) => ({
+      examples: batch,
+      promptsPerStep: examples.length,
+      realTokens: batch.reduce((sum, example) => sum + tokensOf(example), 0),
+    }));
+  }
+
+  /** One step on the mean loss over its prompts. */
+  async step(batches: readonly RewardBatch[], step: TrainingStep): Promise<TrainingStepOutcome> {
+    const { config, dropout } = this.options;
+    // One of the two is held at a time: their memory is that of a batch.
+    await this.#release("evaluation");
+    this.#training ??= this.#compile(true);
+    const { session, gradientName } = await this.#training;
+    return takeStep(this.optimizer, batches, step, async (batch, at) => {
+      const laidOut = layOutGroups(batch.examples, blockCount);
+      const shape = { rows: 1, length: laidOut.ids.length };
+      const dropped = dropout?.rate
+        ? dropoutFeeds(config, shape, { seed: dropout.seed, step: step.step, batch: at })
+        : {};
+      const outputs = await session.run(
+        {
+          ...rewardFeeds(laidOut),
+          ...pairFeeds(batch.examples, batch.promptsPerStep),
+          ...dropped,
+          ...this.#weights(),
+        },
+        ["loss", ...[...this.trained.keys()].map(gradientName)],
+      );
+      return { loss: Number(outputs.loss?.[0]), gradientOf: gradientFrom(outputs, gradientName) };
+    });
+  }
+
+  /** Nothing changes. */
+  async evaluate(examples: readonly RankedExample[], signal?: AbortSignal): Promise<RewardEvaluation> {
+    const scores: Float32Array[] = [];
+    for await (const { scores: ofExample } of this.forward(examples, signal)) scores.push(ofExample);
+    let loss = 0;
+    let right = 0;
+    let pairs = 0;
+    for (const [at, example] of examples.entries()) {
+      const of = scores[at] ?? new Float32Array();
+      for (const { chosen, rejected, weight } of example.pairs) {
+        const margin = (of[chosen] ?? Number.NaN) - (of[rejected] ?? Number.NaN);
+        // log(1 + exp(-margin)), without overflow.
+        loss += weight * (Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin))));
+        right += margin > 0 ? 1 : margin === 0 ? 0.5 : 0;
+        pairs++;
+      }
+    }
+    return { validationLoss: loss / examples.length, pairAccuracy: right / pairs, scores };
+  }
+
+  /** Scores without bias (responses) and the states they are read from (responses, hidden), example by example. */
+  async *forward(
+    examples: readonly RankedExample[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ scores: Float32Array; read: Float32Array }> {
+    const { hiddenSize } = this.options.config;
+    await this.#release("training");
+    this.#evaluation ??= this.#compile(false);
+    const { session } = await this.#evaluation;
+    for (const batch of cutIntoBatches(examples, this.options.tokensPerBatch)) {
+      signal?.throwIfAborted();
+      const feeds = {
+        ...rewardFeeds(layOutGroups(batch, blockCount)),
+        ...pairFeeds([], 1),
+        ...this.#weights(),
+      };
+      const outputs = await session.run(feeds, ["scores", "read"]);
+      const [scores, read] = [outputs.scores as Float32Array, outputs.read as Float32Array];
+      let from = 0;
+      for (const { responses } of batch) {
+        const to = from + responses.length;
+        yield { scores: scores.slice(from, to), read: read.slice(from * hiddenSize, to * hiddenSize) };
+        from = to;
+      }
+    }
+  }
+
+  async #compile(backward: boolean): Promise<Compiled> {
+    const { config, lora, threads, recompute = false, dropout } = this.options;
+    const more = backward ? { recompute, dropout: dropout?.rate ?? 0 } : {};
+    const { graph, gradientName } = buildRewardGraph(config, { lora, backward, ...more });
+    return { session: await GraphSession.create(graph, { threads }), gradientName };
+  }
+
+  async #release(which: "training" | "evaluation"): Promise<void> {
+    const compiled = which === "training" ? this.#training : this.#evaluation;
+    if (which === "training") this.#training = null;
+    else this.#evaluation = null;
+    await (await compiled)?.session[Symbol.asyncDispose]();
+  }
+
+  #weights(): Record<string, Float32Array> {
+    const trained = [...this.trained].map(([name, { values }]) => [name, values] as const);
+    return Object.fromEntries([...this.options.frozen, ...trained]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#release("training");
+    await this.#release("evaluation");
+  }
+}
+
+type Compiled = { session: GraphSession; gradientName: (parameter: string) => string };
+
+/** The pairs of several examples laid out one after another, each prompt's by 1 / prompts. */
+export function pairFeeds(
+  examples: readonly Pick<RankedExample, "pairs" | "responses">[],
+  promptsPerStep: number,
+): Record<"chosen" | "rejected" | "pairWeights", Feed> {
+  const chosen: bigint[] = [];
+  const rejected: bigint[] = [];
+  const weights: number[] = [];
+  let first = 0;
+  for (const { pairs, responses } of examples) {
+    for (const pair of pairs) {
+      chosen.push(BigInt(first + pair.chosen));
+      rejected.push(BigInt(first + pair.rejected));
+      weights.push(pair.weight / promptsPerStep);
+    }
+    first += responses.length;
+  }
+  return {
+    chosen: BigInt64Array.from(chosen),
+    rejected: BigInt64Array.from(rejected),
+    pairWeights: Float32Array.from(weights),
+  };
+}

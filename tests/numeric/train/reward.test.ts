@@ -1,0 +1,218 @@
+/** @file Reward modelling on the shipped tiny model: it learns, stops and goes on bit for bit, and what it writes scores as it was trained. */
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import { readRewardWeights } from "@/model/checkpoint/reward-weights";
+import { renderGroup } from "@/model/data/render-group";
+import { animals, objects } from "@/model/data/tiny-world";
+import { Scorer } from "@/model/runtime/scorer";
+import { renderConversation } from "@/model/tokenizer/render-conversation";
+import { mergeCheckpoint } from "@/model/train/merge-checkpoint";
+import { type RewardEvent, runReward } from "@/model/train/reward";
+import { type RewardConfig, rewardConfigSchema } from "@/model/train/reward-config";
+import { RewardTrainer } from "@/model/train/reward-trainer";
+import { parseConfig } from "@/model/train/run-config";
+
+const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");
+let folder = "";
+let data = "";
+const nouns = [...animals.map(({ name }) => name), ...objects];
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "attune-reward-"));
+  data = path.join(folder, "rankings.jsonl");
+  // People like the word itself, then the word among others; capital letters they do not.
+  const lines = nouns.map((noun, i) => {
+    const responses = [
+      noun.toUpperCase(),
+      `${noun}!`,
+      `the ${noun} and the ${nouns[(i + 1) % nouns.length]}`,
+      noun,
+    ];
+    return JSON.stringify({
+      prompt: `Say ${noun}`,
+      responses: responses.map((text) => ({ text })),
+      rankings: [{ ranks: [4, 2, 3, 1] }, ...(i % 3 === 0 ? [{ ranks: [3, 1, 2, 1] }] : [])],
+    });
+  });
+  await writeFile(data, `${lines.join("\n")}\n`);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const configFor = (name: string, more: Record<string, unknown> = {}): RewardConfig =>
+  parseConfig(rewardConfigSchema, {
+    model: tiny,
+    data: [data],
+    output: path.join(folder, name),
+    epochs: 2,
+    validationShare: 0.2,
+    threads: 1,
+    lr: 3e-3,
+    promptsPerBatch: 4,
+    lora: { rank: 4, alpha: 8 },
+    ...more,
+  });
+
+async function run(config: RewardConfig, stopAfter = Number.POSITIVE_INFINITY) {
+  const events: RewardEvent[] = [];
+  const controller = new AbortController();
+  const onEvent = (event: RewardEvent) => {
+    events.push(event);
+    if (event.type === "step" && event.step + 1 >= stopAfter) controller.abort();
+  };
+  const summary = await runReward(config, { onEvent, signal: controller.signal });
+  return { summary, events };
+}
+
+const prompt = [{ role: "user" as const, content: "Say drum" }];
+const sha256 = async (file: string) =>
+  createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+
+describe.each([
+  ["an adapter", { rank: 4, alpha: 8, targets: null }, "adapter_model.safetensors"],
+  ["every weight", null, "model.safetensors"],
+] as const)("training %s", (_, lora, weightsFile) => {
+  const kind = lora === null ? "full" : "lora";
+  const more = { lora: lora && { ...lora }, lr: lora === null ? 1e-3 : 3e-3, saveEverySteps: 3 };
+  let checkpoint = "";
+
+  test("orders held-out pairs as people did, and the checkpoint is whole and opens", async () => {
+    const { summary, events } = await run(configFor(kind, more));
+    expect(summary).toMatchObject({
+      stage: "reward",
+      finished: true,
+      leftOut: 0,
+      tiedPrompts: 0,
+      cutResponses: 0,
+    });
+    // Six pairs of the first ranking of each; five and a tie of the second.
+    const second = Math.ceil(nouns.length / 3);
+    expect(summary).toMatchObject({ pairs: 6 * nouns.length + 5 * second, ties: second });
+    expect(summary.pairAccuracy).toBeGreaterThan(0.9);
+    expect(summary.validationLoss).toBeLessThan(0.35);
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "note", level: "warn", text: expect.stringContaining("2 epochs") }),
+    );
+    checkpoint = summary.checkpoint;
+    await verifyCheckpoint(checkpoint);
+    using opened = await openCheckpoint(checkpoint);
+    using base = await openCheckpoint(tiny);
+    expect(opened.manifest).toMatchObject({
+      stage: "reward",
+      parent: base.id,
+      scoreBias: expect.any(Number),
+    });
+    expect(opened.manifest.lineageBase).toBe(lora === null ? undefined : base.id);
+    expect(JSON.parse(await readFile(path.join(checkpoint, "config.json"), "utf8"))).toMatchObject({
+      architectures: ["LlamaForSequenceClassification"],
+      id2label: { 0: "LABEL_0" },
+    });
+  });
+
+  test("stopped in the middle and started again, it ends with the same bits", async () => {
+    const stopped = configFor(`${kind}-stopped`, more);
+    expect((await run(stopped, 4)).summary).toMatchObject({ finished: false, steps: 4 });
+    const { summary, events } = await run(stopped);
+    expect(events).toContainEqual({ type: "resumed", step: 4 });
+    for (const file of [weightsFile, "attune.json", "state/optimizer.safetensors"]) {
+      const [ours, whole] = [summary.checkpoint, checkpoint].map((each) => sha256(path.join(each, file)));
+      expect(await ours, file).toBe(await whole);
+    }
+  });
+
+  test("a trainer and a scorer of its weights agree within 1e-3, in any company", async () => {
+    await using scorer = await Scorer.open(checkpoint, { threads: 2 });
+    const texts = ["drum", "DRUM", "the drum and the cat", "", "lamp"];
+    const together = await scorer.score(prompt, texts);
+    const alone = await Promise.all(texts.map(async (text) => (await scorer.score(prompt, [text]))[0]));
+    for (const [i, { score }] of together.entries())
+      expect(score).toBeCloseTo(alone[i]?.score ?? Number.NaN, 4);
+
+    using opened = await openCheckpoint(checkpoint);
+    const { lora: shape, weights } = readRewardWeights(opened);
+    const values = new Map(
+      [...weights].map(([name, each]) => [name, { values: each, shape: [each.length] }]),
+    );
+    const isTrained = (name: string) => shape === null || name.startsWith("base_model.");
+    await using trainer = new RewardTrainer({
+      config: opened.config,
+      lora: shape,
+      trained: new Map([...values].filter(([name]) => isTrained(name))),
+      frozen: new Map([...weights].filter(([name]) => !isTrained(name))),
+      adamW: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
+      headLrFactor: 1,
+      tokensPerBatch: 64,
+      threads: 1,
+    });
+    const group = renderGroup(opened, prompt, texts, 512);
+    for await (const { scores } of trainer.forward([{ ...group, pairs: [], ties: 0, comparisons: 0 }]))
+      for (const [i, score] of scores.entries())
+        expect(Math.abs(score + scorer.scoreBias - (together[i]?.score ?? Number.NaN))).toBeLessThan(1e-3);
+  });
+
+  test("held-out responses score 0 on average, and each token has a value that ends in the score", async () => {
+    await using scorer = await Scorer.open(checkpoint, { threads: 1 });
+    const [valued] = await scorer.score(prompt, ["the drum"], { tokenValues: true });
+    expect(valued?.tokenValues).toHaveLength(valued?.tokens ?? 0);
+    expect(valued?.tokenValues?.at(-1)).toBeCloseTo(valued?.score ?? Number.NaN, 5);
+    expect(valued?.tokenTexts?.join("")).toContain("the drum");
+  });
+});
+
+test("demonstrations, where they are given, score 0 on average", async () => {
+  const file = path.join(folder, "demonstrations.jsonl");
+  const demonstrations = nouns.slice(0, 6).map((noun) => ({ prompt: `Say ${noun}`, response: noun }));
+  await writeFile(file, demonstrations.map((each) => JSON.stringify(each)).join("\n"));
+  const { summary } = await run(configFor("demonstrated", { demonstrations: [file], epochs: 1 }));
+  await using scorer = await Scorer.open(summary.checkpoint, { threads: 1 });
+  let sum = 0;
+  for (const { prompt: content, response } of demonstrations)
+    sum += (await scorer.score([{ role: "user", content }], [response]))[0]?.score ?? Number.NaN;
+  expect(Math.abs(sum / demonstrations.length)).toBeLessThan(1e-3);
+});
+
+test("an adapter merged into its base is a complete reward model with the same scores", async () => {
+  const { summary } = await run(configFor("lora-merged", { epochs: 1 }));
+  const merged = path.join(folder, "merged");
+  const manifest = await mergeCheckpoint(summary.checkpoint, merged);
+  await using ours = await Scorer.open(summary.checkpoint, { threads: 1 });
+  await using theirs = await Scorer.open(merged, { threads: 1 });
+  expect(manifest.scoreBias).toBe(ours.scoreBias);
+  const [a, b] = [await ours.score(prompt, ["drum", "DRUM"]), await theirs.score(prompt, ["drum", "DRUM"])];
+  for (const [i, { score }] of a.entries()) expect(score).toBeCloseTo(b[i]?.score ?? Number.NaN, 4);
+});
+
+test("a prompt is rendered token by token as chat renders it, and a response ends with its end token", async () => {
+  using checkpoint = await openCheckpoint(tiny);
+  const { tokenizer, chatTemplate, config } = checkpoint;
+  const messages = [
+    { role: "system" as const, content: "Be brief." },
+    { role: "user" as const, content: "Say cat <|im_end|>" },
+    { role: "assistant" as const, content: "cat" },
+    { role: "user" as const, content: "And a dog?" },
+  ];
+  const chat = renderConversation(tokenizer, chatTemplate, messages, {
+    contextLength: config.contextLength,
+    reserveTokens: 16,
+  });
+  const group = renderGroup(checkpoint, messages, ["dog", ""], config.contextLength);
+  expect(group.prompt).toEqual(chat.tokens);
+  for (const response of group.responses) expect(tokenizer.endTokenIds).toContain(response.at(-1));
+  const finished = renderConversation(
+    tokenizer,
+    chatTemplate,
+    [...messages, { role: "assistant", content: "dog" }],
+    {
+      contextLength: config.contextLength,
+      finished: true,
+    },
+  );
+  expect([...group.prompt, ...(group.responses[0] ?? [])]).toEqual(
+    finished.tokens.slice(0, group.prompt.length + (group.responses[0]?.length ?? 0)),
+  );
+});
