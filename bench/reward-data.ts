@@ -10,9 +10,9 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { openRankings, readRankings } from "@/model/data/rankings/read-rankings";
 import { countRecordPairs } from "@/model/data/rankings/layout";
 import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
+import { openRankings, readRankings } from "@/model/data/rankings/read-rankings";
 import { bootstrapInterval } from "@/model/eval/bootstrap";
 import { permutation } from "@/model/random/permutation";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
@@ -71,7 +71,9 @@ function rankingsFolder(): string {
   const folder = process.env.ATTUNE_BENCH_RANKINGS;
   const missing = Object.values(files).filter((file) => !existsSync(path.join(folder ?? "", file)));
   if (folder && missing.length === 0) return folder;
-  const fact = folder ? `${folder} does not hold ${missing.join(" and ")}` : "ATTUNE_BENCH_RANKINGS is not set";
+  const fact = folder
+    ? `${folder} does not hold ${missing.join(" and ")}`
+    : "ATTUNE_BENCH_RANKINGS is not set";
   throw new Error(
     `${fact}. It has to name the folder with ${Object.values(files).join(" and ")}, rankings of answers to prompts of AlpacaEval and OpenAssistant, which do not come with this project.`,
   );
@@ -93,16 +95,28 @@ async function measureDataset(
   { folds, foldSettings }: { folds: number; foldSettings: FoldSettings },
 ): Promise<RewardData> {
   const order = [...permutation(seed, 0, prompts.length)];
-  const part = (of: number) => order.flatMap((place, i) => (i % partCount === of ? (prompts[place] ?? []) : []));
-  const others = (of: number) => order.flatMap((place, i) => (i % partCount === of ? [] : (prompts[place] ?? [])));
+  const part = (of: number) =>
+    order.flatMap((place, i) => (i % partCount === of ? (prompts[place] ?? []) : []));
+  const others = (of: number) =>
+    order.flatMap((place, i) => (i % partCount === of ? [] : (prompts[place] ?? [])));
   const scored: Scored[] = [];
   const perFold: RewardData["folds"] = [];
-  const score = async (label: string, training: readonly RankedPrompt[], heldOut: readonly RankedPrompt[]) => {
-    const { scores, seconds } = await trainAndScore({ name: `${name}-${label}`, training, heldOut }, foldSettings);
+  const score = async (
+    label: string,
+    training: readonly RankedPrompt[],
+    heldOut: readonly RankedPrompt[],
+  ) => {
+    const { scores, seconds } = await trainAndScore(
+      { name: `${name}-${label}`, training, heldOut },
+      foldSettings,
+    );
     const own = heldOut.map((prompt, i) => ({ prompt, scores: scores[i] ?? [] }));
     const minutes = (seconds.training + seconds.scoring) / 60;
-    const { accuracy, longerWins } = shares_(own);
-    progress(`${name}-${label}`, `${percent(accuracy)} against ${percent(longerWins)}, ${minutes.toFixed(1)} minutes`);
+    const { accuracy, longerWins } = accuraciesOf(own);
+    progress(
+      `${name}-${label}`,
+      `${percent(accuracy)} against ${percent(longerWins)}, ${minutes.toFixed(1)} minutes`,
+    );
     return { own, accuracy, longerWins, minutes };
   };
   for (let fold = 0; fold < folds; fold++) {
@@ -133,3 +147,70 @@ async function measureDataset(
     return points;
   }
 }
+
+/** By prompt, over its pairs: how many ours and the longer text order right, ties counting half. */
+type PromptCounts = { pairs: number; ours: number; longer: number };
+
+function countsOf({ prompt, scores }: Scored): PromptCounts {
+  const counts = { pairs: 0, ours: 0, longer: 0 };
+  const credit = (chosen: number, rejected: number) =>
+    chosen > rejected ? 1 : chosen === rejected ? 0.5 : 0;
+  const length = (place: number) => prompt.responses[place]?.text.length ?? Number.NaN;
+  for (const { ranks } of prompt.rankings) {
+    for (const [chosen, better] of ranks.entries()) {
+      for (const [rejected, worse] of ranks.entries()) {
+        if (better === null || worse === null || better >= worse) continue;
+        counts.pairs++;
+        counts.ours += credit(scores[chosen] ?? Number.NaN, scores[rejected] ?? Number.NaN);
+        counts.longer += credit(length(chosen), length(rejected));
+      }
+    }
+  }
+  return counts;
+}
+
+const share = (
+  counts: readonly PromptCounts[],
+  of: (each: PromptCounts) => number,
+  weights?: ArrayLike<number>,
+) => {
+  let [sum, pairs] = [0, 0];
+  for (const [i, each] of counts.entries()) {
+    const weight = weights?.[i] ?? 1;
+    sum += weight * of(each);
+    pairs += weight * each.pairs;
+  }
+  return pairs === 0 ? Number.NaN : sum / pairs;
+};
+
+function accuraciesOf(scored: readonly Scored[]) {
+  const counts = scored.map(countsOf);
+  return { accuracy: share(counts, ({ ours }) => ours), longerWins: share(counts, ({ longer }) => longer) };
+}
+
+function summarise(scored: readonly Scored[]) {
+  const counts = scored.map(countsOf);
+  const interval = (of: (each: PromptCounts) => number) =>
+    bootstrapInterval(counts.length, (weights) => share(counts, of, weights), { seed });
+  const ours = interval((each) => each.ours);
+  const difference = ({ ours: right, longer }: PromptCounts) => right - longer;
+  return {
+    ...rounded({
+      ...accuraciesOf(scored),
+      low: ours?.low ?? Number.NaN,
+      high: ours?.high ?? Number.NaN,
+      margin: share(counts, difference),
+      marginLow: interval(difference)?.low ?? Number.NaN,
+    }),
+    pairs: counts.reduce((sum, { pairs }) => sum + pairs, 0),
+    prompts: counts.length,
+  };
+}
+
+/** A ten-thousandth is less than any interval here can tell. */
+function rounded<T extends Record<string, number>>(values: T): T {
+  const entries = Object.entries(values).map(([key, value]) => [key, Number(value.toFixed(4))]);
+  return Object.fromEntries(entries) as T;
+}
+
+const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;

@@ -36,7 +36,10 @@ const resultSchema = z.object({
 export type FoldResult = z.infer<typeof resultSchema>;
 
 /** Of the same data, model and settings, the result is read where it was computed before; an interrupted run is resumed. */
-export async function trainAndScore(fold: Fold, { model, folder, threads, settings }: FoldSettings): Promise<FoldResult> {
+export async function trainAndScore(
+  fold: Fold,
+  { model, folder, threads, settings }: FoldSettings,
+): Promise<FoldResult> {
   const { id } = await readManifest(model);
   const key = sha256(JSON.stringify([id, settings, fold.training, fold.heldOut])).slice(0, 12);
   const kept = path.join(folder, `${fold.name}-${key}.json`);
@@ -48,10 +51,20 @@ export async function trainAndScore(fold: Fold, { model, folder, threads, settin
   await writeFile(data, writeRankings(fold.training, "kWay"));
   const run = path.join(output, "run");
   // What is held out is the bench's; the run needs none.
-  const config = parseConfig(rewardConfigSchema, { validationShare: 0, ...settings, model, data: [data], output: run, threads });
+  const config = parseConfig(rewardConfigSchema, {
+    validationShare: 0,
+    ...settings,
+    model,
+    data: [data],
+    output: run,
+    threads,
+  });
   const trained = await timed(output, "training", () => train(fold.name, config));
   const scored = await timed(output, "scoring", () => score(trained.value, fold, { model, threads }));
-  const result: FoldResult = { scores: scored.value, seconds: { training: trained.seconds, scoring: scored.seconds } };
+  const result: FoldResult = {
+    scores: scored.value,
+    seconds: { training: trained.seconds, scoring: scored.seconds },
+  };
   await writeFile(`${kept}.part`, JSON.stringify(result));
   await rename(`${kept}.part`, kept);
   await rm(output, { recursive: true });
@@ -85,7 +98,11 @@ async function score(checkpoint: string, { heldOut }: Fold, options: { model: st
 }
 
 /** Seconds, those of interrupted tries included. */
-async function timed<T>(folder: string, name: string, work: () => Promise<T>): Promise<{ value: T; seconds: number }> {
+async function timed<T>(
+  folder: string,
+  name: string,
+  work: () => Promise<T>,
+): Promise<{ value: T; seconds: number }> {
   const file = path.join(folder, `${name}.seconds`);
   const before = existsSync(file) ? Number(await readFile(file, "utf8")) : 0;
   const startedAt = performance.now();

@@ -85,7 +85,7 @@ export function solveHead(examples: HeadExamples, options: SolveHeadOptions): So
       const heldOut = all.filter((_, i) => i % foldCount === fold).map((i) => order[i] ?? 0);
       const kept = all.filter((_, i) => i % foldCount !== fold).map((i) => order[i] ?? 0);
       const pairs = heldOut.flatMap((place) => prompts[place]?.pairs ?? []);
-      let v = zero;
+      let v: Float64Array = zero;
       for (const outcome of outcomes) {
         v = solve(kept, outcome.strength, v);
         addOutcome(outcome, scoreRows(z, examples.width, v), pairs);
