@@ -5,9 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { DataFileError } from "@/model/data/read-lines";
+import type { DatasetKind } from "@/server/domain/datasets";
 import { loadEnv } from "@/server/env";
 import { takeNamedModel } from "@/server/models/named-model";
-import { type TrainableStage, trainableStages } from "@/server/runs/stage-settings";
+import { stageSettings, type TrainableStage, trainableStages } from "@/server/runs/stage-settings";
 import type { Steer } from "@/server/runs/steer-run";
 import { control } from "./control";
 import { CommandFailure } from "./failure";
@@ -144,8 +145,8 @@ async function start(flags: StartFlags): Promise<void> {
   const { stage, priority, json } = flags;
   const config = await readSettings(flags.config, flags.set);
   // Said before anything is uploaded: data of a refused run would stay behind.
-  if (stage === "sft" && flags.model === undefined) {
-    throw new CommandFailure("A run of sft needs a checkpoint to start from: name it with --model.", 2);
+  if (stage !== "pretrain" && flags.model === undefined) {
+    throw new CommandFailure(`A run of ${stage} needs a checkpoint to start from: name it with --model.`, 2);
   }
   const model = flags.model === undefined ? null : await findModel(flags.model);
   const mixes = flags.mix.map((file) => ({ file, role: "pretrainMix" as const }));
@@ -154,7 +155,7 @@ async function start(flags: StartFlags): Promise<void> {
     ...flags.data.map((each) => ({ file: each, role: "data" as const })),
     ...mixes,
   ]) {
-    const kind = stage === "sft" && role === "data" ? "demonstrations" : "documents";
+    const kind = stageSettings[stage].data[role] ?? "documents";
     datasets.push({ datasetId: await upload(file, kind, flags.onBadLine), role });
   }
   const name = flags.name ?? stage.toUpperCase();
@@ -179,11 +180,7 @@ async function findModel(model: string): Promise<string> {
 const partCharacters = 1_000_000;
 
 /** @returns the sealed dataset's id. @throws {DataFileError} when the file cannot be read */
-async function upload(
-  file: string,
-  kind: "demonstrations" | "documents",
-  onBadLine: "refuse" | "skip",
-): Promise<string> {
+async function upload(file: string, kind: DatasetKind, onBadLine: "refuse" | "skip"): Promise<string> {
   const named = z.object({ datasetId: z.uuid() });
   const name = path.basename(file);
   const { datasetId } = await control({ command: "startDataset", name, kind }, named);

@@ -106,7 +106,8 @@ function clusterRows(records: readonly Pick<RankedPrompt, "prompt" | "meta">[]):
 }
 
 function keysOf({ prompt, meta }: Pick<RankedPrompt, "prompt" | "meta">): string[] {
-  const text = prompt.map(({ role, content }) => `${role}:${content}`).join("\n");
+  const plain = (text: string) => text.toLowerCase().replace(/\s+/g, " ").trim();
+  const text = prompt.map(({ role, content }) => `${role}: ${plain(content)}`).join("\n");
   const user = typeof meta?.user === "string" && meta.user !== "" ? [`user ${meta.user}`] : [];
-  return [`prompt ${text.toLowerCase().replace(/\s+/g, " ").trim()}`, ...user];
+  return [`prompt ${text}`, ...user];
 }

@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import path from "node:path";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
+import { UnsupportedModelError } from "../checkpoint/errors";
 import { parameterCount } from "../checkpoint/expected-tensors";
 import { embeddingTable } from "../nn/transformer";
 import { renderConversation } from "../tokenizer/render-conversation";
@@ -29,10 +30,16 @@ export type LoadOptions = {
 /**
  * The first load of a lineage's base writes its serving form (seconds); later ones, of any adapter over it too, map it into
  * memory.
- * @throws what `openCheckpoint` throws; AdapterError
+ * @throws what `openCheckpoint` throws; AdapterError; UnsupportedModelError for a reward model
  */
 export async function loadGenerator(folder: string, options: LoadOptions): Promise<Generator> {
   using checkpoint = await openCheckpoint(folder, options);
+  const { stage, name } = checkpoint.manifest;
+  if (stage === "reward")
+    throw new UnsupportedModelError(
+      `a reward model (${name}), which scores responses and gives none`,
+      "a policy, that is, a checkpoint of another stage",
+    );
   const model = await loadModel(checkpoint, null, options);
   return new LocalGenerator(checkpoint, model, options.precision);
 }

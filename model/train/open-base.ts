@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { type Checkpoint, type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
+import { type Checkpoint, type OpenOptions, openCheckpoint, readManifest } from "../checkpoint/checkpoint";
 
 /** A folder is no checkpoint that this stage can start from. */
 export class UnfitBaseError extends Error {
@@ -12,6 +12,10 @@ export class UnfitBaseError extends Error {
 /** @throws UnfitBaseError, and what `openCheckpoint` throws */
 export async function openBase(folder: string, options: OpenOptions = {}): Promise<Checkpoint> {
   await refuseOtherFolders(folder);
+  const { manifest } = await readManifest(folder);
+  // Before it is opened: its weights are others than its config says of a language model.
+  if (manifest.stage === "reward")
+    throw new UnfitBaseError(`${folder} is a reward model. Start from a language model.`);
   const checkpoint = await openCheckpoint(folder, options);
   try {
     await refuseOtherModels(checkpoint);
@@ -40,14 +44,11 @@ async function refuseOtherFolders(folder: string): Promise<void> {
 
 const architecturesSchema = z.looseObject({ architectures: z.array(z.string()).nullish() });
 
-async function refuseOtherModels({ folder, manifest, config, tokenizer }: Checkpoint): Promise<void> {
+async function refuseOtherModels({ folder, config, tokenizer }: Checkpoint): Promise<void> {
   const json: unknown = JSON.parse(await readFile(path.join(folder, "config.json"), "utf8"));
   const [architecture] = architecturesSchema.parse(json).architectures ?? [];
-  const isOther = architecture !== undefined && !/(ForCausalLM|LMHeadModel)$/.test(architecture);
-  if (manifest.stage === "reward" || isOther) {
-    const fact = manifest.stage === "reward" ? "a reward model" : `a ${architecture}`;
-    throw new UnfitBaseError(`${folder} is ${fact}. Start from a language model.`);
-  }
+  if (architecture !== undefined && !/(ForCausalLM|LMHeadModel)$/.test(architecture))
+    throw new UnfitBaseError(`${folder} is a ${architecture}. Start from a language model.`);
   if (tokenizer.vocabularySize > config.vocabularySize) {
     throw new UnfitBaseError(
       `${folder}: the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, the model only ${config.vocabularySize} embeddings ` +

@@ -105,7 +105,7 @@ async function checkBase(
       `A reward model is no base of ${stage}: it scores, and does not answer.`,
     );
   }
-  if (stage === "sft" && lineageBaseOf(base.manifest) !== null)
+  if (stage !== "pretrain" && lineageBaseOf(base.manifest) !== null)
     await checkAdapter(base, { config, dataFolder });
 }
 

@@ -53,7 +53,7 @@ export const runCommands = [
   z.object({
     command: z.literal("startDataset"),
     name: z.string().min(1).max(200),
-    kind: z.enum(["demonstrations", "documents"]),
+    kind: z.enum(["demonstrations", "documents", "rankings"]),
   }),
   z.object({
     command: z.literal("addLines"),

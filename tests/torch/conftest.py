@@ -41,6 +41,35 @@ def demonstrations(tmp_path_factory) -> Path:
     return runs.write_demonstrations(tmp_path_factory.mktemp("demonstrations"))
 
 
+def reward(model: Path, folder: Path, **more):
+    config = {
+        "model": str(model),
+        "data": [str(runs.write_rankings(folder))],
+        "promptsPerBatch": 4,
+        "validationShare": 0.2,
+        "lr": 3e-3,
+    }
+    return runs.run_stage("reward", {**config, **more}, folder)
+
+
+@pytest.fixture(scope="session")
+def llama_reward_lora(tmp_path_factory):
+    lora = {"rank": 4, "alpha": 12, "targets": ["q_proj", "v_proj", "down_proj"]}
+    return reward(runs.TINY, tmp_path_factory.mktemp("llama-reward-lora"), lora=lora)
+
+
+@pytest.fixture(scope="session")
+def llama_reward_full(tmp_path_factory):
+    return reward(runs.TINY, tmp_path_factory.mktemp("llama-reward-full"), lora=None, lr=1e-3)
+
+
+@pytest.fixture(scope="session")
+def gpt2_reward_lora(gpt2_pretrained, tmp_path_factory):
+    """Its tokenizer's PAD is its EOS, at which the score is read."""
+    lora = {"rank": 3, "alpha": 6, "targets": None}
+    return reward(gpt2_pretrained.checkpoint, tmp_path_factory.mktemp("gpt2-reward-lora"), lora=lora)
+
+
 @pytest.fixture(scope="session")
 def gpt2_pretrained(tmp_path_factory):
     """A new GPT-2 whose tokenizer's PAD is its EOS."""

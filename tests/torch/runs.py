@@ -69,6 +69,21 @@ def write_demonstrations(folder: Path) -> Path:
     return file
 
 
+def write_rankings(folder: Path) -> Path:
+    """People like the word itself best, then the word with more around it; capital letters they do not, and two others are tied."""
+    rows = [
+        {
+            "prompt": f"Say {noun}",
+            "responses": [{"text": text} for text in [noun.upper(), f"{noun}!", f"the {noun} and the {NOUNS[at - 1]}", noun]],
+            "rankings": [{"ranks": [3, 2, 2, 1]}],
+        }
+        for at, noun in enumerate(NOUNS)
+    ]
+    file = folder / "rankings.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
 def write_prose(folder: Path) -> Path:
     lines = [
         f"One {weather} day, {name} walked to the {place} with a {noun}. In the evening, they looked at the moon. {noun}s!\n"

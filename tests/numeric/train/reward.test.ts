@@ -78,7 +78,13 @@ describe.each([
   ["every weight", null, "model.safetensors"],
 ] as const)("training %s", (_, lora, weightsFile) => {
   const kind = lora === null ? "full" : "lora";
-  const more = { lora: lora && { ...lora }, lr: lora === null ? 1e-3 : 3e-3, saveEverySteps: 3 };
+  const more = {
+    lora: lora && { ...lora },
+    lr: lora === null ? 1e-3 : 1e-2,
+    epochs: 3,
+    headLrFactor: 3,
+    saveEverySteps: 6,
+  };
   let checkpoint = "";
 
   test("orders held-out pairs as people did, and the checkpoint is whole and opens", async () => {
@@ -96,7 +102,7 @@ describe.each([
     expect(summary.pairAccuracy).toBeGreaterThan(0.9);
     expect(summary.validationLoss).toBeLessThan(0.35);
     expect(events).toContainEqual(
-      expect.objectContaining({ type: "note", level: "warn", text: expect.stringContaining("2 epochs") }),
+      expect.objectContaining({ type: "note", level: "warn", text: expect.stringContaining("3 epochs") }),
     );
     checkpoint = summary.checkpoint;
     await verifyCheckpoint(checkpoint);

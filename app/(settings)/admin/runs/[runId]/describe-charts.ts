@@ -14,6 +14,7 @@ export type ChartDescription = {
 
 const known: ChartDescription[] = [
   { title: "Loss", unit: "nats per token", names: ["loss", "validationLoss"], height: 220 },
+  { title: "Pairs ordered as people did", unit: "%", names: ["pairAccuracy"], height: 160, scale: 100 },
   { title: "Learning rate", names: ["lr"], height: 100 },
   { title: "Gradient norm", unit: "before clipping", names: ["gradientNorm"], height: 100 },
   { title: "Speed", unit: "tokens per second", names: ["tokensPerSecond"], height: 100 },
@@ -25,6 +26,7 @@ const notDrawn = ["secondsLeft", "tokensSeen", "epoch"];
 const titles: Record<string, string> = {
   loss: "Loss",
   validationLoss: "Validation loss",
+  pairAccuracy: "Pairs right",
   lr: "Learning rate",
   gradientNorm: "Gradient norm",
   tokensPerSecond: "Tokens per second",
@@ -36,14 +38,16 @@ export const chartTitle = (name: string): string => titles[name] ?? name;
 export function describeCharts(curves: Curves): ChartDescription[] {
   const charts = known.flatMap((chart) => {
     const names = chart.names.filter((name) => curves.has(name));
-    return names.length > 0 ? [{ ...chart, names }] : [];
+    // A reward model's loss is of prompts, not of tokens.
+    const unit = chart.title === "Loss" && curves.has("pairAccuracy") ? "nats per prompt" : chart.unit;
+    return names.length > 0 ? [{ ...chart, ...(unit && { unit }), names }] : [];
   });
   const drawn = [...known.flatMap(({ names }) => names), ...notDrawn];
   const others = [...curves.keys()].filter((name) => !drawn.includes(name) && !isPhaseMetric(name)).sort();
   return [...charts, ...others.map((name) => ({ title: name, names: [name], height: 100 }))];
 }
 
-const sparse = ["validationLoss"];
+const sparse = ["validationLoss", "pairAccuracy"];
 
 /** Columns and lines; where points were thinned out, lowest and highest are drawn as a band, so that no spike is lost. */
 export function drawChart({ names, scale = 1 }: ChartDescription, curves: Curves) {

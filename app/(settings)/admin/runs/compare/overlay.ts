@@ -4,6 +4,7 @@ import type { Line } from "../_charts/uplot-chart";
 
 const compared: { name: string; title: string; unit?: string }[] = [
   { name: "validationLoss", title: "Validation loss", unit: "nats per token" },
+  { name: "pairAccuracy", title: "Pairs ordered as people did", unit: "share" },
   { name: "loss", title: "Loss", unit: "nats per token" },
   { name: "gradientNorm", title: "Gradient norm" },
   { name: "lr", title: "Learning rate" },

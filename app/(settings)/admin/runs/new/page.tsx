@@ -27,6 +27,7 @@ export default async function NewRunPage({ searchParams }: NewRunPageProps) {
       cloned={cloned}
       chosen={{
         datasetId: typeof dataset === "string" ? dataset : null,
+        datasetKind: datasets.find(({ id }) => id === dataset)?.kind ?? null,
         baseCheckpointId: typeof base === "string" ? base : null,
       }}
     />

@@ -17,14 +17,17 @@ export type NewRunStart = {
   stages: StageDescription[];
   checkpoints: Checkpoint[];
   cloned: RunDetail | null;
-  chosen: { datasetId: string | null; baseCheckpointId: string | null };
+  /** The stage that learns from the chosen dataset comes first. */
+  chosen: { datasetId: string | null; datasetKind: string | null; baseCheckpointId: string | null };
 };
 
 export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) {
   const trpc = useTRPC();
   const router = useRouter();
   const firstStage =
-    stages.find(({ stage }) => stage === cloned?.stage) ?? stages.find(({ stage }) => stage === "sft");
+    stages.find(({ stage }) => stage === cloned?.stage) ??
+    stages.find(({ stage, data }) => stage !== "pretrain" && data.data === chosen.datasetKind) ??
+    stages.find(({ stage }) => stage === "sft");
   const [stage, setStage] = useState(firstStage?.stage ?? "sft");
   const description = stages.find((one) => one.stage === stage);
   const settings = description?.settings ?? {};
