@@ -50,10 +50,10 @@ export class NoPairsError extends Error {
 /** From one that leaves almost nothing to one that leaves almost everything; neighbours a factor of about 3 apart. */
 export const headStrengths = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003] as const;
 
-/** Below, a strong one is taken untried: a few prompts held out tell nothing. */
-const fewestPromptsToTry = 20;
+/** Below, a middling one is taken untried: two prompts held out tell nothing. */
+const fewestPromptsToTry = 10;
 const foldCount = 4;
-const untriedStrength = 0.3;
+const untriedStrength = 0.03;
 
 /** @throws NoPairsError, NotSettledError, and what the signal is aborted with */
 export function solveHead(examples: HeadExamples, options: SolveHeadOptions): SolvedHead {

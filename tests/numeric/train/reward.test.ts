@@ -15,6 +15,7 @@ import { type RewardEvent, runReward } from "@/model/train/reward";
 import { type RewardConfig, rewardConfigSchema } from "@/model/train/reward-config";
 import { RewardTrainer } from "@/model/train/reward-trainer";
 import { parseConfig } from "@/model/train/run-config";
+import { defaultModelFolder } from "@/tests/helpers/default-model";
 
 const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");
 let folder = "";
@@ -170,6 +171,21 @@ describe.each([
   });
 });
 
+test("a solved head knows from the start what a random one has to learn", async () => {
+  const before = async (headStart: string) => {
+    const outcome = await run(configFor(`head-${headStart}`, { headStart, epochs: 1 }), 1);
+    return { ...outcome.summary, events: outcome.events };
+  };
+  const [solved, random] = [await before("solved"), await before("random")];
+  expect(solved.pairAccuracyBefore).toBeGreaterThan(Math.max(0.75, random.pairAccuracyBefore ?? 1));
+  expect(solved.validationLossBefore).toBeLessThan(0.6);
+  expect(random.validationLossBefore).toBeGreaterThan(0.6);
+  const notes = (events: readonly RewardEvent[]) =>
+    events.flatMap((event) => (event.type === "note" ? event.text : []));
+  expect(notes(solved.events).join("\n")).toMatch(/Solved in \d+ s, with a penalty of \S+\. It orders/);
+  expect(notes(random.events).join("\n")).not.toMatch(/[Ss]olved/);
+});
+
 test("demonstrations, where they are given, score 0 on average", async () => {
   const file = path.join(folder, "demonstrations.jsonl");
   const demonstrations = nouns.slice(0, 6).map((noun) => ({ prompt: `Say ${noun}`, response: noun }));
@@ -191,6 +207,23 @@ test("an adapter merged into its base is a complete reward model with the same s
   expect(manifest.scoreBias).toBe(ours.scoreBias);
   const [a, b] = [await ours.score(prompt, ["drum", "DRUM"]), await theirs.score(prompt, ["drum", "DRUM"])];
   for (const [i, { score }] of a.entries()) expect(score).toBeCloseTo(b[i]?.score ?? Number.NaN, 4);
+});
+
+test("a response that begins with white space leaves the prompt's tokens as chat has them", async () => {
+  using checkpoint = await openCheckpoint(defaultModelFolder());
+  const { tokenizer, chatTemplate } = checkpoint;
+  const messages = [{ role: "user" as const, content: "Tell a story." }];
+  const chat = renderConversation(tokenizer, chatTemplate, messages, { contextLength: 512 });
+  const texts = [" 1. A dog", "\n\nA dog <|im_end|>", " A dog"];
+  const group = renderGroup(checkpoint, messages, texts, 512);
+  // Its line break and the blank of the first response would be one token, if they were encoded together.
+  expect(tokenizer.encode(`assistant\n${texts[0]}`).slice(0, 3)).not.toEqual(chat.tokens.slice(-3));
+  expect(group.prompt).toEqual(chat.tokens);
+  for (const [i, text] of texts.entries()) {
+    const tokens = group.responses[i] ?? [];
+    expect(tokenizer.decode(tokens, { special: true })).toBe(`${text}<|im_end|>`);
+    expect(tokens.filter((token) => tokenizer.endTokenIds.includes(token))).toHaveLength(1);
+  }
 });
 
 test("a prompt is rendered token by token as chat renders it, and a response ends with its end token", async () => {
