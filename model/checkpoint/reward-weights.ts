@@ -4,6 +4,7 @@ import { adapterWeightsFile, loraShapeOf } from "./adapter-config";
 import type { Checkpoint } from "./checkpoint";
 import { CorruptFileError } from "./errors";
 import { expectedTensors } from "./expected-tensors";
+import type { Manifest } from "./manifest";
 import { openSafetensors } from "./safetensors-reader";
 
 /** The checkpoint gives text, not scores. */
@@ -14,6 +15,23 @@ export class NotARewardModelError extends Error {
       `${folder} is no reward model (${manifest.name} is of the stage ${manifest.stage}). Give a checkpoint that attune reward trained.`,
     );
   }
+}
+
+/** The same text is other tokens to the two: a score of these tokens would say nothing. */
+export class OtherTokenizerError extends Error {
+  override readonly name = "OtherTokenizerError";
+  constructor(rewardModel: Pick<Manifest, "name">, policy: Pick<Manifest, "name">) {
+    super(
+      `The reward model ${rewardModel.name} has another tokenizer than ${policy.name} (their tokenizer.json differ). Train one from a ` +
+        `checkpoint of the lineage of ${policy.name}, or choose one that was.`,
+    );
+  }
+}
+
+/** @throws OtherTokenizerError */
+export function expectSameTokenizer(rewardModel: Manifest, policy: Manifest): void {
+  const [ours, theirs] = [rewardModel, policy].map(({ files }) => files["tokenizer.json"]?.sha256);
+  if (ours === undefined || ours !== theirs) throw new OtherTokenizerError(rewardModel, policy);
 }
 
 /** By name, in single precision; the adapter's names and the head's are as a graph of trained weights asks for them. */

@@ -6,7 +6,7 @@
  *   await scorer.scoreTokens([{ prompt: ids, responses: [ids, ids] }]);  // [[{ score }, { score }]]
  */
 import { type Checkpoint, type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
-import { readRewardWeights } from "../checkpoint/reward-weights";
+import { expectSameTokenizer, readRewardWeights } from "../checkpoint/reward-weights";
 import { renderGroup } from "../data/render-group";
 import { cutIntoBatches, layOutGroups, type ResponseGroup } from "../data/response-groups";
 import { Graph } from "../graph/graph";
@@ -36,6 +36,8 @@ export type ScoreOptions = { tokenValues?: boolean; signal?: AbortSignal | undef
 export type ScorerOptions = OpenOptions & {
   /** That one run of the model may use. */
   threads: number;
+  /** Whose tokens it is to score (`scoreTokens`): it is refused where its tokenizer is another one. */
+  policy?: Pick<Checkpoint, "manifest"> | undefined;
   /** Tokens of prompt and response together; left out: the model's context. */
   longest?: number | undefined;
 };
@@ -65,9 +67,13 @@ export class Scorer implements AsyncDisposable {
     this.#longest = longest;
   }
 
-  /** @throws NotARewardModelError for any other checkpoint, and what `openCheckpoint` throws */
-  static async open(folder: string, { threads, longest, ...options }: ScorerOptions): Promise<Scorer> {
+  /** @throws NotARewardModelError for any other checkpoint, OtherTokenizerError, and what `openCheckpoint` throws */
+  static async open(
+    folder: string,
+    { threads, longest, policy, ...options }: ScorerOptions,
+  ): Promise<Scorer> {
     using checkpoint = await openCheckpoint(folder, options);
+    if (policy) expectSameTokenizer(checkpoint.manifest, policy.manifest);
     const { lora, weights } = readRewardWeights(checkpoint);
     const g = new Graph();
     const trained = new TrainedWeights(lora);

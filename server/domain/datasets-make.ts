@@ -26,13 +26,24 @@ const readers: Record<DatasetKind, (line: string) => { reason: string } | object
   rankings: readRankingLine,
 };
 
-/** A row of the product's own making: K-way, one line a prompt (docs/formats.md). */
+/** K-way, one line a prompt, as the product's own rows are (docs/formats.md); other layouts are for the import. */
 function readRankingLine(line: string): { reason: string } | object {
-  for (const read of layouts.kWay.read(JSON.parse(line))) {
+  const item = readObject(line);
+  if (item === null) return { reason: "is no JSON object" };
+  for (const read of layouts.kWay.read(item)) {
     const fault = read instanceof ItemFault ? read : faultOf(read);
     if (fault) return { reason: String(fault) };
   }
   return {};
+}
+
+function readObject(line: string): Record<string, unknown> | null {
+  try {
+    const json: unknown = JSON.parse(line);
+    return typeof json === "object" && json !== null && !Array.isArray(json) ? { ...json } : null;
+  } catch {
+    return null;
+  }
 }
 
 export type NewDataset = { name: string; kind: DatasetKind; description: string; actorId: string | null };

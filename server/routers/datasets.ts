@@ -37,7 +37,7 @@ export const datasetsRouter = router({
     .input(
       z.object({
         name: z.string().trim().min(1, "A name has at least one character.").max(100),
-        kind: z.enum(["demonstrations", "documents"]),
+        kind: z.enum(["demonstrations", "documents", "rankings"]),
         description: z.string().trim().max(2000).default(""),
       }),
     )

@@ -16,7 +16,8 @@ export type TrainerServer = AsyncDisposable & {
   line: CutProxy;
   /** Id of the checkpoint in this folder. */
   register(folder: string): Promise<string>;
-  upload(rows: readonly object[]): Promise<string>;
+  /** @param kind default: demonstrations */
+  upload(rows: readonly object[], kind?: "demonstrations" | "rankings"): Promise<string>;
   read(runId: string): Promise<RunDetail>;
   timeline(runId: string, kinds?: TimelineKind[]): Promise<TimelineRow[]>;
   /** Polls until the run is as told. @throws when it takes too long, with what the run looks like then */
@@ -69,8 +70,8 @@ export async function trainerServer({
       if (!response.ok) throw new Error(`The base was not registered: ${JSON.stringify(answer)}`);
       return answer.checkpointId;
     },
-    async upload(rows) {
-      const { datasetId } = await admin.call.datasets.start.mutate({ name: "Data", kind: "demonstrations" });
+    async upload(rows, kind = "demonstrations") {
+      const { datasetId } = await admin.call.datasets.start.mutate({ name: "Data", kind });
       const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
       await admin.call.datasets.addLines.mutate({ datasetId, part: 0, text });
       await admin.call.datasets.seal.mutate({ datasetId });

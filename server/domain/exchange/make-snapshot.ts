@@ -1,4 +1,5 @@
 /** @file Dataset snapshots of the product's rankings and demonstrations: what reward models and SFT learn from. */
+import { createHash, randomBytes } from "node:crypto";
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import {
   demonstrations,
@@ -32,13 +33,16 @@ export async function snapshotRankingsOf(
 ): Promise<Dataset> {
   const rows: { content: string; ownerId: string | null }[] = [];
   const taken: string[] = [];
+  const salt = randomBytes(16).toString("hex");
   for await (const { record, ownerId, rankingIds } of readRankedPrompts(db, {
     ...filter,
     withHeldOut: false,
   })) {
     const agreement = agreementFloor === null ? null : agreementWithin(record);
     if (agreementFloor !== null && agreement !== null && agreement < agreementFloor) continue;
-    rows.push({ content: JSON.stringify({ formatVersion: 1, ...record }), ownerId });
+    const user = ownerId === null ? null : pseudonymOf(ownerId, salt);
+    const meta = user === null ? record.meta : { ...record.meta, user };
+    rows.push({ content: JSON.stringify({ formatVersion: 1, ...record, ...(meta && { meta }) }), ownerId });
     taken.push(...rankingIds);
   }
   if (rows.length === 0) throw nothingFits("ranking");
@@ -57,6 +61,11 @@ export async function snapshotRankingsOf(
 }
 
 const linksPerInsert = 5_000;
+
+/** So that training keeps a person's prompts on one side of its split; it says nothing outside of this snapshot. */
+function pseudonymOf(ownerId: string, salt: string): string {
+  return createHash("sha256").update(`${salt} ${ownerId}`).digest("hex").slice(0, 12);
+}
 
 /** Share of the pairs on which every two rankings of the task agree, ties left out; null where none can be compared. */
 function agreementWithin({ responses, rankings }: RankedPrompt): number | null {

@@ -83,6 +83,39 @@ describe("a run on the trainer of this machine", () => {
     expect(Object.keys(manifestOf(end)?.files ?? {})).not.toContain("model.safetensors");
   });
 
+  it("makes a reward model of a dataset of rankings, which can be neither live nor a base", async () => {
+    await using server = await trainerServer();
+    const { runs, models } = server.admin.call;
+    const baseCheckpointId = await server.register(tinyModelFolder);
+    const ranked = rows.slice(0, 20).map(({ prompt, response }, i) => ({
+      prompt: [{ role: "user", content: prompt }],
+      responses: [{ text: response }, { text: "I do not know." }, { text: String(i + 1) }],
+      rankings: [{ ranks: [1, 3, 2] }],
+      meta: { user: `user ${i % 10}` },
+    }));
+    const datasets = [{ datasetId: await server.upload(ranked, "rankings") }];
+    const settings = { lora: { rank: 2 }, threads: 1, lr: 3e-3, evaluateEverySteps: 100 };
+    const run = { name: "Scores", stage: "reward", config: settings, baseCheckpointId, datasets } as const;
+    const { runId } = await runs.create.mutate(run);
+    const ended = await server.until(runId, ({ status }) => status === "finished" || status === "failed");
+    expect(ended).toMatchObject({ status: "finished", attempts: 0 });
+    const [metrics] = await runs.metrics.query({ runIds: [runId] });
+    expect(metrics?.series.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["validationLoss", "pairAccuracy"]),
+    );
+    const best = ended.checkpoints.find(({ isBest }) => isBest)?.id ?? "";
+    const made = (await models.checkpoints.query()).find(({ id }) => id === best);
+    expect(made?.manifest).toMatchObject({
+      stage: "reward",
+      parent: baseCheckpointId,
+      lineageBase: baseCheckpointId,
+    });
+    expect(made?.manifest.scoreBias).toEqual(expect.any(Number));
+    await expect(runs.create.mutate({ ...run, baseCheckpointId: best })).rejects.toThrow(
+      "A reward model is no base",
+    );
+  });
+
   it("is paused with everything saved, goes on, and can be cancelled", async () => {
     await using server = await trainerServer({ env: { ATTUNE_LEASE_SECONDS: "8" } });
     const { runs } = server.admin.call;

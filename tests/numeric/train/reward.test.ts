@@ -186,6 +186,23 @@ test("a solved head knows from the start what a random one has to learn", async 
   expect(notes(random.events).join("\n")).not.toMatch(/[Ss]olved/);
 });
 
+test("a policy is no reward model; one with another tokenizer is refused, and the policy it was trained from is not", async () => {
+  await expect(Scorer.open(tiny, { threads: 1 })).rejects.toThrow(
+    /is no reward model .* Give a checkpoint that attune reward trained/,
+  );
+  const { summary } = await run(configFor("tokenizer", { epochs: 1 }));
+  using policy = await openCheckpoint(tiny);
+  await using _ = await Scorer.open(summary.checkpoint, { threads: 1, policy });
+  const { files } = policy.manifest;
+  const other = { ...files["tokenizer.json"], sha256: "0".repeat(64), sizeBytes: 1 };
+  const changed = {
+    manifest: { ...policy.manifest, name: "Other", files: { ...files, "tokenizer.json": other } },
+  };
+  await expect(Scorer.open(summary.checkpoint, { threads: 1, policy: changed })).rejects.toThrow(
+    "has another tokenizer than Other (their tokenizer.json differ). Train one from a checkpoint of the lineage of Other",
+  );
+});
+
 test("demonstrations, where they are given, score 0 on average", async () => {
   const file = path.join(folder, "demonstrations.jsonl");
   const demonstrations = nouns.slice(0, 6).map((noun) => ({ prompt: `Say ${noun}`, response: noun }));

@@ -12,5 +12,5 @@ export const kindNames: Record<Kind, string> = {
 export const kindTexts: Record<Kind, string> = {
   demonstrations: 'A line holds "prompt" and "response", or "messages": for SFT.',
   documents: 'A line holds "text": for pretraining, or to mix into SFT.',
-  rankings: "A line holds a prompt, its responses and one ranking: for reward models.",
+  rankings: 'A line holds "prompt", "responses" and "rankings": for reward models.',
 };

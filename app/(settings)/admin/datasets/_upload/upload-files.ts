@@ -7,7 +7,11 @@ import { cutLines, renumberLines } from "./cut-lines";
 
 type Client = ReturnType<typeof useTRPCClient>;
 /** Rankings come in by an import, and their datasets are made from the product's tables. */
-export const uploadKinds = ["demonstrations", "documents"] as const satisfies readonly Dataset["kind"][];
+export const uploadKinds = [
+  "demonstrations",
+  "documents",
+  "rankings",
+] as const satisfies readonly Dataset["kind"][];
 export type UploadKind = (typeof uploadKinds)[number];
 export type Upload = {
   name: string;
