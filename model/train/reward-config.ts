@@ -40,6 +40,14 @@ export const rewardConfigSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("peak learning rate; null: 2e-4 with an adapter, 9e-6 when every weight is trained"),
+  layers: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "how many of the base's layers the reward model keeps, from the first one on: fewer cost less to train and to ask, and the last ones are made for the next word; null: all",
+    ),
   headStart: z
     .enum(["solved", "random"])
     .default("solved")

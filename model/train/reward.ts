@@ -57,7 +57,8 @@ export async function runReward(
   { onEvent, signal, onSaved, facts, basePlaces }: StageOptions<RewardEvent>,
 ): Promise<RewardSummary> {
   // 1. The base: its tokenizer, its chat template, its context.
-  using base = await openBase(config.model, { basePlaces });
+  using opened = await openBase(config.model, { basePlaces });
+  const base = keepLayers(opened, config.layers);
   const { contextLength } = base.config;
   const longestTokens = config.longestTokens ?? Math.min(1024, contextLength);
   if (longestTokens > contextLength)
@@ -125,6 +126,14 @@ export async function runReward(
     leftOut: leftOut.length,
     ...counts,
   };
+}
+
+/** The same checkpoint, read no further than asked: the last norm and the head follow that layer. */
+function keepLayers(base: Checkpoint, layers: number | null): Checkpoint {
+  const { layerCount } = base.config;
+  if (layers !== null && layers > layerCount)
+    throw new ConfigError(`layers: ${layers} are more than the ${layerCount} of ${base.manifest.name}`);
+  return { ...base, config: { ...base.config, layerCount: layers ?? layerCount } };
 }
 
 type RewardSettings = LoopSettings &

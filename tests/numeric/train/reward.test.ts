@@ -171,6 +171,26 @@ describe.each([
   });
 });
 
+test("a reward model may keep the first layers only: it scores as it was trained, merged or not", async () => {
+  const { summary } = await run(configFor("short", { layers: 2, epochs: 1 }));
+  expect(summary.pairAccuracy).toBeGreaterThan(0.5);
+  const json: unknown = JSON.parse(await readFile(path.join(summary.checkpoint, "config.json"), "utf8"));
+  expect(json).toMatchObject({ num_hidden_layers: 2 });
+  using opened = await openCheckpoint(summary.checkpoint);
+  const names = [...readRewardWeights(opened).weights.keys()].filter((name) => name.includes("layers."));
+  expect(new Set(names.map((name) => name.match(/layers\.(\d+)/)?.[1]))).toEqual(new Set(["0", "1"]));
+
+  const merged = path.join(folder, "short-merged");
+  await mergeCheckpoint(summary.checkpoint, merged);
+  await using ours = await Scorer.open(summary.checkpoint, { threads: 1 });
+  await using theirs = await Scorer.open(merged, { threads: 1 });
+  const [a, b] = [await ours.score(prompt, ["drum", "DRUM"]), await theirs.score(prompt, ["drum", "DRUM"])];
+  for (const [i, { score }] of a.entries()) expect(score).toBeCloseTo(b[i]?.score ?? Number.NaN, 4);
+  expect(a[0]?.score).not.toBeCloseTo(a[1]?.score ?? Number.NaN, 2);
+
+  await expect(run(configFor("too-long", { layers: 5 }))).rejects.toThrow("layers: 5 are more than the 4 of");
+});
+
 test("a solved head knows from the start what a random one has to learn", async () => {
   const before = async (headStart: string) => {
     const outcome = await run(configFor(`head-${headStart}`, { headStart, epochs: 1 }), 1);
