@@ -35,13 +35,21 @@ const resultSchema = z.object({
 });
 export type FoldResult = z.infer<typeof resultSchema>;
 
-/** Of the same data, model and settings, the result is read where it was computed before; an interrupted run is resumed. */
+/**
+ * Of the same data, model and settings (defaults included), the result is read where it was computed before; an interrupted run is
+ * resumed. A change of the code is not noticed: empty the folder then.
+ */
 export async function trainAndScore(
   fold: Fold,
   { model, folder, threads, settings }: FoldSettings,
 ): Promise<FoldResult> {
+  // What is held out is the bench's; the run needs none.
+  const own = { validationShare: 0, saveEverySteps: 10, ...settings };
+  const configFor = (data: string, output: string) =>
+    parseConfig(rewardConfigSchema, { ...own, model, data: [data], output, threads });
   const { id } = await readManifest(model);
-  const key = sha256(JSON.stringify([id, settings, fold.training, fold.heldOut])).slice(0, 12);
+  const recipe = { ...configFor("data", "output"), model: id };
+  const key = sha256(JSON.stringify([recipe, fold.training, fold.heldOut])).slice(0, 12);
   const kept = path.join(folder, `${fold.name}-${key}.json`);
   if (existsSync(kept)) return resultSchema.parse(JSON.parse(await readFile(kept, "utf8")));
 
@@ -49,16 +57,7 @@ export async function trainAndScore(
   await mkdir(output, { recursive: true });
   const data = path.join(output, "training.jsonl");
   await writeFile(data, writeRankings(fold.training, "kWay"));
-  const run = path.join(output, "run");
-  // What is held out is the bench's; the run needs none.
-  const config = parseConfig(rewardConfigSchema, {
-    validationShare: 0,
-    ...settings,
-    model,
-    data: [data],
-    output: run,
-    threads,
-  });
+  const config = configFor(data, path.join(output, "run"));
   const trained = await timed(output, "training", () => train(fold.name, config));
   const scored = await timed(output, "scoring", () => score(trained.value, fold, { model, threads }));
   const result: FoldResult = {
