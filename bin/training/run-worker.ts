@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClaimRequest, claimAnswer } from "@/server/runs/protocol";
+import { trainableStages } from "@/server/runs/stage-settings";
 import { ProtocolClient } from "./protocol-client";
 import { trainRun } from "./train-run";
 import { WorkFolder } from "./work-folder";
@@ -38,7 +39,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const capabilities = { device: "cpu" as const, deviceCount: 0, memoryBytes: usableMemory(), threads };
   const request: ClaimRequest = {
     session: randomUUID(),
-    stages: ["sft", "pretrain"],
+    stages: [...trainableStages],
     capabilities,
     versions,
   };
