@@ -1,6 +1,10 @@
 /** @file A prompt and its responses as the tokens a reward model reads: the prompt as chat renders it, each response up to its end token. */
 import type { ChatTemplate } from "../tokenizer/chat-template";
-import { type ConversationMessage, renderConversation } from "../tokenizer/render-conversation";
+import {
+  type ConversationMessage,
+  type RenderedConversation,
+  renderConversation,
+} from "../tokenizer/render-conversation";
 import type { Tokenizer } from "../tokenizer/tokenizer";
 import type { ResponseGroup } from "./response-groups";
 
@@ -32,11 +36,8 @@ export function renderGroup(
   const whole = renderConversation(tokenizer, chatTemplate, prompt, unlimited);
   const rendered = responses.map((content) => {
     const messages = [...prompt, { role: "assistant" as const, content }];
-    const { tokens } = renderConversation(tokenizer, chatTemplate, messages, {
-      ...unlimited,
-      finished: true,
-    });
-    return responseTokens(tokenizer, whole.tokens, tokens);
+    const finished = renderConversation(tokenizer, chatTemplate, messages, { ...unlimited, finished: true });
+    return responseTokens(tokenizer, { prompt: whole, content, finished });
   });
   const reserveTokens = Math.min(Math.max(...rendered.map(({ length }) => length)), Math.floor(longest / 2));
   const kept =
@@ -53,17 +54,33 @@ export function renderGroup(
   };
 }
 
+type Finished = { prompt: RenderedConversation; content: string; finished: RenderedConversation };
+
 /** What follows the prompt, up to and with the token that ends the turn. */
-function responseTokens(
-  tokenizer: Tokenizer,
-  prompt: readonly number[],
-  finished: readonly number[],
-): number[] {
-  if (prompt.some((token, at) => token !== finished[at]))
+function responseTokens(tokenizer: Tokenizer, { prompt, content, finished }: Finished): number[] {
+  const { tokens } = finished;
+  if (prompt.tokens.some((token, at) => token !== tokens[at]))
+    return continuation(tokenizer, { prompt, content, finished });
+  const from = prompt.tokens.length;
+  const end = tokens.findIndex((token, at) => at >= from && tokenizer.endTokenIds.includes(token));
+  if (end < 0) throw withoutEnd();
+  return tokens.slice(from, end + 1);
+}
+
+/**
+ * Of a response whose white space would share a token with the prompt's last line break: the prompt's tokens stay what chat
+ * reads, and the response is what a model could have written after them.
+ */
+function continuation(tokenizer: Tokenizer, { prompt, content, finished }: Finished): number[] {
+  const rest = finished.text.slice(prompt.text.length);
+  if (!finished.text.startsWith(prompt.text) || !rest.startsWith(content))
     throw new UnfitTemplateError(
       "The chat template renders a conversation so that it hides where a response begins.",
     );
-  const end = finished.findIndex((token, at) => at >= prompt.length && tokenizer.endTokenIds.includes(token));
-  if (end < 0) throw new UnfitTemplateError("The chat template does not end a response by an end token.");
-  return finished.slice(prompt.length, end + 1);
+  const after = tokenizer.encode(rest.slice(content.length), { special: true });
+  const end = after.findIndex((token) => tokenizer.endTokenIds.includes(token));
+  if (end < 0) throw withoutEnd();
+  return [...tokenizer.encode(content), ...after.slice(0, end + 1)];
 }
+
+const withoutEnd = () => new UnfitTemplateError("The chat template does not end a response by an end token.");

@@ -40,11 +40,28 @@ export const rewardConfigSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("peak learning rate; null: 2e-4 with an adapter, 9e-6 when every weight is trained"),
+  layers: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "how many of the base's layers the reward model keeps, from the first one on: fewer cost less to train and to ask, and the last ones are made for the next word; null: all",
+    ),
+  headStart: z
+    .enum(["solved", "random"])
+    .default("solved")
+    .describe(
+      "solved: the best head on the states as they are, by one pass over the data before the first step; random: the epoch has to find it",
+    ),
   headLrFactor: z
     .number()
     .positive()
-    .default(15)
-    .describe("what multiplies the learning rate of the score head, which starts from nothing"),
+    .nullable()
+    .default(null)
+    .describe(
+      "what multiplies the learning rate of the score head; null: 1 where it was solved, 15 where it starts from nothing",
+    ),
   promptsPerBatch: z
     .int()
     .positive()

@@ -16,7 +16,7 @@ import { permutation } from "../random/permutation";
 import { ChatTemplateError } from "../tokenizer/chat-template";
 import { type ConversationMessage, PromptTooLongError } from "../tokenizer/render-conversation";
 import { chooseLora } from "./choose-lora";
-import { initialHead } from "./initial-head";
+import { randomHead, solvedHead } from "./initial-head";
 import { openBase, UnfitBaseError } from "./open-base";
 import type { RewardConfig } from "./reward-config";
 import { type PreparedRow, type RunReportInput, reportOnRun } from "./reward-run-report";
@@ -58,7 +58,8 @@ export async function runReward(
   { onEvent, signal, onSaved, facts, basePlaces }: StageOptions<RewardEvent>,
 ): Promise<RewardSummary> {
   // 1. The base: its tokenizer, its chat template, its context.
-  using base = await openBase(config.model, { basePlaces });
+  using opened = await openBase(config.model, { basePlaces });
+  const base = keepLayers(opened, config.layers);
   const { contextLength } = base.config;
   const longestTokens = config.longestTokens ?? Math.min(1024, contextLength);
   if (longestTokens > contextLength)
@@ -93,7 +94,8 @@ export async function runReward(
   // 4. The run.
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const lr = config.lr ?? (lora === null ? 9e-6 : 2e-4);
-  const settings = { ...config, stage: "reward", longestTokens, threads, lora, lr } as const;
+  const headLrFactor = config.headLrFactor ?? (config.headStart === "solved" ? 1 : 15);
+  const settings = { ...config, stage: "reward", longestTokens, threads, lora, lr, headLrFactor } as const;
   const ownSha256 = sha256Of([read.sha256, ...(reference ? [reference.sha256] : [])]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
   const runOf = { stage: "reward", settings, datasetSha256, base: base.id } as const;
@@ -127,10 +129,18 @@ export async function runReward(
   };
 }
 
+/** The same checkpoint, read no further than asked: the last norm and the head follow that layer. */
+function keepLayers(base: Checkpoint, layers: number | null): Checkpoint {
+  const { layerCount } = base.config;
+  if (layers !== null && layers > layerCount)
+    throw new ConfigError(`layers: ${layers} are more than the ${layerCount} of ${base.manifest.name}`);
+  return { ...base, config: { ...base.config, layerCount: layers ?? layerCount } };
+}
+
 type RewardSettings = LoopSettings &
   Pick<
     RewardConfig,
-    | "headLrFactor"
+    | "headStart"
     | "probePrompts"
     | "promptsPerBatch"
     | "tokensPerBatch"
@@ -138,7 +148,7 @@ type RewardSettings = LoopSettings &
     | "recompute"
     | "seed"
     | "epochs"
-  > & { lora: ReturnType<typeof chooseLora>; longestTokens: number };
+  > & { lora: ReturnType<typeof chooseLora>; longestTokens: number; headLrFactor: number };
 
 type RewardInput = Pick<StageOptions<RewardEvent>, "onEvent" | "signal" | "onSaved"> & {
   base: Checkpoint;
@@ -189,7 +199,11 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     const states = async function* (of: readonly RankedExample[]) {
       for await (const { read } of trainer.forward(of, signal)) yield read;
     };
-    head.values.set(await initialHead({ seed, hiddenSize, training, hiddenStates: states, signal }));
+    head.values.set(
+      settings.headStart === "random"
+        ? randomHead({ seed, hiddenSize })
+        : await solveFirst({ seed, hiddenSize, training, hiddenStates: states, signal }, input.onEvent),
+    );
   } else head.values.set(readHead(resumeFrom, lora !== null, headName));
 
   // 3. The run; each checkpoint says by its bias where 0 lies.
@@ -233,6 +247,32 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
   };
   return await runLoop(settings, objective, { ...input, ...found, start: base.folder });
 }
+
+/** A pass over all of the data without a step: it says how far it is, and what it came to. */
+async function solveFirst(
+  input: Parameters<typeof solvedHead>[0],
+  onEvent: (event: RewardEvent) => void,
+): Promise<Float32Array> {
+  const startedAt = performance.now();
+  const note = (text: string) => onEvent({ type: "note", level: "info", text });
+  note(`The score head is solved first, on the states of ${input.training.length} prompts.`);
+  let said = startedAt;
+  const onProgress = (done: number) => {
+    if (performance.now() - said < noteEveryMs) return;
+    said = performance.now();
+    note(`States of ${done} of ${input.training.length} prompts.`);
+  };
+  const { head, strength, tried } = await solvedHead({ ...input, onProgress });
+  const best = tried.find((each) => each.strength === strength);
+  const figures = best
+    ? ` It orders ${(100 * best.accuracy).toFixed(1)} % of the pairs of prompts held out in turn as people did (loss ${best.loss.toFixed(3)}).`
+    : "";
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  note(`Solved in ${seconds} s, with a penalty of ${strength}.${figures}`);
+  return head;
+}
+
+const noteEveryMs = 30_000;
 
 async function scoresOf(trainer: RewardTrainer, examples: readonly RankedExample[]): Promise<Float32Array[]> {
   const all: Float32Array[] = [];

@@ -61,7 +61,7 @@ export async function writeRewardSurroundings(
   const names = await readdir(base.folder);
   const pad = unusedToken(base);
   await files.json("config.json", {
-    ...(await readObject(path.join(base.folder, "config.json"))),
+    ...withLayers(await readObject(path.join(base.folder, "config.json")), base.config),
     architectures: [architectures[base.config.family]],
     id2label: { 0: "LABEL_0" },
     label2id: { LABEL_0: 0 },
@@ -78,6 +78,16 @@ export async function writeRewardSurroundings(
       await files.json(name, { ...(await readObject(file)), pad_token: pad.content });
     else await files.bytes(name, [await readFile(file)]);
   }
+}
+
+/** As transformers counts them; it refuses a list of kinds of layers of another length. */
+function withLayers(config: Record<string, unknown>, { family, layerCount }: ModelConfig) {
+  const kinds = config.layer_types;
+  return {
+    ...config,
+    [family === "gpt2" ? "n_layer" : "num_hidden_layers"]: layerCount,
+    ...(Array.isArray(kinds) && { layer_types: kinds.slice(0, layerCount) }),
+  };
 }
 
 /** Bytes that are in no UTF-8. */

@@ -64,6 +64,12 @@ def llama_reward_full(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def llama_reward_short(tmp_path_factory):
+    """It keeps two of the four layers."""
+    return reward(runs.TINY, tmp_path_factory.mktemp("llama-reward-short"), lora={"rank": 4, "alpha": 12}, layers=2)
+
+
+@pytest.fixture(scope="session")
 def gpt2_reward_lora(gpt2_pretrained, tmp_path_factory):
     """Its tokenizer's PAD is its EOS, at which the score is read."""
     lora = {"rank": 3, "alpha": 6, "targets": None}

@@ -6,10 +6,10 @@ import pytest
 import torch
 from command_line import run_node
 from peft import PeftConfig, PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-RUNS = ["llama_reward_lora", "llama_reward_full", "gpt2_reward_lora"]
-ADAPTERS = ["llama_reward_lora", "gpt2_reward_lora"]
+RUNS = ["llama_reward_lora", "llama_reward_full", "llama_reward_short", "gpt2_reward_lora"]
+ADAPTERS = ["llama_reward_lora", "llama_reward_short", "gpt2_reward_lora"]
 PROMPT = "Say stone"
 RESPONSES = ["stone", "STONE", "the stone and the drum", "", "no"]
 
@@ -62,9 +62,9 @@ def test_a_complete_checkpoint_loads_with_one_label_and_the_same_scores(run):
 def test_an_adapter_opens_in_peft_with_its_head_and_the_same_scores(adapter_run):
     config = PeftConfig.from_pretrained(adapter_run.adapter)
     assert (config.task_type, config.modules_to_save) == ("SEQ_CLS", ["score"])
-    base = AutoModelForSequenceClassification.from_pretrained(adapter_run.base, num_labels=1, dtype=torch.float32)
-    pad = json.loads((adapter_run.checkpoint / "config.json").read_text())["pad_token_id"]
-    base.config.pad_token_id = pad
+    # As many layers as the reward model keeps, and its PAD.
+    own = AutoConfig.from_pretrained(adapter_run.checkpoint)
+    base = AutoModelForSequenceClassification.from_pretrained(adapter_run.base, config=own, dtype=torch.float32)
     agree(PeftModel.from_pretrained(base, adapter_run.adapter), adapter_run.checkpoint)
 
 

@@ -16,6 +16,7 @@ import { type RewardEvent, runReward } from "@/model/train/reward";
 import { type RewardConfig, rewardConfigSchema } from "@/model/train/reward-config";
 import { RewardTrainer } from "@/model/train/reward-trainer";
 import { parseConfig } from "@/model/train/run-config";
+import { defaultModelFolder } from "@/tests/helpers/default-model";
 
 const tiny = path.resolve(import.meta.dirname, "../../../model/tiny/sft");
 let folder = "";
@@ -196,6 +197,41 @@ describe.each([
   });
 });
 
+test("a reward model may keep the first layers only: it scores as it was trained, merged or not", async () => {
+  const { summary } = await run(configFor("short", { layers: 2, epochs: 1 }));
+  expect(summary.pairAccuracy).toBeGreaterThan(0.5);
+  const json: unknown = JSON.parse(await readFile(path.join(summary.checkpoint, "config.json"), "utf8"));
+  expect(json).toMatchObject({ num_hidden_layers: 2 });
+  using opened = await openCheckpoint(summary.checkpoint);
+  const names = [...readRewardWeights(opened).weights.keys()].filter((name) => name.includes("layers."));
+  expect(new Set(names.map((name) => name.match(/layers\.(\d+)/)?.[1]))).toEqual(new Set(["0", "1"]));
+
+  const merged = path.join(folder, "short-merged");
+  await mergeCheckpoint(summary.checkpoint, merged);
+  await using ours = await Scorer.open(summary.checkpoint, { threads: 1 });
+  await using theirs = await Scorer.open(merged, { threads: 1 });
+  const [a, b] = [await ours.score(prompt, ["drum", "DRUM"]), await theirs.score(prompt, ["drum", "DRUM"])];
+  for (const [i, { score }] of a.entries()) expect(score).toBeCloseTo(b[i]?.score ?? Number.NaN, 4);
+  expect(a[0]?.score).not.toBeCloseTo(a[1]?.score ?? Number.NaN, 2);
+
+  await expect(run(configFor("too-long", { layers: 5 }))).rejects.toThrow("layers: 5 are more than the 4 of");
+});
+
+test("a solved head knows from the start what a random one has to learn", async () => {
+  const before = async (headStart: string) => {
+    const outcome = await run(configFor(`head-${headStart}`, { headStart, epochs: 1 }), 1);
+    return { ...outcome.summary, events: outcome.events };
+  };
+  const [solved, random] = [await before("solved"), await before("random")];
+  expect(solved.pairAccuracyBefore).toBeGreaterThan(Math.max(0.75, random.pairAccuracyBefore ?? 1));
+  expect(solved.validationLossBefore).toBeLessThan(0.6);
+  expect(random.validationLossBefore).toBeGreaterThan(0.6);
+  const notes = (events: readonly RewardEvent[]) =>
+    events.flatMap((event) => (event.type === "note" ? event.text : []));
+  expect(notes(solved.events).join("\n")).toMatch(/Solved in \d+ s, with a penalty of \S+\. It orders/);
+  expect(notes(random.events).join("\n")).not.toMatch(/[Ss]olved/);
+});
+
 test("a policy is no reward model; one with another tokenizer is refused, and the policy it was trained from is not", async () => {
   await expect(Scorer.open(tiny, { threads: 1 })).rejects.toThrow(
     /is no reward model .* Give a checkpoint that attune reward trained/,
@@ -234,6 +270,23 @@ test("an adapter merged into its base is a complete reward model with the same s
   expect(manifest.scoreBias).toBe(ours.scoreBias);
   const [a, b] = [await ours.score(prompt, ["drum", "DRUM"]), await theirs.score(prompt, ["drum", "DRUM"])];
   for (const [i, { score }] of a.entries()) expect(score).toBeCloseTo(b[i]?.score ?? Number.NaN, 4);
+});
+
+test("a response that begins with white space leaves the prompt's tokens as chat has them", async () => {
+  using checkpoint = await openCheckpoint(defaultModelFolder());
+  const { tokenizer, chatTemplate } = checkpoint;
+  const messages = [{ role: "user" as const, content: "Tell a story." }];
+  const chat = renderConversation(tokenizer, chatTemplate, messages, { contextLength: 512 });
+  const texts = [" 1. A dog", "\n\nA dog <|im_end|>", " A dog"];
+  const group = renderGroup(checkpoint, messages, texts, 512);
+  // Its line break and the blank of the first response would be one token, if they were encoded together.
+  expect(tokenizer.encode(`assistant\n${texts[0]}`).slice(0, 3)).not.toEqual(chat.tokens.slice(-3));
+  expect(group.prompt).toEqual(chat.tokens);
+  for (const [i, text] of texts.entries()) {
+    const tokens = group.responses[i] ?? [];
+    expect(tokenizer.decode(tokens, { special: true })).toBe(`${text}<|im_end|>`);
+    expect(tokens.filter((token) => tokenizer.endTokenIds.includes(token))).toHaveLength(1);
+  }
 });
 
 test("a prompt is rendered token by token as chat renders it, and a response ends with its end token", async () => {

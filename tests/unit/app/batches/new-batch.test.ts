@@ -7,12 +7,15 @@ import {
 } from "@/app/(settings)/admin/batches/new/named-prompts";
 import { type BatchDraft, toBatch } from "@/app/(settings)/admin/batches/new/use-new-batch";
 import { newBatchSchema } from "@/server/domain/batches/batch-schema";
-import { defaultNewTest } from "@/server/domain/qualification/XX";
+import { newTestSchema } from "@/server/domain/qualification/test-schema";
 
 const [a, b] = ["0192aaaa-1111-7222-8333-444444444444", "0192bbbb-1111-7222-8333-444444444444"] as const;
 const draft: BatchDraft = {
   name: "Ferns",
   task: "demonstration",
+  purpose: "work",
+  sourceId: "",
+  test: newTestSchema.parse({}),
   chosenBy: "filter",
   promptIds: "",
   sources: ["upload"],
