@@ -77,6 +77,7 @@ describe("a new run", () => {
     expect(stages.map(({ stage, data }) => [stage, data])).toEqual([
       ["pretrain", { data: "documents", pretrainMix: null }],
       ["sft", { data: "demonstrations", pretrainMix: "documents" }],
+      ["reward", { data: "rankings", pretrainMix: null }],
     ]);
     const { properties } = stages[1]?.settings ?? {};
     expect(properties?.pretrainMix).toMatchObject({ default: null });
