@@ -145,7 +145,7 @@ test("datasets of demonstrations leave out what is rated lower", async () => {
   const form = lead.getByRole("region", { name: "Make a dataset" });
   await expect
     .poll(async () => {
-      await form.getByLabel("Of", { exact: true }).selectOption("demonstrations");
+      await form.getByLabel("Made of").selectOption("demonstrations");
       return form.getByLabel("Least rating").count();
     })
     .toBe(1);
