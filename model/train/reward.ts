@@ -32,6 +32,7 @@ import {
   runLoop,
   type StageOptions,
 } from "./run-loop";
+import { checkpointFacts } from "./save-checkpoint";
 import { unusedToken, writeRewardModel } from "./save-reward-model";
 import { linkBase, loadWeights } from "./train-language-model";
 import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
@@ -108,16 +109,15 @@ export async function runReward(
     onEvent,
     signal,
     onSaved,
-    facts: {
+    facts: checkpointFacts({
       name: config.name,
       stage: "reward",
-      parent: base.id,
-      ...(lora !== null && { lineageBase: base.lineageBase.id }),
       run: facts?.run ?? null,
       datasetSha256,
-      sourceRevision: null,
-      threadCount: threads,
-    },
+      base,
+      lora,
+      threads,
+    }),
   });
   return {
     ...summary,

@@ -117,3 +117,24 @@ export function describeAdapter(base: Checkpoint, lora: LoraShape) {
 }
 
 const readJson = async (file: string): Promise<unknown> => JSON.parse(await readFile(file, "utf8"));
+
+type StageFacts = Pick<CheckpointFacts, "name" | "stage" | "run" | "datasetSha256"> & {
+  base: Checkpoint;
+  /** Null: every weight is trained. */
+  lora: LoraShape | null;
+  threads: number;
+};
+
+/** What the manifests of a run that starts from a checkpoint say. Their keys' order is part of a checkpoint's id. */
+export function checkpointFacts(of: StageFacts): CheckpointFacts {
+  return {
+    name: of.name,
+    stage: of.stage,
+    parent: of.base.id,
+    ...(of.lora !== null && { lineageBase: of.base.lineageBase.id }),
+    run: of.run,
+    datasetSha256: of.datasetSha256,
+    sourceRevision: null,
+    threadCount: of.threads,
+  };
+}

@@ -14,6 +14,7 @@ import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
 import type { RunEvent, RunSummary, StageOptions } from "./run-loop";
 import type { SamplePrompt } from "./sample-text";
+import { checkpointFacts } from "./save-checkpoint";
 import type { SftConfig } from "./sft-config";
 import { trainLanguageModel } from "./train-language-model";
 import { type DataEvent, listProblems, refuseIf, UnfitDataError } from "./unfit-data";
@@ -74,16 +75,15 @@ export async function runSft(
     onEvent,
     signal,
     onSaved,
-    facts: {
+    facts: checkpointFacts({
       name: config.name,
       stage: "sft",
-      parent: base.id,
-      ...(lora !== null && { lineageBase: base.lineageBase.id }),
       run: facts?.run ?? null,
       datasetSha256,
-      sourceRevision: null,
-      threadCount: threads,
-    },
+      base,
+      lora,
+      threads,
+    }),
   });
   return {
     ...summary,
