@@ -161,8 +161,7 @@ export async function reviewDemonstration(
         reviewedAt: new Date(),
       })
       .where(eq(demonstrations.id, demonstrationId));
-    // What follows from a rating belongs here, within its transaction and before the audit row: `before` says whose it is
-    // (`labelerId`) and what it was written for (`taskId`).
+    // A sitting that waited for this rating is scored by whoever next looks at it (qualification/sittings.ts).
     await appendAudit(tx, {
       actorId: reviewerId,
       action: "demonstration.reviewed",
