@@ -8,6 +8,7 @@ import { SelectField } from "@/app/_components/field";
 import { Markdown } from "@/app/_components/markdown";
 import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
+import { ScrolledPrompt } from "@/app/_components/scrolled-prompt";
 import type { AgreementQuestion, HardTask } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
@@ -71,16 +72,7 @@ function TaskContent({ task }: { task: HardTask }) {
   const rows = responses.map(({ id }, index) => ({ id, letter: letterOf(index) }));
   return (
     <div className="space-y-4 py-3">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1) */}
-      <section aria-label="Prompt" tabIndex={0} className="max-h-80 space-y-2 overflow-y-auto">
-        {prompt.messages.map(({ role, content }, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: turns have no id, and their order never changes
-          <div key={index} className="max-w-[44rem]">
-            <p className="text-small text-muted">{role}</p>
-            <p className="whitespace-pre-wrap wrap-anywhere">{content}</p>
-          </div>
-        ))}
-      </section>
+      <ScrolledPrompt messages={prompt.messages} className="max-h-80" />
       <DataTable
         caption="Who placed which response where; 1 is best"
         columns={placementColumns(task)}

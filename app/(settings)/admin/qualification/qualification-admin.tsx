@@ -64,11 +64,7 @@ export function QualificationAdmin({ initialTests, initialSittings, areas }: Qua
         text={
           <>
             Rankings: {criteriaTexts.rankings}. Flags: {criteriaTexts.flags}. Demonstrations wait{" "}
-            <Link
-              href="/admin/demonstrations"
-              prefetch={false}
-              className="text-accent underline underline-offset-2"
-            >
+            <Link href="/admin/demonstrations" className="text-accent underline underline-offset-2">
               for a rating
             </Link>
             ; the last one decides the sitting.

@@ -65,11 +65,7 @@ function SittingBody({ sitting, onDone }: { sitting: SittingDetail; onDone: () =
           <p className="mt-2 whitespace-pre-wrap break-words">{text}</p>
           <p className="mt-1 text-small">
             {rating === null ? (
-              <Link
-                href="/admin/demonstrations"
-                prefetch={false}
-                className="text-accent underline underline-offset-2"
-              >
+              <Link href="/admin/demonstrations" className="text-accent underline underline-offset-2">
                 Not rated yet
               </Link>
             ) : (

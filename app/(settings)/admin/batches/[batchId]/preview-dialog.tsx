@@ -5,13 +5,13 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
-import { SelectField } from "@/app/_components/field";
 import { Markdown } from "@/app/_components/markdown";
 import { Notice } from "@/app/_components/notice";
 import { useToast } from "@/app/_components/toast";
 import type { TaskPreview } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
+import { PromptSections, RankField } from "./task-parts";
 import { toTiers } from "./to-tiers";
 
 const letterOf = (index: number) => String.fromCharCode(65 + index);
@@ -55,31 +55,19 @@ function TaskBody({ task, onDone }: { task: TaskPreview; onDone: () => void }) {
   const canAdjudicate = responses.length > 1 && task.status !== "sampling";
   return (
     <div className="space-y-5">
-      {task.prompt.messages.map(({ role, content }, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the turns of a prompt do not change
-        <section key={index}>
-          <h3 className="text-small text-muted">{role}</h3>
-          <p className="whitespace-pre-wrap break-words">{content}</p>
-        </section>
-      ))}
+      <PromptSections messages={task.prompt.messages} />
       {responses.length === 0 && <p className="text-small text-muted">No response yet.</p>}
       {responses.map(({ id, text }, index) => (
         <section key={id} className="border-t border-line pt-3">
           <div className="flex items-end justify-between gap-3">
             <h3 className="font-medium">{letterOf(index)}</h3>
             {canAdjudicate && (
-              <div className="w-32">
-                <SelectField
-                  label={`Rank of ${letterOf(index)}`}
-                  value={ranks[id] ?? ""}
-                  onChange={({ target }) => setRanks({ ...ranks, [id]: Number(target.value) })}
-                >
-                  <option value="">not ranked</option>
-                  {responses.map((other, rank) => (
-                    <option key={other.id}>{rank + 1}</option>
-                  ))}
-                </SelectField>
-              </div>
+              <RankField
+                letter={letterOf(index)}
+                rank={ranks[id]}
+                count={responses.length}
+                onChange={(rank) => setRanks({ ...ranks, [id]: rank })}
+              />
             )}
           </div>
           <div className="mt-2 break-words">

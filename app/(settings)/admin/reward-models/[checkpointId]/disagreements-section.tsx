@@ -3,6 +3,7 @@
 
 import { useState } from "react";
 import { Markdown } from "@/app/_components/markdown";
+import { ScrolledPrompt } from "@/app/_components/scrolled-prompt";
 import type { RewardReportView } from "@/app/_lib/api-types";
 import { formatMetric, plural } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
@@ -65,16 +66,7 @@ function ExampleTexts({ example, texts }: { example: Example; texts: NonNullable
   const { chosenScore, chosenTokens, rejectedScore, rejectedTokens } = example;
   return (
     <div className="space-y-4 py-3">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be focusable (WCAG 2.1.1) */}
-      <section aria-label="Prompt" tabIndex={0} className="max-h-60 space-y-2 overflow-y-auto">
-        {texts.prompt.map(({ role, content }, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: turns have no id, and their order never changes
-          <div key={at} className="max-w-[44rem]">
-            <p className="text-small text-muted">{role}</p>
-            <p className="whitespace-pre-wrap wrap-anywhere">{content}</p>
-          </div>
-        ))}
-      </section>
+      <ScrolledPrompt messages={texts.prompt} className="max-h-60" />
       <div className="grid gap-4 md:grid-cols-2">
         <Side title="People put first" text={texts.chosen} score={chosenScore} tokens={chosenTokens} />
         <Side
