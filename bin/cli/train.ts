@@ -1,22 +1,25 @@
-/** @file `attune pretrain`, `attune sft` and `attune reward`: a training stage from a configuration file, without the web app. */
+/** @file `attune pretrain`, `sft`, `reward` and `ppo`: a training stage from a configuration file, without the web app. */
 import type { Command } from "commander";
 import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
+import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
+import { type PpoEvent, runPpo } from "@/model/train/ppo";
+import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
-import { DivergedError, type RunEvent, type RunSummary, type StageOptions } from "@/model/train/run-loop";
+import { PausedError, type RunEvent, type RunSummary, type StageOptions } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
-import { type DataEvent, UnfitDataError } from "@/model/train/unfit-data";
+import { UnfitDataError } from "@/model/train/unfit-data";
 import { loadEnv } from "@/server/env";
 import { basePlaces } from "@/server/models/model-library";
 import { CommandFailure } from "./failure";
@@ -35,7 +38,9 @@ const refusals = [
   VocabularyTooLargeError,
   UnknownTargetError,
   CheckpointNotSavedError,
-  DivergedError,
+  PausedError,
+  NotARewardModelError,
+  OtherTokenizerError,
 ];
 
 /** As a shell has it for a process that Ctrl-C ended: the run is saved, but not finished. */
@@ -45,9 +50,10 @@ export function addTrainCommands(program: Command): void {
   addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
   addStage(program, "sft", "fine-tune a checkpoint on demonstrations", sftConfigSchema, runSft);
   addStage(program, "reward", "train a reward model on rankings", rewardConfigSchema, runReward);
+  addStage(program, "ppo", "fine-tune a policy against a reward model", ppoConfigSchema, runPpo);
 }
 
-type Run<C> = (config: C, options: StageOptions<RunEvent | DataEvent>) => Promise<RunSummary>;
+type Run<C> = (config: C, options: StageOptions<PpoEvent>) => Promise<RunSummary>;
 
 function addStage<S extends z.ZodObject>(
   program: Command,
@@ -81,7 +87,7 @@ async function train<S extends z.ZodObject>(
     using stop = interruptible();
     const onEvent = flags.json
       ? () => {}
-      : (event: RunEvent | DataEvent) => {
+      : (event: PpoEvent) => {
           const text = describeEvent(event);
           if (text !== null) console.log(text);
         };
@@ -131,7 +137,7 @@ function describeEnd(summary: RunSummary, isReward: boolean): string {
 const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
 
 /** Null: nothing a person would read. */
-function describeEvent(event: RunEvent | DataEvent): string | null {
+function describeEvent(event: PpoEvent): string | null {
   switch (event.type) {
     case "data": {
       const named = event.leftOut
@@ -152,15 +158,45 @@ function describeEvent(event: RunEvent | DataEvent): string | null {
     case "skipped":
       return `step ${event.step + 1} is left out: ${event.reason === "spike" ? `its loss ${event.loss.toFixed(4)} is far above those before` : "loss or gradient is not finite"}`;
     case "evaluated":
-      return `after ${event.step} steps: validation loss ${event.validationLoss.toFixed(4)}${event.pairAccuracy === undefined ? "" : `, ${percent(event.pairAccuracy)} of pairs right`}`;
+      return describeEvaluation(event);
     case "sample":
       return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
+    case "iteration":
+      return describeIteration(event);
     case "phase":
+    case "episodes":
       return null;
     case "saved":
       return `saved ${event.folder}${event.isBest ? " (the best so far)" : ""}`;
   }
 }
+
+function describeEvaluation({
+  step,
+  validationLoss,
+  pairAccuracy,
+  heldOutScore,
+  heldOutKl,
+}: Evaluated): string {
+  const facts = [
+    validationLoss === undefined ? [] : `validation loss ${validationLoss.toFixed(4)}`,
+    pairAccuracy === undefined ? [] : `${percent(pairAccuracy)} of pairs right`,
+    heldOutScore === undefined ? [] : `held-out score ${heldOutScore.toFixed(3)}`,
+    heldOutKl === undefined ? [] : `at ${heldOutKl.toFixed(2)} nats`,
+  ].flat();
+  return `after ${step} steps: ${facts.join(", ")}`;
+}
+
+function describeIteration({ metrics, seconds }: Extract<PpoEvent, { type: "iteration" }>): string {
+  const fixed = (name: string, digits = 2) => (metrics[name] ?? Number.NaN).toFixed(digits);
+  const phases = Object.entries(seconds).map(([name, value]) => `${name} ${value.toFixed(1)}`);
+  return [
+    `  score ${fixed("score")} ± ${fixed("scoreDeviation")}  KL ${fixed("klK3")} nats  entropy ${fixed("entropy")}  ${fixed("responseTokens", 1)} tokens, ${percent(metrics.endedShare ?? 0)} ended`,
+    `  explained variance ${fixed("explainedVariance")}  clipped ${percent(metrics.clipFrac ?? 0)}  seconds: ${phases.join(", ")}`,
+  ].join("\n");
+}
+
+type Evaluated = Extract<RunEvent, { type: "evaluated" }>;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 

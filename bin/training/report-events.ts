@@ -39,9 +39,8 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       ];
     }
     case "evaluated": {
-      const { step, validationLoss, pairAccuracy } = event;
-      const values = { validationLoss, ...(pairAccuracy !== undefined && { pairAccuracy }) };
-      return [{ type: "metrics", step, values: finite(values) }];
+      const { type, step, ...evaluation } = event;
+      return [{ type: "metrics", step, values: finite(evaluation) }];
     }
     case "sample": {
       const { step, prompt, response, source } = event;
@@ -61,9 +60,11 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
 export const cut = (text: string, kind: keyof typeof longest): string => text.slice(0, longest[kind]);
 
 /** JSON has no NaN. */
-function finite(values: Record<string, number>): Record<string, number | null> {
+function finite(values: Readonly<Record<string, number | undefined>>): Record<string, number | null> {
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, Number.isFinite(value) ? value : null]),
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Number.isFinite(value) ? value : null]],
+    ),
   );
 }
 

@@ -1,6 +1,6 @@
 /** @file Reverse-mode rules, one per trainable op. Knows ops and shapes; knows nothing of models or losses. */
 import type { Graph, Node, OpName, Value } from "../graph/graph";
-import { type Shape, sizeOf } from "../graph/tensor-type";
+import { type Dim, sizeOf } from "../graph/tensor-type";
 
 /** Appends the ops of one operand's gradient; called only where it is wanted. */
 type Gradient = () => Value;
@@ -148,19 +148,19 @@ export const vjpRules: { readonly [K in OpName]: VjpRule<K> } = {
     () => g.apply("GatherElements", [dy, ids], { axis }),
   ],
 
-  ReduceSum: (g, { inputs: [x], attrs }, dy) => [() => expandReduced(g, dy, x.shape, attrs.axes)],
+  ReduceSum: (g, { inputs: [x], attrs }, dy) => [() => expandReduced(g, dy, x, attrs.axes)],
   ReduceMean: (g, { inputs: [x], attrs }, dy) => [
     () => {
       const count = attrs.axes.reduce((product, axis) => product * fixedSize(x, axis), 1);
-      return expandReduced(g, g.scale(dy, 1 / count), x.shape, attrs.axes);
+      return expandReduced(g, g.scale(dy, 1 / count), x, attrs.axes);
     },
   ],
   // The largest takes all; equal ones share evenly, as in PyTorch's amax.
   ReduceMax: (g, { inputs: [x], output: y, attrs }, dy) => [
     () => {
-      const isLargest = g.cast(g.apply("Equal", [x, expandReduced(g, y, x.shape, attrs.axes)], {}), x.dtype);
+      const isLargest = g.cast(g.apply("Equal", [x, expandReduced(g, y, x, attrs.axes)], {}), x.dtype);
       const ties = g.apply("ReduceSum", [isLargest], { axes: attrs.axes, keepDims: true });
-      return g.mul(g.div(isLargest, ties), expandReduced(g, dy, x.shape, attrs.axes));
+      return g.mul(g.div(isLargest, ties), expandReduced(g, dy, x, attrs.axes));
     },
   ],
   // y = softmax(x)  =>  dx = y (dy - sum(y dy))
@@ -251,10 +251,14 @@ function fixedSize({ shape }: Value, axis: number): number {
   return sizeOf([shape.at(axis) ?? 1]);
 }
 
-/** Spreads a reduction's result over what it was reduced from, whether or not it kept the reduced axes. */
-function expandReduced(g: Graph, reduced: Value, shape: Shape, axes: readonly number[]): Value {
-  const sizes = shape.map((dim) => sizeOf([dim]));
-  const kept = sizes.slice();
-  for (const axis of axes) kept[axis < 0 ? axis + sizes.length : axis] = 1;
-  return g.apply("Expand", [g.reshape(reduced, kept)], { shape: sizes });
+/** Spreads a reduction's result over x, from which it was reduced, whether or not it kept the reduced axes. */
+function expandReduced(g: Graph, reduced: Value, x: Value, axes: readonly number[]): Value {
+  const kept: Dim[] = [...x.shape];
+  for (const axis of axes) kept[axis < 0 ? axis + kept.length : axis] = 1;
+  const narrow = g.reshape(reduced, kept);
+  const sizes = x.shape.filter((dim) => typeof dim === "number");
+  // Sizes that are only known at run time come with x.
+  return sizes.length === x.shape.length
+    ? g.apply("Expand", [narrow], { shape: sizes })
+    : g.add(g.zerosLike(x), narrow);
 }

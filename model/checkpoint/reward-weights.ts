@@ -41,14 +41,20 @@ export type RewardWeights = {
   weights: ReadonlyMap<string, Float32Array>;
 };
 
-/** @throws NotARewardModelError, CorruptFileError where the head is missing or of another size, AdapterError */
-export function readRewardWeights(checkpoint: Checkpoint): RewardWeights {
+/**
+ * @param known the base's weights where they are in memory already: the very arrays are taken
+ * @throws NotARewardModelError, CorruptFileError where the head is missing or of another size, AdapterError
+ */
+export function readRewardWeights(
+  checkpoint: Checkpoint,
+  known: ReadonlyMap<string, Float32Array> | null = null,
+): RewardWeights {
   const { folder, manifest, config, tensors, adapter } = checkpoint;
   if (manifest.stage !== "reward") throw new NotARewardModelError(checkpoint);
   const weights = new Map<string, Float32Array>();
   // The vocabulary's head is not read: what is scored is not continued.
   for (const name of expectedTensors(config).keys())
-    if (name !== "lm_head.weight") weights.set(name, tensors.read(name));
+    if (name !== "lm_head.weight") weights.set(name, known?.get(name) ?? tensors.read(name));
   if (adapter === null)
     return { lora: null, weights: weights.set("score.weight", tensors.read("score.weight")) };
   const file = path.join(folder, adapterWeightsFile);

@@ -74,6 +74,36 @@ export function layOutGroups(groups: readonly ResponseGroup[], blockCount: numbe
   return { ids, positions, ends: BigInt64Array.from(ends), blocks, realTokens };
 }
 
+/**
+ * Of each token of each response, in order, the row of the token before it, which predicts it and at which its value is
+ * read; and the token itself. The first token of a text without a prompt is predicted by nothing and left out.
+ */
+export function predictionRows(groups: readonly ResponseGroup[]): {
+  places: BigInt64Array;
+  labels: BigInt64Array;
+} {
+  const places: bigint[] = [];
+  const labels: bigint[] = [];
+  let at = 0;
+  for (const { prompt, responses } of groups) {
+    const promptEnd = at + prompt.length - 1;
+    at += prompt.length;
+    for (const response of responses) {
+      for (const [i, token] of response.entries()) {
+        if (i === 0 && prompt.length === 0) continue;
+        places.push(BigInt(i === 0 ? promptEnd : at + i - 1));
+        labels.push(BigInt(token));
+      }
+      at += response.length;
+    }
+  }
+  return { places: BigInt64Array.from(places), labels: BigInt64Array.from(labels) };
+}
+
+/** How many rows `predictionRows` gives for a group. */
+export const predictedTokens = ({ prompt, responses }: ResponseGroup): number =>
+  responses.reduce((sum, { length }) => sum + length - (prompt.length === 0 ? 1 : 0), 0);
+
 /** In order, each with as many groups as fit; a group by itself may be longer. */
 export function cutIntoBatches<G extends ResponseGroup>(groups: readonly G[], mostTokens: number): G[][] {
   const batches: G[][] = [];

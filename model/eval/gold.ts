@@ -3,21 +3,28 @@
  * for what people want where there are no people, and is always called simulated.
  */
 
+import { z } from "zod";
+
 /** Raised when any score changes, so that results name the judge they were judged by. */
 export const goldVersion = 1;
 
 /** What a prompt asks for. Data, so that it can lie in a file beside the prompt. */
-export type GoldRule =
+export const goldRuleSchema = z.discriminatedUnion("type", [
   /** Each of these words, in any case, as a word of its own. */
-  | { type: "words"; words: readonly string[] }
+  z.strictObject({ type: z.literal("words"), words: z.array(z.string()).readonly() }),
   /** Length in words. */
-  | { type: "length"; least: number; most: number }
+  z.strictObject({ type: z.literal("length"), least: z.number(), most: z.number() }),
   /** A list of this many lines that begin with "- ", or text without such a line. */
-  | { type: "format"; items: number | null }
+  z.strictObject({ type: z.literal("format"), items: z.int().nullable() }),
   /** No three words in a row twice. */
-  | { type: "noRepetition" }
+  z.strictObject({ type: z.literal("noRepetition") }),
   /** The last character ends a sentence. */
-  | { type: "ending" };
+  z.strictObject({ type: z.literal("ending") }),
+  /** This text and nothing else, in any case, white space and a full stop at its end left out. */
+  z.strictObject({ type: z.literal("answer"), text: z.string() }),
+]);
+
+export type GoldRule = z.infer<typeof goldRuleSchema>;
 
 /** How far a rule is met, from 0 to 1. */
 export type GoldPart = { type: GoldRule["type"]; met: number };
@@ -62,8 +69,12 @@ function howFarMet(rule: GoldRule, response: string, words: readonly string[]): 
     }
     case "ending":
       return Number(/[.!?]["'”’)]*$/.test(response.trim()));
+    case "answer":
+      return Number(plain(response) === plain(rule.text));
   }
 }
+
+const plain = (text: string) => text.trim().replace(/\.$/, "").replace(/\s+/g, " ").toLowerCase();
 
 /** Words in small letters, without what stands around them. */
 function wordsOf(text: string): string[] {

@@ -29,7 +29,7 @@ export function linearCrossEntropy(
   { labels, weights }: Targets,
   mostLogits = defaultMostLogits,
 ): LinearCrossEntropy {
-  const { nll, gradients } = tokenLosses(g, output, labels, mostLogits);
+  const { nll, gradients } = tokenLosses(g, output, labels, { mostLogits });
   const weight = g.reshape(weights, nll.shape);
   const loss = g.apply("ReduceSum", [g.mul(nll, weight)], { axes: [0, 1], keepDims: false });
   return { loss, gradients: gradients(weight) };
@@ -50,16 +50,17 @@ export type TokenLosses = {
  * The vocabulary is handled in pieces. p_piece is normalised within its piece; what it lacks is one factor per row,
  * exp(lse_piece - lse), which is put on the narrow side of each product, as is w. So the widest arrays of the whole
  * step, (N, V), are written twice: by the product, and by the softmax.
- * @param x (N, H) @param head W (V, H) @param labels int64 (N) @param mostLogits elements of a piece's logits
+ * @param x (N, H), where N may be a symbol @param head W (V, H) @param labels int64 (N)
+ * @param mostLogits elements of a piece's logits @param mostRows N, or where that is a symbol the most it will be
  */
 export function tokenLosses(
   g: Graph,
   { x, head }: { x: Value; head: Value },
   labels: Value,
-  mostLogits = defaultMostLogits,
+  { mostLogits = defaultMostLogits, mostRows = Number(x.shape[0]) }: TokenLossOptions = {},
 ): TokenLosses {
-  const rows = Number(x.shape[0]);
-  const pieces = cutVocabulary(rows, Number(head.shape[0]), mostLogits).map(([from, to]) => {
+  const [rows = 1] = x.shape;
+  const pieces = cutVocabulary(mostRows, Number(head.shape[0]), mostLogits).map(([from, to]) => {
     const table = to - from === head.shape[0] ? head : g.slice(head, 0, from, to); // (piece, H)
     const logits = g.apply("Gemm", [x, table], { transA: false, transB: true }); // (N, piece)
     const probabilities = g.softmax(logits); // within the piece
@@ -101,6 +102,8 @@ export function tokenLosses(
     gradients: (weight) => ({ x: () => gradientOfX(weight), head: () => gradientOfHead(weight) }),
   };
 }
+
+export type TokenLossOptions = { mostLogits?: number; mostRows?: number };
 
 /** log sum_k exp(l_k) of columns (N, 1). */
 function logSumExp(g: Graph, columns: readonly Value[]): Value {

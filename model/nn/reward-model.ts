@@ -3,13 +3,9 @@ import type { ModelConfig } from "@/model/checkpoint/model-config";
 import type { LaidOutGroups } from "@/model/data/response-groups";
 import type { Graph, NodeRange, Value } from "@/model/graph/graph";
 import type { Feed } from "@/model/runtime/graph-session";
-import type { AttentionBlock } from "./block-attention";
+import { buildGroupedTransformer, groupFeeds } from "./grouped-transformer";
 import type { LoraShape, TrainedWeights } from "./trained-weights";
 import { newHeadName } from "./trained-weights";
-import { buildTransformer } from "./transformer";
-
-/** Stretches of like length are computed together, in so many blocks. */
-export const blockCount = 4;
 
 export type RewardModelValues = {
   /** (R) without `scoreBias` */
@@ -22,8 +18,8 @@ export type RewardModelValues = {
 };
 
 /**
- * Inputs: those of `rewardFeeds`, and the weights by name. Sizes are symbols: one graph computes groups of any lengths.
- * @param dropout makes what is applied to each branch, given the number of tokens as a symbol
+ * Inputs: those of `rewardFeeds`, and the weights by name.
+ * @param dropout as that of `buildGroupedTransformer`
  */
 export function buildRewardModel(
   g: Graph,
@@ -31,19 +27,11 @@ export function buildRewardModel(
   weights: TrainedWeights,
   dropout: ((x: Value) => Value) | null = null,
 ): RewardModelValues {
-  const ids = g.input("ids", "int64", [1, "tokens"]);
-  const positions = g.input("positions", "int64", [1, "tokens"]);
   const ends = g.input("ends", "int64", ["responses"]);
-  const blocks = Array.from({ length: blockCount }, (_, i) => blockInputs(g, i));
-  const { hidden, layers } = buildTransformer(g, config, weights, { ids, positions, blocks, dropout });
-  const rows = g.reshape(hidden, ["tokens", config.hiddenSize]);
-  const read = g.gather(rows, ends);
-  return {
-    scores: g.reshape(scoreRows(g, config, weights, read), ["responses"]),
-    read,
-    hidden: rows,
-    layers,
-  };
+  const { hidden, layers } = buildGroupedTransformer(g, config, weights, dropout);
+  const read = g.gather(hidden, ends);
+  const scores = g.reshape(scoreRows(g, config, weights, read), ["responses"]);
+  return { scores, read, hidden, layers };
 }
 
 /** hidden (N, hidden) -> (N, 1): the head's product with each row. */
@@ -58,23 +46,7 @@ export const scoreHead = "score";
 /** As a checkpoint stores it: (1, hidden). */
 export const scoreHeadName = (lora: LoraShape | null): string => newHeadName(scoreHead, lora);
 
-function blockInputs(g: Graph, i: number): AttentionBlock {
-  const [n, q, k] = [`block${i}.n`, `block${i}.q`, `block${i}.k`];
-  return {
-    queries: g.input(`block${i}.queries`, "int64", [n, q]),
-    keys: g.input(`block${i}.keys`, "int64", [n, k]),
-    visible: g.input(`block${i}.visible`, "int64", [n, q]),
-    slots: g.input(`block${i}.slots`, "int64", [k]),
-  };
-}
-
 /** The arrays of a batch by the names of the inputs. @param groups laid out in `blockCount` blocks */
-export function rewardFeeds({ ids, positions, ends, blocks }: LaidOutGroups): Record<string, Feed> {
-  const ofBlocks = blocks.flatMap(({ n, q, k, queries, keys, visible }, i): [string, Feed][] => [
-    [`block${i}.queries`, { data: queries, shape: [n, q] }],
-    [`block${i}.keys`, { data: keys, shape: [n, k] }],
-    [`block${i}.visible`, { data: visible, shape: [n, q] }],
-    [`block${i}.slots`, BigInt64Array.from({ length: k }, (_, slot) => BigInt(slot))],
-  ]);
-  return { ids, positions, ends, ...Object.fromEntries(ofBlocks) };
+export function rewardFeeds(groups: LaidOutGroups): Record<string, Feed> {
+  return { ...groupFeeds(groups), ends: groups.ends };
 }

@@ -8,16 +8,48 @@ import type { LinearLayer } from "../nn/weights";
 /** A (r, in) and B (out, r) of one layer. */
 type Factors = { down: Float32Array; up: Float32Array };
 
+/** Layers computed as one, and their factors as one product reads them. */
+type Placement = {
+  layers: readonly LinearLayer[];
+  /** A graph's names of the two. */
+  name: string;
+  down: Float32Array;
+  up: Float32Array;
+  width: number;
+  outSize: number;
+};
+
 export class Adapter {
   readonly #layers: ReadonlyMap<string, Factors>;
   readonly #rank: number;
   readonly #scale: number;
+  readonly #isLive: boolean;
+  readonly #placements: Placement[] = [];
   readonly #placed = new Set<string>();
 
-  constructor(layers: ReadonlyMap<string, Factors>, { rank, scale }: { rank: number; scale: number }) {
+  /** @param isLive its factors are inputs of the graph, so that they may change after it was compiled: see `refresh` */
+  constructor(
+    layers: ReadonlyMap<string, Factors>,
+    { rank, scale, isLive = false }: { rank: number; scale: number; isLive?: boolean },
+  ) {
     this.#layers = layers;
     this.#rank = rank;
     this.#scale = scale;
+    this.#isLive = isLive;
+  }
+
+  /** Takes over what the factors' arrays hold by now. */
+  refresh(): void {
+    for (const placement of this.#placements) this.#fill(placement);
+  }
+
+  /** What a graph with a live adapter is fed. The arrays stay the same ones; `refresh` changes them. */
+  get inputs(): { name: string; data: Float32Array; shape: [number, number] }[] {
+    if (!this.#isLive) return [];
+    return this.#placements.flatMap(({ name, down, up, width, outSize }) => [
+      { name: `${name}.lora_A`, data: down, shape: [down.length / width, width] as [number, number] },
+      { name: `${name}.lora_B`, data: up, shape: [width, outSize] as [number, number] },
+    ]);
   }
 
   /** Throws when a model was built and the adapter changes a layer it does not have: it belongs to another base. */
@@ -37,8 +69,24 @@ export class Adapter {
     if (touched.length === 0 || !first) return null;
     const width = touched.length * this.#rank;
     const outSize = layers.reduce((sum, layer) => sum + layer.outSize, 0);
-    const down = new Float32Array(first.inSize * width);
-    const up = new Float32Array(width * outSize);
+    const placement: Placement = {
+      layers,
+      name: layers.map((layer) => layer.name).join("+"),
+      down: new Float32Array(first.inSize * width),
+      up: new Float32Array(width * outSize),
+      width,
+      outSize,
+    };
+    this.#fill(placement);
+    this.#placements.push(placement);
+    const hold = (name: string, shape: readonly number[], data: Float32Array) =>
+      this.#isLive ? g.input(name, "float32", shape) : g.initializer(name, { dtype: "float32", shape }, data);
+    const a = hold(`${placement.name}.lora_A`, [first.inSize, width], placement.down);
+    const b = hold(`${placement.name}.lora_B`, [width, outSize], placement.up);
+    return g.matMul(g.matMul(x, a), b);
+  }
+
+  #fill({ layers, ...into }: Placement): void {
     let rankAt = 0;
     let outAt = 0;
     for (const layer of layers) {
@@ -46,22 +94,18 @@ export class Adapter {
       if (factors) {
         this.#expectSizes(layer, factors);
         this.#placed.add(layer.name);
-        this.#place(factors, layer, { down, up, width, outSize, rankAt, outAt });
+        this.#place(factors, layer, { ...into, rankAt, outAt });
         rankAt += this.#rank;
       }
       outAt += layer.outSize;
     }
-    const name = layers.map((layer) => layer.name).join("+");
-    const a = g.initializer(`${name}.lora_A`, { dtype: "float32", shape: [first.inSize, width] }, down);
-    const b = g.initializer(`${name}.lora_B`, { dtype: "float32", shape: [width, outSize] }, up);
-    return g.matMul(g.matMul(x, a), b);
   }
 
   /** Transposes A into its columns and B, scaled, into its block. */
   #place(
     { down, up }: Factors,
     { inSize, outSize: rows }: LinearLayer,
-    into: Factors & { width: number; outSize: number; rankAt: number; outAt: number },
+    into: Omit<Placement, "layers" | "name"> & { rankAt: number; outAt: number },
   ): void {
     for (let r = 0; r < this.#rank; r++) {
       for (let i = 0; i < inSize; i++)
@@ -99,4 +143,23 @@ export async function openAdapter(folder: string): Promise<Adapter> {
     });
   }
   return new Adapter(layers, { rank: r, scale: alpha / (isRankStabilised ? Math.sqrt(r) : r) });
+}
+
+/**
+ * An adapter that is being trained, beside a graph that is compiled once.
+ * @param trained arrays by PEFT's names, whose values `refresh` reads
+ */
+export function liveAdapter(
+  trained: ReadonlyMap<string, { values: Float32Array }>,
+  { rank, alpha }: { rank: number; alpha: number },
+): Adapter {
+  const layers = new Map<string, Factors>();
+  for (const [name, { values: down }] of trained) {
+    const layer = /^base_model\.model\.(.+)\.lora_A\.weight$/.exec(name)?.[1];
+    if (layer === undefined) continue;
+    const up = trained.get(name.replace(".lora_A.", ".lora_B."))?.values;
+    if (up === undefined) throw new AdapterError(`${name} has no other factor`);
+    layers.set(layer, { down, up });
+  }
+  return new Adapter(layers, { rank, scale: alpha / rank, isLive: true });
 }

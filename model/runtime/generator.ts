@@ -4,6 +4,7 @@ import path from "node:path";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
 import { UnsupportedModelError } from "../checkpoint/errors";
 import { parameterCount } from "../checkpoint/expected-tensors";
+import type { TensorSource } from "../checkpoint/tensor-source";
 import { embeddingTable } from "../nn/transformer";
 import { renderConversation } from "../tokenizer/render-conversation";
 import { type Adapter, openAdapter } from "./adapter";
@@ -44,12 +45,16 @@ export async function loadGenerator(folder: string, options: LoadOptions): Promi
   return new LocalGenerator(checkpoint, model, options.precision);
 }
 
+type LoadedParts = Pick<Checkpoint, "folder" | "config" | "adapter" | "lineageBase"> & {
+  tensors: Pick<TensorSource, "read">;
+};
+
 /**
  * The checkpoint's model with its cache, ready to run; for what reads logits rather than text.
  * @param foreign an adapter from elsewhere, beside the checkpoint's weights; null: its own, if it is one
  */
 export async function loadModel(
-  { folder, config, tensors, adapter: own, lineageBase }: Checkpoint,
+  { folder, config, tensors, adapter: own, lineageBase }: LoadedParts,
   foreign: Adapter | null,
   { precision, threads, slots, cacheFolder }: Omit<LoadOptions, "basePlaces">,
 ): Promise<TransformerSlots> {
@@ -62,7 +67,7 @@ export async function loadModel(
   });
   const graph = build(form.weights);
   adapter?.expectPlaced();
-  return TransformerSlots.create(graph, config, { folder: form.folder, threads, slots });
+  return TransformerSlots.create(graph, config, { folder: form.folder, threads, slots, adapter });
 }
 
 class LocalGenerator implements Generator {

@@ -28,9 +28,16 @@ export type TokenDraw = {
   topLogprobs: number;
 };
 
-/** The draw for one response token. It depends on seed and position only, so other requests never change a text. */
-export function drawFor(seed: number, position: number): number {
-  return uniform(seed, [samplingStream, 0, 0, position]);
+/** Which of a run's many texts one is, where they share the run's seed. */
+export type DrawPlace = { step: number; sample: number };
+
+/** The draw for one response token. It depends on seed, place and position only, so other requests never change a text. */
+export function drawFor(
+  seed: number,
+  position: number,
+  { step, sample }: DrawPlace = { step: 0, sample: 0 },
+): number {
+  return uniform(seed, [samplingStream, step, sample, position]);
 }
 
 /** Makes a sampling function over V tokens that reuses its scratch memory from call to call. */

@@ -5,12 +5,14 @@
  *   const [first, second] = await scorer.score(messages, ["…", "…"]);   // { score, tokens, cutTokens }
  *   await scorer.scoreTokens([{ prompt: ids, responses: [ids, ids] }]);  // [[{ score }, { score }]]
  */
+import { createHash } from "node:crypto";
 import { type Checkpoint, type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
 import { expectSameTokenizer, readRewardWeights } from "../checkpoint/reward-weights";
 import { renderGroup } from "../data/render-group";
 import { cutIntoBatches, layOutGroups, type ResponseGroup } from "../data/response-groups";
 import { Graph } from "../graph/graph";
-import { blockCount, buildRewardModel, rewardFeeds, scoreRows } from "../nn/reward-model";
+import { blockCount } from "../nn/grouped-transformer";
+import { buildRewardModel, rewardFeeds, scoreRows } from "../nn/reward-model";
 import { TrainedWeights } from "../nn/trained-weights";
 import type { ConversationMessage } from "../tokenizer/render-conversation";
 import { GraphSession } from "./graph-session";
@@ -40,7 +42,12 @@ export type ScorerOptions = OpenOptions & {
   policy?: Pick<Checkpoint, "manifest"> | undefined;
   /** Tokens of prompt and response together; left out: the model's context. */
   longest?: number | undefined;
+  /** Arrays of a base that is in memory already; a reward model over another one reads its own. */
+  shared?: SharedBase | null | undefined;
 };
+
+/** Of a lineage's base, by the checkpoint's id. */
+export type SharedBase = { id: string; weights: ReadonlyMap<string, Float32Array> };
 
 /** Tokens computed at once; a prompt with more, over all of its responses, is computed by itself. */
 const batchTokens = 2048;
@@ -70,11 +77,12 @@ export class Scorer implements AsyncDisposable {
   /** @throws NotARewardModelError for any other checkpoint, OtherTokenizerError, and what `openCheckpoint` throws */
   static async open(
     folder: string,
-    { threads, longest, policy, ...options }: ScorerOptions,
+    { threads, longest, policy, shared = null, ...options }: ScorerOptions,
   ): Promise<Scorer> {
     using checkpoint = await openCheckpoint(folder, options);
     if (policy) expectSameTokenizer(checkpoint.manifest, policy.manifest);
-    const { lora, weights } = readRewardWeights(checkpoint);
+    const isShared = shared !== null && shared.id === checkpoint.lineageBase.id;
+    const { lora, weights } = readRewardWeights(checkpoint, isShared ? shared.weights : null);
     const g = new Graph();
     const trained = new TrainedWeights(lora);
     const { scores, hidden } = buildRewardModel(g, checkpoint.config, trained);
@@ -142,6 +150,13 @@ export class Scorer implements AsyncDisposable {
         return { score, ...(tokenValues && { tokenValues }) };
       });
     });
+  }
+
+  /** Of all of its weights as they are in memory. */
+  get sha256(): string {
+    const hash = createHash("sha256");
+    for (const [name, values] of Object.entries(this.#weights)) hash.update(name).update(values);
+    return hash.digest("hex");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

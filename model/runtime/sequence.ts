@@ -2,7 +2,7 @@
 import { TextStream } from "../tokenizer/text-stream";
 import type { Tokenizer } from "../tokenizer/tokenizer";
 import { EventStream } from "./event-stream";
-import { drawFor, type SampledToken, type TokenDraw } from "./sampling";
+import { type DrawPlace, drawFor, type SampledToken, type TokenDraw } from "./sampling";
 import { StopStrings } from "./stop-strings";
 import type { GenerationEvent, GenerationRequest, Sampling } from "./types";
 
@@ -23,6 +23,7 @@ export class Sequence {
   /** What did not fit. */
   readonly #left: Omit<Prompt, "tokens">;
   readonly #seed: number;
+  readonly #place: DrawPlace | undefined;
   /** Response tokens at most: what was asked for, or what the context leaves. */
   readonly #limit: number;
   readonly #text: TextStream;
@@ -30,12 +31,12 @@ export class Sequence {
   #position: number | null = null;
   #hasStarted = false;
 
-  /** @param seed used where the request names none */
+  /** @param seed used where the request names none @param place left out: it is the seed's only text */
   constructor(
     tokenizer: Tokenizer,
     prompt: Prompt,
     request: GenerationRequest,
-    { contextLength, seed }: { contextLength: number; seed: number },
+    { contextLength, seed, place }: { contextLength: number; seed: number; place?: DrawPlace },
   ) {
     this.priority = request.priority ?? "chat";
     this.tokens = [...prompt.tokens];
@@ -45,6 +46,7 @@ export class Sequence {
     this.#topLogprobs = request.topLogprobs ?? 0;
     this.#left = { droppedTurns: prompt.droppedTurns, cutCharacters: prompt.cutCharacters };
     this.#seed = request.sampling.seed ?? seed;
+    this.#place = place;
     this.#limit = Math.min(request.sampling.maxTokens, contextLength - this.promptTokens);
     this.#text = new TextStream(tokenizer);
     this.#stop = new StopStrings(request.sampling.stop);
@@ -83,7 +85,7 @@ export class Sequence {
       logits,
       sampling: this.#sampling,
       seenTokens: this.tokens,
-      draw: drawFor(this.#seed, this.tokens.length),
+      draw: drawFor(this.#seed, this.tokens.length, this.#place),
       topLogprobs: this.#topLogprobs,
     });
     this.tokens.push(tokenId);

@@ -17,7 +17,7 @@ type Options = {
   precision: Precision;
   store: WeightStore;
   /** Needed only where the store has yet to be written. */
-  tensors: TensorSource;
+  tensors: Pick<TensorSource, "read">;
   adapter: Adapter | null;
   /** The token embedding, the one table worth quantising. */
   vocabulary: Table;

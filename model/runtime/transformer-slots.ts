@@ -5,6 +5,7 @@ import { encodeOnnx } from "../graph/encode-onnx";
 import type { Graph } from "../graph/graph";
 import type { HeadLayout } from "../nn/attention";
 import { headLayout } from "../nn/attention";
+import type { Adapter } from "./adapter";
 import { Cache, type CacheRows } from "./cache";
 import type { NewRows } from "./cache-block";
 import type { SlotModel } from "./slot-model";
@@ -18,6 +19,8 @@ type Options = {
   threads: number;
   slots: number;
   chunkTokens?: number;
+  /** Whose factors the graph has as inputs; left out: there are none. */
+  adapter?: Adapter | null;
 };
 
 type Step = { tokens: readonly (readonly number[])[]; past: readonly number[]; at: CacheRows };
@@ -31,8 +34,18 @@ export class TransformerSlots implements SlotModel {
   readonly #heads: HeadLayout;
   readonly #session: InferenceSession;
   readonly #cache: Cache;
+  /** The same with every run; what they hold may change between runs. */
+  readonly #lasting: Record<string, Tensor>;
 
-  private constructor(session: InferenceSession, config: ModelConfig, { slots, chunkTokens = 128 }: Options) {
+  private constructor(
+    session: InferenceSession,
+    config: ModelConfig,
+    { slots, chunkTokens = 128, adapter }: Options,
+  ) {
+    const inputs = adapter?.inputs ?? [];
+    this.#lasting = Object.fromEntries(
+      inputs.map(({ name, data, shape }) => [name, new Tensor("float32", data, shape)]),
+    );
     this.slots = slots;
     this.chunkTokens = chunkTokens;
     this.contextLength = config.contextLength;
@@ -128,6 +141,7 @@ export class TransformerSlots implements SlotModel {
       Array.from({ length: time }, (_, i) => Math.min(past + i, lastPlace)),
     );
     const feeds: Record<string, Tensor> = {
+      ...this.#lasting,
       ids: int64(step.tokens.flat(), [batch, time]),
       positions: int64(positions, [batch, time]),
       mask: new Tensor("float32", buildMask(step, time), [batch, 1, 1, time, block.capacity + time]),

@@ -2,7 +2,8 @@
 import type { ModelConfig } from "../checkpoint/model-config";
 import type { RankedExample } from "../data/ranked-examples";
 import { cutIntoBatches, layOutGroups, tokensOf } from "../data/response-groups";
-import { blockCount, rewardFeeds, scoreHeadName } from "../nn/reward-model";
+import { blockCount } from "../nn/grouped-transformer";
+import { rewardFeeds, scoreHeadName } from "../nn/reward-model";
 import type { LoraShape } from "../nn/trained-weights";
 import { AdamW, type AdamWOptions, type TrainedParameter } from "../optim/adamw";
 import { type Feed, GraphSession } from "../runtime/graph-session";

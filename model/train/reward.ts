@@ -20,7 +20,7 @@ import { randomHead, solvedHead } from "./initial-head";
 import { openBase, UnfitBaseError } from "./open-base";
 import type { RewardConfig } from "./reward-config";
 import { type PreparedRow, type RunReportInput, reportOnRun } from "./reward-run-report";
-import { type RewardBatch, type RewardEvaluation, RewardTrainer } from "./reward-trainer";
+import { type RewardEvaluation, RewardTrainer } from "./reward-trainer";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
 import {
@@ -31,6 +31,7 @@ import {
   type RunSummary,
   runLoop,
   type StageOptions,
+  stepOver,
 } from "./run-loop";
 import { checkpointFacts } from "./save-checkpoint";
 import { unusedToken, writeRewardModel } from "./save-reward-model";
@@ -227,10 +228,10 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     const [scores] = await scoresOf(trainer, [{ ...group, pairs: [], ties: 0, comparisons: 0 }]);
     return group.responses.map(({ length }, at) => ({ score: scores?.[at] ?? Number.NaN, tokens: length }));
   };
-  const objective: Objective<RewardBatch> = {
+  const objective: Objective = {
     totalSteps: epochs * stepsPerEpoch,
     epochOf: (step) => Math.floor(step / stepsPerEpoch),
-    batches: (step) => trainer.batchesOf(examplesOf(step)),
+    advance: stepOver(trainer, (step) => trainer.batchesOf(examplesOf(step))),
     learner: trainer,
     evaluate: validation.length === 0 ? null : evaluate,
     writeWeights: async (folder) => {

@@ -15,7 +15,7 @@ export class RunFolderError extends Error {
 
 const runFileSchema = z.object({
   formatVersion: z.literal(1),
-  stage: z.enum(["pretrain", "sft", "reward"]),
+  stage: z.enum(["pretrain", "sft", "reward", "ppo"]),
   /** All of them, defaults included, but for the paths of files: what these hold is told by the ids below. */
   settings: z.record(z.string(), z.json()),
   datasetSha256: z.string(),
@@ -40,7 +40,7 @@ const ownNames = [fileName, draftName, "checkpoints", baseFolderName, "start", "
  * @param settings of any stage
  */
 export function settingsWithoutPaths(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { output, data, model, tokenizer, pretrainMix, demonstrations, ...rest } = settings;
+  const { output, data, model, tokenizer, pretrainMix, demonstrations, rewardModels, ...rest } = settings;
   const mix = z.looseObject({ share: z.number() }).safeParse(pretrainMix);
   return {
     ...rest,

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { AdamWOptions } from "../optim/adamw";
+import type { AdamWOptions, TrainedParameter } from "../optim/adamw";
 import { learningRateShare } from "../optim/schedule";
 import { isSpike, withLoss } from "./loss-spikes";
 import { checkpointFolder, isThere, lastState, removeOldCheckpoints } from "./run-checkpoints";
@@ -10,8 +10,8 @@ import { settingsWithoutPaths } from "./run-folder";
 import type { SamplePrompt, SampleSource } from "./sample-text";
 import { saveCheckpoint } from "./save-checkpoint";
 import { Speed } from "./speed";
-import type { Learner } from "./take-step";
-import { restoreOptimizer, type TrainingState } from "./training-state";
+import type { Learner, TrainingStep, TrainingStepOutcome } from "./take-step";
+import { restoreOptimizer, type StageState, type TrainingState } from "./training-state";
 
 /** Those the loop itself reads; a stage has more. */
 export type LoopSettings = Omit<AdamWOptions, "lrFactors"> & {
@@ -29,29 +29,62 @@ export type LoopSettings = Omit<AdamWOptions, "lrFactors"> & {
   threads: number;
 };
 
-/** Measured on what is held out. */
+/** Measured on what is held out; each stage has its own. */
 export type Evaluation = {
   /** Nats per counted token, or per prompt. */
-  validationLoss: number;
+  validationLoss?: number | undefined;
   /** Of a reward model: the share of untied pairs that it orders as people did. */
   pairAccuracy?: number | undefined;
+  /** Of a policy under PPO: the mean score of its responses, and how far it is from its reference, in nats a response. */
+  heldOutScore?: number | undefined;
+  heldOutKl?: number | undefined;
 };
 
 /** Of what is trained, all that differs from stage to stage. */
-export type Objective<B> = {
+export type Objective = {
   totalSteps: number;
   /** Which epoch a step is of, from 0. */
   epochOf(step: number): number;
-  /** Of a step, from 0; none where nothing of it counts. */
-  batches(step: number): readonly B[];
-  learner: Learner<B>;
+  /**
+   * One step, which changes what is trained; null where nothing of it counts.
+   * @throws PausedError before anything has changed, or what the signal it was aborted by gives
+   */
+  advance(step: TrainingStep): Promise<StepReport | null>;
+  learner: Pick<Learner<never>, "optimizer" | "trained">;
   /** Null: nothing is held out. */
   evaluate: (() => Promise<Evaluation>) | null;
+  /** The best checkpoint has most of it; left out: the lowest validation loss is best. */
+  merit?(evaluation: Evaluation): number;
   /** Writes what was learned into a new folder. */
   writeWeights(folder: string): Promise<void>;
+  /** What else a run has to know to go on; left out: nothing. */
+  stage?: {
+    state: StageState;
+    /** Trained too, but in no file of the checkpoint. */
+    hidden: ReadonlyMap<string, TrainedParameter>;
+  };
   /** Asked as it learns; null: it does not answer. */
   sampling: { prompts: readonly SamplePrompt[]; respond(folder: string): Promise<string[]> } | null;
 };
+
+export type StepReport = TrainingStepOutcome & {
+  tokens: number;
+  /** Why the run is to pause after this step; left out: it goes on. */
+  pause?: PausedError | undefined;
+};
+
+/** The step of an objective whose batches are known beforehand. @param batches of a step, from 0 */
+export function stepOver<B extends { realTokens: number }>(
+  learner: Learner<B>,
+  batches: (step: number) => readonly B[],
+): Objective["advance"] {
+  return async (step) => {
+    const ofStep = batches(step.step);
+    if (ofStep.length === 0) return null;
+    const tokens = ofStep.reduce((sum, { realTokens }) => sum + realTokens, 0);
+    return { ...(await learner.step(ofStep, step)), tokens };
+  };
+}
 
 /** What a run tells while it goes. Steps count from 0, as in the training state; losses are nats per counted token. */
 export type RunEvent =
@@ -93,9 +126,12 @@ export type RunSummary = {
   /** Of the model it started from, and of `checkpoint`; null where nothing is held out. */
   validationLossBefore: number | null;
   validationLoss: number | null;
-  /** The same of pair accuracy, where the stage has it. */
+  /** The same of the other things that are measured, where the stage has them. */
   pairAccuracyBefore?: number;
   pairAccuracy?: number;
+  heldOutScoreBefore?: number;
+  heldOutScore?: number;
+  heldOutKl?: number;
   /** What the model it started from says to the sample prompts, and what the checkpoint says. */
   samples: { prompt: string; before: string; after: string }[];
   /** Checkpoint folder with the lowest validation loss, or the last one where nothing is held out. */
@@ -103,8 +139,13 @@ export type RunSummary = {
   finished: boolean;
 };
 
+/** The run is saved and waits for people; the same command goes on. The message says why, and what to do. */
+export class PausedError extends Error {
+  override readonly name: string = "PausedError";
+}
+
 /** Three steps in a row were left out; the weights are those from before them, and are saved. */
-export class DivergedError extends Error {
+export class DivergedError extends PausedError {
   override readonly name = "DivergedError";
   constructor(lastStep: number, reason: SkipReason) {
     const fact =
@@ -171,12 +212,14 @@ export async function findResumable(
 }
 
 /** Long, in numbered steps: this is the script of a run. */
-export async function runLoop<B extends { realTokens: number }>(
+export async function runLoop(
   settings: LoopSettings,
-  objective: Objective<B>,
+  objective: Objective,
   { start, resumable, configSha256, onEvent, signal, onSaved }: LoopInput,
 ): Promise<RunSummary> {
-  const { totalSteps, learner, sampling } = objective;
+  const { totalSteps, learner, sampling, stage = null } = objective;
+  const merit = (evaluation: Evaluation) =>
+    objective.merit ? objective.merit(evaluation) : -(evaluation.validationLoss ?? Number.NaN);
   const checkpoints = checkpointsOf(settings.output);
   const evaluateEvery = settings.evaluateEverySteps ?? Math.max(1, Math.ceil(totalSteps / 10));
   const saveEvery = settings.saveEverySteps ?? evaluateEvery;
@@ -213,7 +256,9 @@ export async function runLoop<B extends { realTokens: number }>(
     const folder = folderOf(state.step);
     state.optimizerSteps = learner.optimizer.stepCount;
     state.epoch = state.step < totalSteps ? objective.epochOf(state.step) : settings.epochs;
-    await saveCheckpoint(folder, { learner, state, writeWeights: objective.writeWeights });
+    if (stage) state.ofStage = stage.state;
+    const writeWeights = (into: string) => objective.writeWeights(into);
+    await saveCheckpoint(folder, { learner, state, writeWeights, hidden: stage?.hidden ?? null });
     await removeOldCheckpoints(checkpoints, [state.step, state.best?.step ?? state.step]);
   };
   let savedStep = resumable?.state.step ?? null;
@@ -244,12 +289,15 @@ export async function runLoop<B extends { realTokens: number }>(
   };
   const measure = async (held: NonNullable<typeof objective.evaluate>) => {
     const evaluation = await held();
-    const { validationLoss, pairAccuracy } = evaluation;
-    const isNumber = Number.isFinite(validationLoss);
-    if (isNumber && validationLoss < (state.best?.validationLoss ?? Number.POSITIVE_INFINITY))
-      state.best = { step: state.step, ...evaluation };
-    state.validationLoss = isNumber ? validationLoss : null;
-    if (pairAccuracy !== undefined) state.pairAccuracy = pairAccuracy;
+    // Neither a number that is none nor, after it, a comparison with it is ever true.
+    const isBetter =
+      state.best === null ? Number.isFinite(merit(evaluation)) : merit(evaluation) > merit(state.best);
+    if (isBetter) state.best = { step: state.step, ...evaluation };
+    const { validationLoss = Number.NaN, ...others } = evaluation;
+    Object.assign(state, {
+      validationLoss: Number.isFinite(validationLoss) ? validationLoss : null,
+      ...others,
+    });
     onEvent({ type: "evaluated", step: state.step, ...evaluation });
   };
   const evaluate = async () => {
@@ -262,6 +310,7 @@ export async function runLoop<B extends { realTokens: number }>(
     await evaluate();
     state.validationLossBefore = state.validationLoss;
     if (state.pairAccuracy !== undefined) state.pairAccuracyBefore = state.pairAccuracy;
+    if (state.heldOutScore !== undefined) state.heldOutScoreBefore = state.heldOutScore;
     await save();
     await sample();
   }
@@ -275,41 +324,47 @@ export async function runLoop<B extends { realTokens: number }>(
   // 3. The steps.
   let isSampleDue = false;
   const isAborted = () => signal?.aborted === true;
+  /** Of a step in which nothing has changed yet. */
+  const giveUp = async (error: unknown) => {
+    if (isAborted()) return "aborted" as const;
+    if (error instanceof PausedError && savedStep !== state.step) await save();
+    throw error;
+  };
   while (state.step < totalSteps && !isAborted()) {
     const step = state.step;
-    const batches = objective.batches(step);
     const lr = settings.lr * learningRateShare(schedule, step, totalSteps);
-    if (batches.length > 0 && !state.skippedSteps.includes(step)) {
-      const accepts = (loss: number) =>
-        Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
-      const { loss, gradientNorm, applied, seconds } = await learner.step(batches, { step, lr, accepts });
-      if (applied) {
-        const tokens = batches.reduce((sum, { realTokens }) => sum + realTokens, 0);
-        state.tokensSeen += tokens;
-        state.recentLosses = withLoss(state.recentLosses, loss);
-        onEvent({
-          type: "step",
-          step,
-          totalSteps,
-          loss,
-          lr,
-          gradientNorm,
-          tokensPerSecond: speed.add(tokens),
-          secondsLeft: (totalSteps - step - 1) * speed.secondsPerStep,
-          epoch: objective.epochOf(step),
-          tokensSeen: state.tokensSeen,
-          memoryMb: process.memoryUsage.rss() / 2 ** 20,
-          seconds,
-        });
-      } else {
-        const reason = [loss, gradientNorm].every(Number.isFinite) ? "spike" : "nonFinite";
-        state.skippedSteps.push(step);
-        onEvent({ type: "skipped", step, loss, reason });
-        if (skipsInARow({ ...state, step: step + 1 }) === 0) {
-          state.step++;
-          await save();
-          throw new DivergedError(step, reason);
-        }
+    const accepts = (loss: number) =>
+      Number.isFinite(loss) && !isSpike(loss, state.recentLosses, settings.spikeFactor);
+    const isSkipped = state.skippedSteps.includes(step);
+    const report = isSkipped ? null : await objective.advance({ step, lr, accepts }).catch(giveUp);
+    if (report === "aborted") break;
+    if (report?.applied) {
+      const { loss, gradientNorm, tokens, seconds } = report;
+      state.tokensSeen += tokens;
+      state.recentLosses = withLoss(state.recentLosses, loss);
+      onEvent({
+        type: "step",
+        step,
+        totalSteps,
+        loss,
+        lr,
+        gradientNorm,
+        tokensPerSecond: speed.add(tokens),
+        secondsLeft: (totalSteps - step - 1) * speed.secondsPerStep,
+        epoch: objective.epochOf(step),
+        tokensSeen: state.tokensSeen,
+        memoryMb: process.memoryUsage.rss() / 2 ** 20,
+        seconds,
+      });
+    } else if (report) {
+      const { loss, gradientNorm } = report;
+      const reason = [loss, gradientNorm].every(Number.isFinite) ? "spike" : "nonFinite";
+      state.skippedSteps.push(step);
+      onEvent({ type: "skipped", step, loss, reason });
+      if (skipsInARow({ ...state, step: step + 1 }) === 0) {
+        state.step++;
+        await save();
+        throw new DivergedError(step, reason);
       }
     }
     state.step++;
@@ -324,6 +379,10 @@ export async function runLoop<B extends { realTokens: number }>(
       // Text comes from a checkpoint, so it waits for the next one.
       if (isSampleDue && !isAborted()) await sample();
       isSampleDue = false;
+    }
+    if (report?.pause) {
+      if (savedStep !== state.step) await save();
+      throw report.pause;
     }
     // Lets signals and timers in: a run of the graph blocks this thread.
     await new Promise((resolve) => setImmediate(resolve));
@@ -341,9 +400,12 @@ export async function runLoop<B extends { realTokens: number }>(
     steps: state.step,
     totalSteps,
     validationLossBefore: state.validationLossBefore,
-    validationLoss: measured.validationLoss,
+    validationLoss: measured.validationLoss ?? null,
     ...(state.pairAccuracyBefore !== undefined && { pairAccuracyBefore: state.pairAccuracyBefore }),
     ...(measured.pairAccuracy !== undefined && { pairAccuracy: measured.pairAccuracy }),
+    ...(state.heldOutScoreBefore !== undefined && { heldOutScoreBefore: state.heldOutScoreBefore }),
+    ...(measured.heldOutScore !== undefined && { heldOutScore: measured.heldOutScore }),
+    ...(measured.heldOutKl !== undefined && { heldOutKl: measured.heldOutKl }),
     samples: after.map((response, i) => ({
       prompt: sampling?.prompts[i]?.text ?? "",
       before: before[i] ?? "",

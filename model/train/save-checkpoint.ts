@@ -11,8 +11,7 @@ import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { floatTensor } from "./float-tensor";
 import type { Learner } from "./take-step";
-import type { Trainer } from "./trainer";
-import { type TrainingState, writeTrainingState } from "./training-state";
+import { type Trained, type TrainingState, writeTrainingState } from "./training-state";
 
 /** What a checkpoint takes from the one it started from, besides config.json. */
 export const tokenizerFiles = [
@@ -23,18 +22,22 @@ export const tokenizerFiles = [
   "chat_template.jinja",
 ];
 
+type CheckpointParts = {
+  learner: Pick<Learner<never>, "optimizer" | "trained">;
+  state: TrainingState;
+  writeWeights: (folder: string) => Promise<void>;
+  /** Trained too, but in no file of the checkpoint; null: nothing is. */
+  hidden: Trained | null;
+};
+
 /** The state comes last: a checkpoint without one was interrupted and is not gone on from. */
-export async function saveCheckpoint<B>(
+export async function saveCheckpoint(
   folder: string,
-  {
-    learner: { optimizer, trained },
-    state,
-    writeWeights,
-  }: { learner: Learner<B>; state: TrainingState; writeWeights: (folder: string) => Promise<void> },
+  { learner: { optimizer, trained }, state, writeWeights, hidden }: CheckpointParts,
 ): Promise<void> {
   const statePart = `${folder}.state.part`;
   try {
-    await writeTrainingState(statePart, state, optimizer, trained);
+    await writeTrainingState(statePart, state, { optimizer, trained, hidden });
     await rm(folder, { recursive: true, force: true });
     await writeWeights(folder);
     await rename(statePart, path.join(folder, "state"));
@@ -71,9 +74,13 @@ function sizeBytesOf(trained: ReadonlyMap<string, TrainedParameter>): number {
 /** Either `model.safetensors`, complete, or an adapter as PEFT writes it, whose base the manifest names. */
 export async function writeLanguageModel(
   folder: string,
-  { base, trainer, facts }: { base: Checkpoint; trainer: Trainer; facts: CheckpointFacts },
+  {
+    base,
+    lora,
+    trained,
+    facts,
+  }: { base: Checkpoint; lora: LoraShape | null; trained: Trained; facts: CheckpointFacts },
 ): Promise<void> {
-  const { lora, trained } = trainer.options;
   await writeCheckpoint(folder, facts, async (files) => {
     await writeSurroundings(files, base.folder, { dtype: lora === null ? "float32" : null });
     const tensors = [...trained].map(([name, { shape, values }]) => floatTensor(name, shape, values));

@@ -1,5 +1,6 @@
 /** @file One optimizer update from several batches: what every objective's trainer does with its passes. */
-import type { AdamW, StepOutcome, TrainedParameter } from "../optim/adamw";
+import type { AdamW, StepOutcome } from "../optim/adamw";
+import type { OptimizerState, Trained } from "./training-state";
 
 export type TrainingStep = {
   /** Its number in the run, which decides what dropout drops. */
@@ -17,9 +18,9 @@ export type TrainingStepOutcome = StepOutcome & {
 
 /** Something that learns from batches, step by step. */
 export type Learner<B> = {
-  readonly optimizer: AdamW;
+  readonly optimizer: OptimizerState;
   /** What is trained; changed in place by each step. */
-  readonly trained: ReadonlyMap<string, TrainedParameter>;
+  readonly trained: Trained;
   /** One update by all of its batches. */
   step(batches: readonly B[], step: TrainingStep): Promise<TrainingStepOutcome>;
 };

@@ -21,6 +21,7 @@ import {
   type RunSummary,
   runLoop,
   type StageOptions,
+  stepOver,
 } from "./run-loop";
 import { type SamplePrompt, sampleText } from "./sample-text";
 import { writeLanguageModel } from "./save-checkpoint";
@@ -80,11 +81,11 @@ export async function trainLanguageModel(settings: RunSettings, input: RunInput)
     {
       totalSteps: order.totalSteps,
       epochOf: (step) => order.place(step).epoch,
-      batches: (step) => order.batches(step),
+      advance: stepOver(trainer, (step) => order.batches(step)),
       learner: trainer,
       evaluate:
         validation.length === 0 ? null : async () => ({ validationLoss: await trainer.evaluate(validation) }),
-      writeWeights: (folder) => writeLanguageModel(folder, { base, trainer, facts }),
+      writeWeights: (folder) => writeLanguageModel(folder, { base, lora, trained, facts }),
       sampling: samplingOf(settings, input),
     },
     { ...input, ...found, start: base.folder },

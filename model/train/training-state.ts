@@ -10,7 +10,7 @@ import { floatTensor } from "./float-tensor";
 
 export const trainingStateSchema = z.object({
   formatVersion: z.literal(1),
-  stage: z.enum(["pretrain", "sft", "reward"]),
+  stage: z.enum(["pretrain", "sft", "reward", "ppo"]),
   /** Steps done; the next one's number, counted from 0. */
   step: z.int().nonnegative(),
   /** Of the next step. */
@@ -33,23 +33,39 @@ export const trainingStateSchema = z.object({
   best: z
     .object({
       step: z.int().nonnegative(),
-      validationLoss: z.number(),
+      validationLoss: z.number().optional(),
       pairAccuracy: z.number().optional(),
+      heldOutScore: z.number().optional(),
+      heldOutKl: z.number().optional(),
     })
     .nullable(),
   /** The same of pair accuracy, where the stage has it. */
   pairAccuracyBefore: z.number().optional(),
   pairAccuracy: z.number().optional(),
+  /** Of a policy under PPO: the mean score of what it says to held-out prompts, and how far it is from its reference. */
+  heldOutScoreBefore: z.number().optional(),
+  heldOutScore: z.number().optional(),
+  heldOutKl: z.number().optional(),
+  /** What one stage alone has to know; left out: nothing. */
+  ofStage: z.record(z.string(), z.json()).optional(),
 });
 
 export type TrainingState = z.infer<typeof trainingStateSchema>;
+export type StageState = NonNullable<TrainingState["ofStage"]>;
 
-/** Writes both files into a new folder, the JSON last. */
+/** Of what is trained, that which is in no file of the checkpoint itself. */
+const hiddenFile = "hidden.safetensors";
+
+export type Trained = ReadonlyMap<string, TrainedParameter>;
+
+/** Moments by parameter, and the steps they come from: an optimizer, or several that are kept as one. */
+export type OptimizerState = Pick<AdamW, "moments" | "stepCount">;
+
+/** Writes the files into a new folder, the JSON last. */
 export async function writeTrainingState(
   folder: string,
   state: TrainingState,
-  optimizer: AdamW,
-  trained: ReadonlyMap<string, TrainedParameter>,
+  { optimizer, trained, hidden }: { optimizer: OptimizerState; trained: Trained; hidden: Trained | null },
 ): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -58,6 +74,10 @@ export async function writeTrainingState(
     return [floatTensor(`${name}.m`, shape, m), floatTensor(`${name}.v`, shape, v)];
   });
   await writeSafetensors(path.join(folder, "optimizer.safetensors"), moments);
+  if (hidden) {
+    const tensors = [...hidden].map(([name, { shape, values }]) => floatTensor(name, shape, values));
+    await writeSafetensors(path.join(folder, hiddenFile), tensors);
+  }
   await writeFileDurably(path.join(folder, "state.json"), [
     // Parsed, so that the keys have one order whether the state was read or made.
     `${JSON.stringify(trainingStateSchema.parse(state), null, 2)}\n`,
@@ -70,11 +90,21 @@ export async function readTrainingState(folder: string): Promise<TrainingState> 
 }
 
 /** Puts the stored moments into a new optimizer of the same parameters. */
-export function restoreOptimizer(folder: string, { optimizerSteps }: TrainingState, optimizer: AdamW): void {
+export function restoreOptimizer(
+  folder: string,
+  { optimizerSteps }: TrainingState,
+  optimizer: OptimizerState,
+): void {
   using tensors = openSafetensors([path.join(folder, "optimizer.safetensors")]);
   for (const [name, { m, v }] of optimizer.moments) {
     m.set(tensors.read(`${name}.m`));
     v.set(tensors.read(`${name}.v`));
   }
   optimizer.stepCount = optimizerSteps;
+}
+
+/** Puts what `hidden` was when it was written into the arrays of the same names. @param folder the state's */
+export function restoreHidden(folder: string, hidden: Trained): void {
+  using tensors = openSafetensors([path.join(folder, hiddenFile)]);
+  for (const [name, { values }] of hidden) values.set(tensors.read(name));
 }

@@ -114,7 +114,9 @@ test("each step tells where the run is, and a saved checkpoint whether it is the
   // Each example is seen twice.
   expect((seen.at(-1) ?? 0) / 2).toBe(seen[totalSteps / 2 - 1]);
   expect(steps[0]?.memoryMb).toBeGreaterThan(50);
-  const evaluated = events.flatMap((event) => (event.type === "evaluated" ? [event.validationLoss] : []));
+  const evaluated = events.flatMap((event) =>
+    event.type === "evaluated" ? [event.validationLoss ?? Number.NaN] : [],
+  );
   const saved = events.flatMap((event) => (event.type === "saved" ? [event.isBest] : []));
   expect(saved).toEqual(evaluated.map((loss, i) => loss === Math.min(...evaluated.slice(0, i + 1))));
 });
@@ -225,7 +227,7 @@ test("the checkpoint with the lowest validation loss is kept, and is what the su
   const { events, summary } = await run(config);
   const losses = new Map(
     events.flatMap((event) =>
-      event.type === "evaluated" ? [[event.step, event.validationLoss] as const] : [],
+      event.type === "evaluated" ? [[event.step, event.validationLoss ?? Number.NaN] as const] : [],
     ),
   );
   const [best] = [...losses].toSorted(([, a], [, b]) => a - b);

@@ -1,0 +1,275 @@
+/** @file PPO: prompts and a reward model in, a policy out that scores higher and stays near the one it started from. */
+import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { type Checkpoint, openCheckpoint, readManifest } from "../checkpoint/checkpoint";
+import { readRewardWeights } from "../checkpoint/reward-weights";
+import { heldOutPrompts } from "../data/ranked-examples";
+import type { LineProblem } from "../data/read-demonstrations";
+import { readDocuments, textExamples } from "../data/read-documents";
+import { type PromptRecord, readPrompts } from "../data/read-prompts";
+import { readRewardReport } from "../eval/reward/read-report";
+import type { SharedBase } from "../runtime/scorer";
+import { ChatTemplateError } from "../tokenizer/chat-template";
+import { PromptTooLongError, renderConversation } from "../tokenizer/render-conversation";
+import { chooseLora } from "./choose-lora";
+import { openBase } from "./open-base";
+import type { PpoPrompt } from "./ppo/episodes";
+import { GroupedLearner, type GroupedLearnerOptions } from "./ppo/grouped-learner";
+import type { PolicyColumn, ValueColumn } from "./ppo/iteration";
+import { buildLogprobGraph, buildPolicyUpdate } from "./ppo/policy-graph";
+import { copyOf, type PpoEvent, PpoObjective } from "./ppo/ppo-objective";
+import { Rollouts } from "./ppo/rollouts";
+import { ScoreParts } from "./ppo/score-parts";
+import { buildValueGraph, buildValueUpdate } from "./ppo/value-graph";
+import { type PpoConfig, refuseContradictions, type ScorePart } from "./ppo-config";
+import { ConfigError } from "./run-config";
+import { claimRunFolder } from "./run-folder";
+import { findResumable, type RunSummary, runLoop, type StageOptions } from "./run-loop";
+import { checkpointFacts, writeLanguageModel } from "./save-checkpoint";
+import { linkBase, loadWeights } from "./train-language-model";
+import { restoreHidden } from "./training-state";
+import { listProblems, refuseIf, UnfitDataError } from "./unfit-data";
+
+export type { PpoEvent };
+export type PpoSummary = RunSummary & {
+  stage: "ppo";
+  /** Prompts. */
+  training: number;
+  validation: number;
+  leftOut: number;
+};
+
+/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, ConfigError, PausedError, OtherTokenizerError, NotARewardModelError */
+export async function runPpo(
+  config: PpoConfig,
+  { onEvent, signal, onSaved, facts, basePlaces }: StageOptions<PpoEvent>,
+): Promise<PpoSummary> {
+  // 1. The policy to start from, and the reward model whose copy is the value function.
+  refuseContradictions(config);
+  using base = await openBase(config.model, { basePlaces });
+  const lora = chooseLora(config.lora, base);
+  const threads = config.threads ?? Math.min(8, availableParallelism());
+  const lr = config.lr ?? (lora === null ? 1e-5 : 1e-4);
+  const valueLr = config.valueLr ?? lr;
+  await refuseFailedProbes(config);
+
+  // 2. Prompts as chat renders them, some held out, a user's together; and text, where there is to be any.
+  const read = await readPrompts(config.data);
+  refuseIf(config.onBadLine === "refuse", read.problems);
+  const { fitting, unfit } = toPrompts(base, read.prompts, config.responseTokens);
+  refuseIf(config.onLongPrompt === "refuse", unfit);
+  const leftOut: LineProblem[] = [...read.problems, ...unfit];
+  if (fitting.length === 0)
+    throw new UnfitDataError(`No prompt is left to answer.\n${listProblems(leftOut)}`);
+  const { training, heldOut } = split(fitting, config);
+  const texts = config.ptx && (await readTexts(base, config.ptx));
+  onEvent({ type: "data", training: training.length, validation: heldOut.length, leftOut });
+
+  // 3. Whose run it is.
+  const ids = await Promise.all(config.rewardModels.map(async (folder) => (await readManifest(folder)).id));
+  const parts = await Promise.all(config.parts.map(namedById));
+  const settings = {
+    ...config,
+    stage: "ppo",
+    parts,
+    rewardModelIds: ids,
+    ptx: config.ptx && { ...config.ptx, data: [] },
+    lora,
+    lr,
+    valueLr,
+    threads,
+    epochs: 1,
+    schedule: "constant",
+    finalShare: 1,
+    spikeFactor: null,
+    saveEverySteps: config.saveEverySteps ?? 5,
+  } as const;
+  const ownSha256 = texts ? sha256Of([read.sha256, texts.sha256]) : read.sha256;
+  const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
+  using _folder = await claimRunFolder(config.output, {
+    stage: "ppo",
+    settings,
+    datasetSha256,
+    base: base.id,
+  });
+  const found = await findResumable(settings, { datasetSha256, parent: base.id });
+  const resumeFrom = found.resumable?.folder ?? null;
+  if (lora !== null) await linkBase(config.output, base);
+
+  // 4. One base in memory: policy and reference are adapters over it, and so are reward and value where they are of its lineage.
+  const start = await loadWeights(base, { lora, seed: config.seed }, { resumeFrom: null });
+  const current =
+    resumeFrom === null ? start : await loadWeights(base, { lora, seed: config.seed }, { resumeFrom });
+  const trained = resumeFrom === null ? copyOf(start.trained) : current.trained;
+  const adamW = { ...config };
+  const shared: SharedBase | null = lora === null ? null : { id: base.lineageBase.id, weights: start.frozen };
+  const { tokensPerBatch, clip, recompute } = config;
+  const common = { adamW, tokensPerBatch, threads };
+  const mostRows = Math.max(tokensPerBatch, config.responseTokens);
+  await using policy = new GroupedLearner<PolicyColumn>({
+    ...common,
+    trained,
+    frozen: start.frozen,
+    buildForward: () => buildLogprobGraph(base.config, { lora, mostRows }),
+    buildUpdate: () => buildPolicyUpdate(base.config, { lora, mostRows, clip, recompute }),
+  });
+  await using scoring = await ScoreParts.open(config, { policy: base, threads, shared, basePlaces });
+  await using value = await openValue(config, { shared, basePlaces, common });
+  await using rollouts = new Rollouts({
+    checkpoint: base,
+    lora,
+    trained,
+    threads,
+    slots: Math.min(mostSlots, config.episodesPerIteration),
+    scratchFolder: config.output,
+  });
+
+  // 5. The run. What it was judged by must be at its end what it was at its start.
+  const judgedBy = scoring.sha256;
+  const of = {
+    name: config.name,
+    stage: "ppo",
+    run: facts?.run ?? null,
+    datasetSha256,
+    base,
+    lora,
+    threads,
+  } as const;
+  const objective = new PpoObjective({
+    config: { ...config, lr, valueLr },
+    models: {
+      policy,
+      value,
+      reference: start.trained,
+      rollouts,
+      scoring,
+      spell: (tokens) => base.tokenizer.decode(tokens, { special: true }),
+    },
+    training,
+    heldOut,
+    texts: texts?.rows ?? null,
+    resumed: found.resumable?.state.ofStage ?? null,
+    writeWeights: (folder, weights) =>
+      writeLanguageModel(folder, { base, lora, trained: weights, facts: checkpointFacts(of) }),
+    onEvent,
+    signal,
+  });
+  if (resumeFrom !== null) restoreHidden(path.join(resumeFrom, "state"), objective.stage.hidden);
+  const summary = await runLoop(settings, objective, {
+    ...found,
+    start: base.folder,
+    onEvent,
+    signal,
+    onSaved,
+  });
+  if (scoring.sha256 !== judgedBy) throw new Error("The reward model has changed during the run");
+  const validation = heldOut.length;
+  return { ...summary, stage: "ppo", training: training.length, validation, leftOut: leftOut.length };
+}
+
+/** Responses written at once: more take memory for their caches, and gain little. */
+const mostSlots = 32;
+
+/** Asked before time is spent: what fails the probes is what the policy would find. */
+async function refuseFailedProbes({ rewardModels, acceptFailedProbes }: PpoConfig): Promise<void> {
+  if (acceptFailedProbes) return;
+  for (const folder of rewardModels) {
+    const report = await readRewardReport(folder);
+    const failed = report?.probes?.kinds.filter(({ passes }) => !passes).map(({ kind }) => kind) ?? [];
+    if (failed.length > 0)
+      throw new ConfigError(
+        `rewardModels: ${folder} failed ${failed.length} of its probes (${failed.join(", ")}): it prefers such responses to real ones, and PPO would find them. Train another one, or set acceptFailedProbes to true.`,
+      );
+  }
+}
+
+type Fitting = { record: PromptRecord; prompt: PpoPrompt };
+
+function toPrompts(
+  { tokenizer, chatTemplate, config: { contextLength } }: Checkpoint,
+  records: readonly PromptRecord[],
+  responseTokens: number,
+): { fitting: Fitting[]; unfit: LineProblem[] } {
+  const fitting: Fitting[] = [];
+  const unfit: LineProblem[] = [];
+  for (const record of records) {
+    const { file, line, messages, rules } = record;
+    try {
+      const options = { contextLength, reserveTokens: responseTokens };
+      const { tokens, droppedTurns, cutCharacters } = renderConversation(
+        tokenizer,
+        chatTemplate,
+        messages,
+        options,
+      );
+      if (droppedTurns > 0 || cutCharacters > 0)
+        throw new PromptTooLongError(tokens.length, contextLength - responseTokens);
+      fitting.push({ record, prompt: { messages, tokens, rules, source: { file, line } } });
+    } catch (error) {
+      if (error instanceof PromptTooLongError)
+        unfit.push({
+          file,
+          line,
+          reason: `leaves no room for ${responseTokens} tokens in the model's context of ${contextLength}`,
+        });
+      else if (error instanceof ChatTemplateError)
+        unfit.push({ file, line, reason: `cannot be rendered: ${error.message}` });
+      else throw error;
+    }
+  }
+  return { fitting, unfit };
+}
+
+/** A user's prompts, and equal ones, stay together. */
+function split(fitting: readonly Fitting[], { seed, validationShare }: PpoConfig) {
+  const records = fitting.map(({ record: { messages, user } }) => ({ prompt: messages, meta: { user } }));
+  const heldOut = heldOutPrompts(records, { seed, share: validationShare });
+  const side = (isHeldOut: boolean) =>
+    fitting.filter((_, at) => heldOut.has(at) === isHeldOut).map(({ prompt }) => prompt);
+  return { training: side(false), heldOut: side(true) };
+}
+
+async function readTexts({ tokenizer }: Checkpoint, { data, rowLength }: NonNullable<PpoConfig["ptx"]>) {
+  const { documents, problems, sha256 } = await readDocuments(data);
+  const rows = textExamples(tokenizer, documents, rowLength).map(({ tokens }) => tokens);
+  if (rows.length === 0) throw new UnfitDataError(`ptx.data: there is no text.\n${listProblems(problems)}`);
+  return { rows, sha256 };
+}
+
+/** Where its files lie does not tell one part from another. */
+async function namedById(part: ScorePart): Promise<ScorePart> {
+  return part.type === "rewardModel" ? { ...part, model: (await readManifest(part.model)).id } : part;
+}
+
+type ValueOptions = {
+  shared: SharedBase | null;
+  basePlaces: readonly string[] | undefined;
+  common: Pick<GroupedLearnerOptions, "adamW" | "tokensPerBatch" | "threads">;
+};
+
+/** A trainable copy of the first reward model, read before each token instead of at the last one. */
+async function openValue(
+  { rewardModels: [folder = ""], valueClip: clip, valueCoefficient: coefficient, recompute }: PpoConfig,
+  { shared, basePlaces, common }: ValueOptions,
+): Promise<GroupedLearner<ValueColumn>> {
+  using checkpoint = await openCheckpoint(folder, { basePlaces });
+  const isOfLineage = shared !== null && shared.id === checkpoint.lineageBase.id;
+  const { lora, weights } = readRewardWeights(checkpoint, isOfLineage ? shared.weights : null);
+  const options = { lora, bias: checkpoint.manifest.scoreBias ?? 0 };
+  const buildForward = () => buildValueGraph(checkpoint.config, options);
+  const { graph, trained: names = [] } = buildForward();
+  const trained = new Map(
+    names.map((name) => {
+      const shape = graph.inputs.find((input) => input.name === name)?.shape.map(Number) ?? [];
+      return [name, { values: (weights.get(name) ?? new Float32Array()).slice(), shape }] as const;
+    }),
+  );
+  const frozen = new Map([...weights].filter(([name]) => !trained.has(name)));
+  const buildUpdate = () => buildValueUpdate(checkpoint.config, { ...options, clip, coefficient, recompute });
+  return new GroupedLearner<ValueColumn>({ ...common, buildForward, buildUpdate, trained, frozen });
+}
+
+function sha256Of(parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\n")).digest("hex");
+}

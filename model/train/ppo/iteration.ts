@@ -1,0 +1,315 @@
+/** @file One iteration of PPO: sample, score, read, and update policy and value function. Knows no files and no run. */
+import { permutation } from "../../random/permutation";
+import type { PpoConfig } from "../ppo-config";
+import type { TrainingStep } from "../take-step";
+import type { Trained } from "../training-state";
+import {
+  creditOf,
+  type Episode,
+  type Judged,
+  type PpoPrompt,
+  type Rollout,
+  toEpisode,
+  whitenAdvantages,
+} from "./episodes";
+import type { GroupedLearner, RowTargets, UpdateOutcome } from "./grouped-learner";
+import {
+  episodeMetrics,
+  mean,
+  type PhaseSeconds,
+  type PpoMetrics,
+  partMeans,
+  samplerGap,
+  type UpdateMetrics,
+} from "./metrics";
+import type { Rollouts, SampledResponse } from "./rollouts";
+import type { ScoreParts } from "./score-parts";
+
+export type PolicyColumn = "oldLogprobs" | "advantages" | "weights" | "textWeights";
+export type ValueColumn = "oldValues" | "returns" | "weights";
+
+/** All that an iteration computes with. */
+export type PpoModels = {
+  policy: GroupedLearner<PolicyColumn>;
+  value: GroupedLearner<ValueColumn>;
+  /** The policy's trained weights as they were at the start of the run. */
+  reference: Trained;
+  rollouts: Pick<Rollouts, "sample">;
+  scoring: Pick<ScoreParts, "judge">;
+  /** A response's tokens as people read them. */
+  spell(tokens: readonly number[]): string;
+};
+
+export type IterationSettings = Pick<
+  PpoConfig,
+  | "seed"
+  | "responseTokens"
+  | "minibatches"
+  | "innerEpochs"
+  | "criticWarmup"
+  | "gamma"
+  | "lambda"
+  | "whiten"
+  | "mostApproxKl"
+  | "scoreClip"
+  | "unfinishedScore"
+  | "scoreShift"
+  | "scoreScale"
+  | "warmupSteps"
+> & { lr: number; valueLr: number };
+
+/** What one iteration hands to the next. */
+export type PpoState = {
+  beta: number;
+  /** Added to every score; null: not known before the first iteration. */
+  shift: number | null;
+  /** Of all scores so far: their number, mean, and sum of squared distances from it. */
+  scores: { count: number; mean: number; squares: number };
+};
+
+export type Texts = {
+  /** Of a minibatch of so many episodes, in the run's order. */
+  next(episodes: number): readonly (readonly number[])[];
+  coefficient: number;
+};
+
+/** Samples and scores; nothing changes. */
+export async function rollOut(
+  { rollouts, scoring, spell }: Pick<PpoModels, "rollouts" | "scoring" | "spell">,
+  prompts: readonly PpoPrompt[],
+  {
+    seed,
+    responseTokens,
+    step,
+    signal,
+  }: { seed: number; responseTokens: number; step: number; signal?: AbortSignal | undefined },
+): Promise<{ judged: Judged[]; seconds: Pick<PhaseSeconds, "generation" | "scoring"> }> {
+  const startedAt = performance.now();
+  const places = prompts.map((_, sample) => ({ step, sample }));
+  const settings = { seed, maxTokens: responseTokens, signal };
+  const responses = await rollouts.sample(
+    prompts.map(({ tokens }) => tokens),
+    places,
+    settings,
+  );
+  const sampledAt = performance.now();
+  const judged = await scoring.judge(responses.map(asRollout(prompts, spell)), signal);
+  const seconds = {
+    generation: (sampledAt - startedAt) / 1000,
+    scoring: (performance.now() - sampledAt) / 1000,
+  };
+  return { judged, seconds };
+}
+
+const asRollout =
+  (prompts: readonly PpoPrompt[], spell: PpoModels["spell"]) =>
+  (response: SampledResponse, i: number): Rollout => {
+    const { tokens, isEnded } = response;
+    const prompt = prompts[i];
+    if (prompt === undefined) throw new Error("There are more responses than prompts");
+    return { ...response, prompt, text: spell(isEnded ? tokens.slice(0, -1) : tokens) };
+  };
+
+const groupsOf = (episodes: readonly Pick<Judged, "prompt" | "tokens">[]) =>
+  episodes.map(({ prompt, tokens }) => ({ prompt: prompt.tokens, responses: [tokens] }));
+
+/** What the models say of the responses before anything is learned from them. */
+export async function readEpisodes(
+  { policy, value, reference }: Pick<PpoModels, "policy" | "value" | "reference">,
+  judged: readonly Judged[],
+  state: PpoState,
+  settings: IterationSettings,
+): Promise<{
+  episodes: Episode[];
+  state: PpoState;
+  seconds: Pick<PhaseSeconds, "reference" | "value" | "update">;
+}> {
+  const groups = groupsOf(judged);
+  const at = [performance.now()];
+  const logprobs = await policy.read(groups);
+  at.push(performance.now());
+  const refLogprobs = await policy.read(groups, reference);
+  at.push(performance.now());
+  const values = await value.read(groups);
+  at.push(performance.now());
+  const next = withScores(state, judged, settings);
+  const scale = settings.scoreScale ? deviationOf(next.scores) : 1;
+  const raw = judged.map((each, i) => {
+    const readings = {
+      logprobs: logprobs[i] ?? new Float32Array(),
+      refLogprobs: refLogprobs[i] ?? new Float32Array(),
+      values: values[i] ?? new Float32Array(),
+    };
+    const credit = creditOf(each, { shift: next.shift ?? 0, scale }, settings);
+    const { gamma, lambda } = settings;
+    return toEpisode(each, readings, { credit, beta: state.beta, gamma, lambda });
+  });
+  const episodes = settings.whiten ? whitenAdvantages(raw) : raw;
+  const seconds = (from: number) => ((at[from + 1] ?? 0) - (at[from] ?? 0)) / 1000;
+  return { episodes, state: next, seconds: { update: seconds(0), reference: seconds(1), value: seconds(2) } };
+}
+
+/** Welford's running mean and variance, over responses that ended where others get a score of their own. */
+function withScores(
+  state: PpoState,
+  judged: readonly Judged[],
+  { scoreShift, unfinishedScore }: IterationSettings,
+): PpoState {
+  const counted = judged.filter(({ isEnded }) => isEnded || unfinishedScore === null);
+  const scores = { ...state.scores };
+  for (const { score } of counted) {
+    scores.count++;
+    const before = score - scores.mean;
+    scores.mean += before / scores.count;
+    scores.squares += before * (score - scores.mean);
+  }
+  const shift = state.shift ?? (scoreShift === "none" ? 0 : -mean(counted.map(({ score }) => score)));
+  return { ...state, scores, shift };
+}
+
+const deviationOf = ({ count, squares }: PpoState["scores"]) =>
+  count < 2 ? 1 : Math.sqrt(squares / count) || 1;
+
+/** All updates of an iteration: first the policy's, then the value function's, which do not meet. */
+export async function update(
+  { policy, value }: Pick<PpoModels, "policy" | "value">,
+  episodes: readonly Episode[],
+  step: TrainingStep,
+  { texts, ...settings }: IterationSettings & { texts: Texts | null },
+): Promise<{
+  metrics: UpdateMetrics;
+  firstRatioGap: number;
+  applied: boolean;
+  seconds: { policy: number; value: number };
+}> {
+  const batches = minibatchesOf(episodes, step.step, settings);
+  const share = step.lr / settings.lr;
+  const startedAt = performance.now();
+  const ofPolicy: UpdateOutcome[] = [];
+  const isWarm = step.step >= settings.criticWarmup;
+  for (const batch of isWarm ? batches : []) {
+    const targets = [policyTargets(batch), ...textTargets(texts, batch.length)];
+    const accepts = ({ approxKl = 0 }: Record<string, number>) =>
+      settings.mostApproxKl === null || approxKl <= settings.mostApproxKl;
+    const outcome = await policy.step(targets, { lr: step.lr, accepts });
+    ofPolicy.push(outcome);
+    const isTooFar = !outcome.applied && Number.isFinite(outcome.gradientNorm);
+    if (isTooFar) break;
+  }
+  // One of the two holds the memory of a batch at a time.
+  await policy.releaseUpdate();
+  const policyAt = performance.now();
+  const ofValue: UpdateOutcome[] = [];
+  for (const batch of batches)
+    ofValue.push(await value.step([valueTargets(batch)], { lr: settings.valueLr * share }));
+  await value.releaseUpdate();
+  const loss = (of: readonly UpdateOutcome[], name: string) =>
+    mean(of.map(({ losses }) => losses[name] ?? 0));
+  const norm = (of: readonly UpdateOutcome[]) => mean(of.map(({ gradientNorm }) => gradientNorm));
+  return {
+    metrics: {
+      pgLoss: loss(ofPolicy, "pgLoss"),
+      vfLoss: loss(ofValue, "vfLoss"),
+      approxKl: loss(ofPolicy, "approxKl"),
+      clipFrac: loss(ofPolicy, "clipFrac"),
+      valueClipFrac: loss(ofValue, "clipFrac"),
+      policyGradientNorm: norm(ofPolicy),
+      valueGradientNorm: norm(ofValue),
+      skippedUpdates: [...ofPolicy, ...ofValue].filter(({ applied }) => !applied).length,
+      ...(texts && { textLoss: loss(ofPolicy, "textLoss") / texts.coefficient }),
+    },
+    firstRatioGap: ofPolicy[0]?.losses.ratioGap ?? 0,
+    applied: [...ofPolicy, ...ofValue].some(({ applied }) => applied),
+    seconds: { policy: (policyAt - startedAt) / 1000, value: (performance.now() - policyAt) / 1000 },
+  };
+}
+
+/** Which order the episodes of an iteration are taken in must not be one that prompts are taken in. */
+const firstUpdateEpoch = 2 ** 31;
+
+function minibatchesOf(
+  episodes: readonly Episode[],
+  step: number,
+  { seed, minibatches, innerEpochs }: Pick<IterationSettings, "seed" | "minibatches" | "innerEpochs">,
+): Episode[][] {
+  const size = episodes.length / minibatches;
+  return Array.from({ length: innerEpochs }, (_, epoch) => {
+    const order = permutation(seed, firstUpdateEpoch + step * innerEpochs + epoch, episodes.length);
+    return Array.from({ length: minibatches }, (_, i) =>
+      [...order.subarray(Math.round(i * size), Math.round((i + 1) * size))].flatMap(
+        (at) => episodes[at] ?? [],
+      ),
+    );
+  }).flat();
+}
+
+/** Each token counts the same. */
+export function policyTargets(episodes: readonly Episode[]): RowTargets<PolicyColumn> {
+  const count = tokensOf(episodes);
+  return {
+    groups: groupsOf(episodes),
+    columns: {
+      oldLogprobs: columnOf(episodes, ({ logprobs }) => logprobs),
+      advantages: columnOf(episodes, ({ advantages }) => advantages),
+      weights: new Float32Array(count).fill(1 / count),
+      textWeights: new Float32Array(count),
+    },
+  };
+}
+
+export function valueTargets(episodes: readonly Episode[]): RowTargets<ValueColumn> {
+  const count = tokensOf(episodes);
+  return {
+    groups: groupsOf(episodes),
+    columns: {
+      oldValues: columnOf(episodes, ({ values }) => values),
+      returns: columnOf(episodes, ({ returns }) => returns),
+      weights: new Float32Array(count).fill(1 / count),
+    },
+  };
+}
+
+/** Text beside so many episodes; of a text's tokens all but the first are predicted. */
+export function textTargets(texts: Texts | null, episodes: number): RowTargets<PolicyColumn>[] {
+  const rows = texts?.next(episodes) ?? [];
+  const count = rows.reduce((sum, { length }) => sum + length - 1, 0);
+  if (texts === null || count === 0) return [];
+  const zeros = new Float32Array(count);
+  return [
+    {
+      groups: rows.map((tokens) => ({ prompt: [], responses: [tokens] })),
+      columns: {
+        oldLogprobs: zeros,
+        advantages: zeros,
+        weights: zeros,
+        textWeights: new Float32Array(count).fill(texts.coefficient / count),
+      },
+    },
+  ];
+}
+
+const tokensOf = (episodes: readonly Episode[]) =>
+  episodes.reduce((sum, { tokens }) => sum + tokens.length, 0);
+
+function columnOf(episodes: readonly Episode[], of: (episode: Episode) => ArrayLike<number>): Float32Array {
+  return Float32Array.from(episodes.flatMap((episode) => Array.from(of(episode))));
+}
+
+/** What is charted of an iteration; the parts of the score by `part.<name>`, where there are several. */
+export function describeIteration(
+  episodes: readonly Episode[],
+  { state, firstRatioGap }: { state: PpoState; firstRatioGap: number },
+): PpoMetrics & Record<string, number> {
+  const parts = Object.entries(partMeans(episodes));
+  const gaps = episodes.map(({ logprobs, samplerLogprobs }) => ({
+    sampler: samplerLogprobs,
+    trainer: logprobs,
+  }));
+  return {
+    ...episodeMetrics(episodes),
+    ...samplerGap(gaps),
+    beta: state.beta,
+    firstRatioGap,
+    ...(parts.length > 1 && Object.fromEntries(parts.map(([name, value]) => [`part.${name}`, value]))),
+  };
+}

@@ -1,0 +1,138 @@
+/** @file What PPO's score is made of: reward models, rules, endpoints; each by its name, summed by weight. */
+import type { Checkpoint } from "../../checkpoint/checkpoint";
+import { goldScore } from "../../eval/gold";
+import { Scorer, type SharedBase } from "../../runtime/scorer";
+import { type PpoConfig, rewardPartName, type ScorePart } from "../ppo-config";
+import { UnfitDataError } from "../unfit-data";
+import { askEndpoint } from "./endpoint";
+import type { Judged, Rollout } from "./episodes";
+import { deviation, mean } from "./metrics";
+
+/** Scores of responses, in order. */
+type Part = {
+  name: string;
+  weight: number;
+  score(rollouts: readonly Rollout[], signal?: AbortSignal): Promise<number[]>;
+};
+
+export type ScorePartsOptions = {
+  policy: Checkpoint;
+  threads: number;
+  /** Arrays of a base that reward models over it read too. */
+  shared: SharedBase | null;
+  basePlaces?: readonly string[] | undefined;
+};
+
+export class ScoreParts implements AsyncDisposable {
+  readonly #parts: Part[] = [];
+  readonly #scorers: Scorer[] = [];
+
+  /** @throws OtherTokenizerError, NotARewardModelError, and what `openCheckpoint` throws */
+  static async open(config: PpoConfig, options: ScorePartsOptions): Promise<ScoreParts> {
+    const made = new ScoreParts();
+    try {
+      await made.#open(config, options);
+    } catch (error) {
+      await made[Symbol.asyncDispose]();
+      throw error;
+    }
+    return made;
+  }
+
+  async #open(config: PpoConfig, { policy, threads, shared, basePlaces }: ScorePartsOptions): Promise<void> {
+    const openScorer = async (folder: string) => {
+      const scorer = await Scorer.open(folder, { threads, policy, shared, basePlaces });
+      this.#scorers.push(scorer);
+      return scorer;
+    };
+    const models: Scorer[] = [];
+    for (const folder of config.rewardModels) models.push(await openScorer(folder));
+    this.#parts.push({
+      name: rewardPartName,
+      weight: config.rewardWeight,
+      score: async (rollouts, signal) => combine(await scoreByAll(models, rollouts, signal), config),
+    });
+    for (const part of config.parts) {
+      const { name, weight } = part;
+      const own = part.type === "rewardModel" ? await openScorer(part.model) : null;
+      const score: Part["score"] = (rollouts, signal) =>
+        own ? scoreBy(own, rollouts, signal) : scoreOtherwise(part, rollouts, signal);
+      this.#parts.push({ name, weight, score });
+    }
+  }
+
+  async judge(rollouts: readonly Rollout[], signal?: AbortSignal): Promise<Judged[]> {
+    const columns: { name: string; weight: number; scores: number[] }[] = [];
+    for (const { name, weight, score } of this.#parts)
+      columns.push({ name, weight, scores: await score(rollouts, signal) });
+    return rollouts.map((rollout, i) => {
+      const parts = Object.fromEntries(columns.map(({ name, scores }) => [name, scores[i] ?? Number.NaN]));
+      // A part that only watches adds nothing, whatever it says.
+      const score = columns.reduce(
+        (sum, { weight, scores }) => sum + (weight && weight * (scores[i] ?? Number.NaN)),
+        0,
+      );
+      return { ...rollout, parts, score };
+    });
+  }
+
+  /** Of all reward models' weights as they are in memory: they are not to change. */
+  get sha256(): string {
+    return this.#scorers.map(({ sha256 }) => sha256).join(" ");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const scorer of this.#scorers) await scorer[Symbol.asyncDispose]();
+  }
+}
+
+async function scoreByAll(models: readonly Scorer[], rollouts: readonly Rollout[], signal?: AbortSignal) {
+  const all: number[][] = [];
+  for (const model of models) all.push(await scoreBy(model, rollouts, signal));
+  return all;
+}
+
+/** By the very tokens that were sampled, the end included. */
+async function scoreBy(model: Scorer, rollouts: readonly Rollout[], signal?: AbortSignal): Promise<number[]> {
+  const groups = rollouts.map(({ prompt, tokens }) => ({ prompt: prompt.tokens, responses: [tokens] }));
+  const scores = await model.scoreTokens(groups, { signal });
+  return scores.map(([first]) => first?.score ?? Number.NaN);
+}
+
+/** @param scores by model, then response */
+export function combine(
+  scores: readonly (readonly number[])[],
+  { combine: how, deviationFactor }: Pick<PpoConfig, "combine" | "deviationFactor">,
+): number[] {
+  const byResponse = (scores[0] ?? []).map((_, i) => scores.map((ofModel) => ofModel[i] ?? Number.NaN));
+  const combined = {
+    mean,
+    minimum: (of: readonly number[]) => Math.min(...of),
+    lowerBound: (of: readonly number[]) => mean(of) - deviationFactor * deviation(of),
+  };
+  return byResponse.map(combined[how]);
+}
+
+async function scoreOtherwise(
+  part: ScorePart,
+  rollouts: readonly Rollout[],
+  signal?: AbortSignal,
+): Promise<number[]> {
+  switch (part.type) {
+    case "rules":
+      return rollouts.map(({ prompt, text }) => {
+        const rules = part.rules ?? prompt.rules;
+        if (rules === null) throw withoutRules(part.name, prompt.source);
+        return goldScore(text, rules).score;
+      });
+    case "endpoint":
+      return askEndpoint(part, rollouts, signal);
+    case "rewardModel":
+      throw new Error("A reward model scores by itself");
+  }
+}
+
+const withoutRules = (name: string, { file, line }: { file: string; line: number }) =>
+  new UnfitDataError(
+    `${file}:${line} has no rules, which the part ${name} checks responses against. Give the part rules of its own, or every line its rules.`,
+  );
