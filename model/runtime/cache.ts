@@ -41,6 +41,19 @@ export class Cache {
     if (length === 0) this.#leave(slot);
   }
 
+  /** The first `length` tokens of one slot, in place of what the other held. */
+  copy(from: number, to: number, length: number): void {
+    if (length > this.length(from))
+      throw new RangeError(`Slot ${from} holds ${this.length(from)} tokens, not ${length}`);
+    this.truncate(to, 0);
+    if (length === 0) return;
+    this.#makeRoom(to, length);
+    const [source, target] = [this.#placeOf(from), this.#placeOf(to)];
+    const rows = { from: source.row, to: target.row, length };
+    this.#blockAt(target.blockIndex).copyFrom(this.#blockAt(source.blockIndex), rows);
+    this.#lengths[to] = length;
+  }
+
   /** Finds room for `more` tokens after each slot's own, and brings slots of one block next to each other. */
   arrange(slots: readonly number[], more: number): { slots: number[]; at: CacheRows }[] {
     for (const slot of slots) this.#makeRoom(slot, this.length(slot) + more);

@@ -168,12 +168,25 @@ export class Scheduler implements AsyncDisposable {
     if (decoding.length > 0) await this.#guarded(decoding, () => this.#decode(decoding));
   }
 
-  async #prefill({ slot, sequence, unread }: Active): Promise<void> {
+  async #prefill({ slot, sequence }: Active): Promise<void> {
     slot.lastRead = ++this.#round;
+    this.#borrow(slot, sequence);
+    const unread = sequence.tokens.length - slot.cached.length;
     const chunk = sequence.tokens.slice(slot.cached.length, slot.cached.length + this.#model.chunkTokens);
     const logits = await this.#model.prefill(slot.index, chunk);
     slot.cached.push(...chunk);
     if (chunk.length === unread) this.#extend(sequence, logits);
+  }
+
+  /** What another slot has read of the same beginning is copied, which costs next to nothing: several answers to one prompt. */
+  #borrow(slot: Slot, { tokens }: Sequence): void {
+    // The last token is always read: its logits are what comes next.
+    const most = tokens.length - 1;
+    const common = (other: Slot) => Math.min(most, commonLength(other.cached, tokens));
+    const [best] = this.#slots.toSorted((a, b) => common(b) - common(a));
+    if (!best || common(best) <= slot.cached.length) return;
+    this.#model.copy(best.index, slot.index, common(best));
+    slot.cached = tokens.slice(0, common(best));
   }
 
   async #decode(rows: Active[]): Promise<void> {

@@ -11,6 +11,8 @@ export interface SlotModel extends AsyncDisposable {
   readonly cacheBytes: number;
   /** Keeps the first `length` tokens of a slot's sequence. */
   truncate(slot: number, length: number): void;
+  /** Makes the first `length` tokens of one slot's sequence another one's too, in place of what that held. */
+  copy(from: number, to: number, length: number): void;
   /** Appends up to `chunkTokens` tokens to one sequence. @returns (V) logits after the last of them */
   prefill(slot: number, tokens: readonly number[]): Promise<Float32Array>;
   /** Appends one token to each of several sequences. @returns (V) logits after each, in order */

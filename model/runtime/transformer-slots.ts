@@ -85,6 +85,10 @@ export class TransformerSlots implements SlotModel {
     this.#cache.truncate(slot, length);
   }
 
+  copy(from: number, to: number, length: number): void {
+    this.#cache.copy(from, to, length);
+  }
+
   async prefill(slot: number, tokens: readonly number[]): Promise<Float32Array> {
     const [logits] = await this.#readChunk(slot, tokens, [tokens.length - 1]);
     return logits as Float32Array;

@@ -136,6 +136,13 @@ export const ppoConfigSchema = z.strictObject({
 
   iterations: z.int().positive().default(40).describe("rounds of sampling, scoring and learning"),
   episodesPerIteration: z.int().min(2).default(64).describe("responses sampled in a round"),
+  responsesPerPrompt: z
+    .int()
+    .positive()
+    .default(1)
+    .describe(
+      "of a round, to each of its prompts, which is then computed once for all of them: cheaper, with fewer prompts",
+    ),
   responseTokens: z.int().min(2).default(48).describe("longest response"),
   minibatches: z.int().positive().default(8).describe("updates in one pass over a round's episodes"),
   innerEpochs: z.int().positive().default(1).describe("passes over a round's episodes"),
@@ -154,6 +161,12 @@ export const ppoConfigSchema = z.strictObject({
     .nonnegative()
     .default(2)
     .describe("iterations in which the value function learns alone, for it starts badly scaled"),
+  valueStart: z
+    .enum(["fitted", "copied"])
+    .default("fitted")
+    .describe(
+      "of the value function: the reward model, scaled and shifted once to what the first responses were worth; or the reward model as it is",
+    ),
   lora: loraSchema
     .nullable()
     .default({ rank: null, alpha: null, targets: null })
@@ -248,7 +261,8 @@ export type PpoConfig = z.output<typeof ppoConfigSchema>;
  * @throws ConfigError, one line per fault
  */
 export function refuseContradictions(config: Pick<PpoConfig, Judged>): void {
-  const { adaptiveKl, guards, beta, minibatches, episodesPerIteration, judge, parts } = config;
+  const { adaptiveKl, guards, beta, minibatches, episodesPerIteration, responsesPerPrompt, judge, parts } =
+    config;
   const names = parts.map(({ name }) => name);
   const taken = names.find((name, at) => names.indexOf(name) < at || name === rewardPartName);
   const faults = [
@@ -258,8 +272,11 @@ export function refuseContradictions(config: Pick<PpoConfig, Judged>): void {
     adaptiveKl && guards.klBudget !== null && adaptiveKl.target >= guards.klBudget
       ? `adaptiveKl.target: ${adaptiveKl.target} nats are not below guards.klBudget, ${guards.klBudget}, at which the run pauses. Lower the one or raise the other.`
       : [],
-    minibatches > episodesPerIteration
-      ? `minibatches: ${minibatches} are more than the ${episodesPerIteration} episodes of an iteration`
+    episodesPerIteration % responsesPerPrompt !== 0
+      ? `responsesPerPrompt: ${responsesPerPrompt} do not divide the ${episodesPerIteration} episodes of an iteration`
+      : [],
+    minibatches * responsesPerPrompt > episodesPerIteration
+      ? `minibatches: ${minibatches} are more than the ${episodesPerIteration / responsesPerPrompt} prompts of an iteration`
       : [],
     taken === undefined ? [] : `parts: the name ${taken} is taken`,
     judge !== null && !names.includes(judge)
@@ -269,4 +286,12 @@ export function refuseContradictions(config: Pick<PpoConfig, Judged>): void {
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
 }
 
-type Judged = "adaptiveKl" | "guards" | "beta" | "minibatches" | "episodesPerIteration" | "judge" | "parts";
+type Judged =
+  | "adaptiveKl"
+  | "guards"
+  | "beta"
+  | "minibatches"
+  | "episodesPerIteration"
+  | "responsesPerPrompt"
+  | "judge"
+  | "parts";

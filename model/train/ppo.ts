@@ -21,7 +21,7 @@ import { buildLogprobGraph, buildPolicyUpdate } from "./ppo/policy-graph";
 import { copyOf, type PpoEvent, PpoObjective } from "./ppo/ppo-objective";
 import { Rollouts } from "./ppo/rollouts";
 import { ScoreParts } from "./ppo/score-parts";
-import { buildValueGraph, buildValueUpdate } from "./ppo/value-graph";
+import { buildValueGraph, buildValueUpdate, valueBias } from "./ppo/value-graph";
 import { type PpoConfig, refuseContradictions, type ScorePart } from "./ppo-config";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
@@ -256,8 +256,7 @@ async function openValue(
   using checkpoint = await openCheckpoint(folder, { basePlaces });
   const isOfLineage = shared !== null && shared.id === checkpoint.lineageBase.id;
   const { lora, weights } = readRewardWeights(checkpoint, isOfLineage ? shared.weights : null);
-  const options = { lora, bias: checkpoint.manifest.scoreBias ?? 0 };
-  const buildForward = () => buildValueGraph(checkpoint.config, options);
+  const buildForward = () => buildValueGraph(checkpoint.config, { lora });
   const { graph, trained: names = [] } = buildForward();
   const trained = new Map(
     names.map((name) => {
@@ -266,7 +265,8 @@ async function openValue(
     }),
   );
   const frozen = new Map([...weights].filter(([name]) => !trained.has(name)));
-  const buildUpdate = () => buildValueUpdate(checkpoint.config, { ...options, clip, coefficient, recompute });
+  frozen.set(valueBias, Float32Array.of(checkpoint.manifest.scoreBias ?? 0));
+  const buildUpdate = () => buildValueUpdate(checkpoint.config, { lora, clip, coefficient, recompute });
   return new GroupedLearner<ValueColumn>({ ...common, buildForward, buildUpdate, trained, frozen });
 }
 

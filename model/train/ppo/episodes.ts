@@ -1,4 +1,5 @@
 /** @file An episode of PPO: a prompt, the response to it, and all that is known of it before the policy learns from it. */
+import type { ResponseGroup } from "../../data/response-groups";
 import type { GoldRule } from "../../eval/gold";
 import type { ConversationMessage } from "../../tokenizer/render-conversation";
 import type { SampleSource } from "../sample-text";
@@ -78,4 +79,15 @@ export function toEpisode(
 export function whitenAdvantages(episodes: readonly Episode[]): Episode[] {
   const whitened = whiten(episodes.map(({ advantages }) => advantages));
   return episodes.map((episode, i) => ({ ...episode, advantages: whitened[i] ?? episode.advantages }));
+}
+
+/** Neighbours that answer the same prompt share it. */
+export function groupsOf(episodes: readonly Pick<Judged, "prompt" | "tokens">[]): ResponseGroup[] {
+  const groups: { prompt: PpoPrompt; responses: (readonly number[])[] }[] = [];
+  for (const { prompt, tokens } of episodes) {
+    const open = groups.at(-1);
+    if (open?.prompt === prompt) open.responses.push(tokens);
+    else groups.push({ prompt, responses: [tokens] });
+  }
+  return groups.map(({ prompt, responses }) => ({ prompt: prompt.tokens, responses }));
 }

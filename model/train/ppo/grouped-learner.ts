@@ -62,10 +62,15 @@ export class GroupedLearner<Name extends string> implements AsyncDisposable {
     return this.options.trained;
   }
 
+  /** A frozen input of one number. */
+  constant(name: string): number {
+    return this.options.frozen.get(name)?.[0] ?? Number.NaN;
+  }
+
   /**
    * What the model says of each token of each response.
    * @param trained other weights than those that are being trained, such as the reference's
-   * @returns (L) of each group's responses, one after the other
+   * @returns (L) of each response, in order
    */
   async read(groups: readonly ResponseGroup[], trained: Trained = this.trained): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
@@ -160,11 +165,14 @@ function feedsOf(groups: readonly ResponseGroup[]) {
   return { ...groupFeeds(layOutGroups(groups, blockCount)), ...predictionRows(groups) };
 }
 
-/** (N, 1) of a batch, by group. */
+/** (N, 1) of a batch, by response. */
 function splitRows(rows: Float32Array, groups: readonly ResponseGroup[]): Float32Array[] {
   let from = 0;
-  return groups.map((group) => {
-    const to = from + predictedTokens(group);
+  const responses = groups.flatMap(({ prompt, responses }) =>
+    responses.map((response) => ({ prompt, responses: [response] })),
+  );
+  return responses.map((response) => {
+    const to = from + predictedTokens(response);
     const own = rows.slice(from, to);
     from = to;
     return own;

@@ -6,14 +6,18 @@ import type { Trained } from "../training-state";
 import {
   creditOf,
   type Episode,
+  groupsOf,
   type Judged,
   type PpoPrompt,
   type Rollout,
+  type TokenReadings,
   toEpisode,
   whitenAdvantages,
 } from "./episodes";
 import type { GroupedLearner, RowTargets, UpdateOutcome } from "./grouped-learner";
+import { tokenRewards } from "./kl-penalty";
 import {
+  deviation,
   episodeMetrics,
   mean,
   type PhaseSeconds,
@@ -24,6 +28,7 @@ import {
 } from "./metrics";
 import type { Rollouts, SampledResponse } from "./rollouts";
 import type { ScoreParts } from "./score-parts";
+import { valueBias as valueBiasName } from "./value-graph";
 
 export type PolicyColumn = "oldLogprobs" | "advantages" | "weights" | "textWeights";
 export type ValueColumn = "oldValues" | "returns" | "weights";
@@ -46,6 +51,7 @@ export type IterationSettings = Pick<
   | "responseTokens"
   | "minibatches"
   | "innerEpochs"
+  | "responsesPerPrompt"
   | "criticWarmup"
   | "gamma"
   | "lambda"
@@ -65,6 +71,8 @@ export type PpoState = {
   shift: number | null;
   /** Of all scores so far: their number, mean, and sum of squared distances from it. */
   scores: { count: number; mean: number; squares: number };
+  /** Added to what the value function's head gives; null: it is to be fitted to the first returns. */
+  valueBias: number | null;
 };
 
 export type Texts = {
@@ -110,9 +118,6 @@ const asRollout =
     return { ...response, prompt, text: spell(isEnded ? tokens.slice(0, -1) : tokens) };
   };
 
-const groupsOf = (episodes: readonly Pick<Judged, "prompt" | "tokens">[]) =>
-  episodes.map(({ prompt, tokens }) => ({ prompt: prompt.tokens, responses: [tokens] }));
-
 /** What the models say of the responses before anything is learned from them. */
 export async function readEpisodes(
   { policy, value, reference }: Pick<PpoModels, "policy" | "value" | "reference">,
@@ -122,6 +127,8 @@ export async function readEpisodes(
 ): Promise<{
   episodes: Episode[];
   state: PpoState;
+  /** What the head is to be multiplied by before it learns: `values` have it already. */
+  headScale: number;
   seconds: Pick<PhaseSeconds, "reference" | "value" | "update">;
 }> {
   const groups = groupsOf(judged);
@@ -134,19 +141,33 @@ export async function readEpisodes(
   at.push(performance.now());
   const next = withScores(state, judged, settings);
   const scale = settings.scoreScale ? deviationOf(next.scores) : 1;
+  const credits = judged.map((each) => creditOf(each, { shift: next.shift ?? 0, scale }, settings));
+  const { gamma, lambda } = settings;
+  const readings = judged.map((_, i) => ({
+    logprobs: logprobs[i] ?? new Float32Array(),
+    refLogprobs: refLogprobs[i] ?? new Float32Array(),
+    values: values[i] ?? new Float32Array(),
+    credit: credits[i] ?? Number.NaN,
+    beta: state.beta,
+  }));
+  const fit = state.valueBias === null ? fitValues(readings, gamma) : null;
+  if (fit)
+    for (const { values: own } of readings)
+      for (const [t, v] of own.entries()) own[t] = fit.scale * v + fit.shift;
   const raw = judged.map((each, i) => {
-    const readings = {
-      logprobs: logprobs[i] ?? new Float32Array(),
-      refLogprobs: refLogprobs[i] ?? new Float32Array(),
-      values: values[i] ?? new Float32Array(),
-    };
-    const credit = creditOf(each, { shift: next.shift ?? 0, scale }, settings);
-    const { gamma, lambda } = settings;
-    return toEpisode(each, readings, { credit, beta: state.beta, gamma, lambda });
+    const { credit, beta, ...ofTokens } = readings[i] ?? missing();
+    return toEpisode(each, ofTokens, { credit, beta, gamma, lambda });
   });
   const episodes = settings.whiten ? whitenAdvantages(raw) : raw;
   const seconds = (from: number) => ((at[from + 1] ?? 0) - (at[from] ?? 0)) / 1000;
-  return { episodes, state: next, seconds: { update: seconds(0), reference: seconds(1), value: seconds(2) } };
+  // The head's product is scaled, and what was added to it before goes along.
+  const valueBias = fit ? fit.scale * value.constant(valueBiasName) + fit.shift : state.valueBias;
+  return {
+    episodes,
+    state: { ...next, valueBias },
+    headScale: fit?.scale ?? 1,
+    seconds: { update: seconds(0), reference: seconds(1), value: seconds(2) },
+  };
 }
 
 /** Welford's running mean and variance, over responses that ended where others get a score of their own. */
@@ -163,8 +184,45 @@ function withScores(
     scores.mean += before / scores.count;
     scores.squares += before * (score - scores.mean);
   }
-  const shift = state.shift ?? (scoreShift === "none" ? 0 : -mean(counted.map(({ score }) => score)));
+  const first = counted.length === 0 ? null : -mean(counted.map(({ score }) => score));
+  const shift = state.shift ?? (scoreShift === "none" ? 0 : first);
   return { ...state, scores, shift };
+}
+
+/**
+ * A reward model is only ever read at ends of responses: before them its values may be anywhere, and a clipped value function
+ * would take many iterations to come back. So it starts as the line through its values that is nearest to what the first
+ * responses were worth from each token on; it never turns against its own order.
+ */
+function fitValues(
+  readings: readonly (TokenReadings & { credit: number; beta: number })[],
+  gamma: number,
+): { scale: number; shift: number } {
+  const values = readings.flatMap((each) => [...each.values]);
+  const worth = readings.flatMap(({ credit: score, ...each }) =>
+    discountedSums(tokenRewards(each, { ...each, score }), gamma),
+  );
+  const [meanValue, meanWorth] = [mean(values), mean(worth)];
+  const variance = deviation(values) ** 2;
+  const covariance = mean(values.map((v, t) => (v - meanValue) * ((worth[t] ?? 0) - meanWorth)));
+  const scale = variance === 0 ? 0 : Math.min(1, Math.max(0, covariance / variance));
+  return { scale, shift: meanWorth - scale * meanValue };
+}
+
+/** Of each reward and all later ones. */
+function discountedSums(rewards: Float64Array, gamma: number): number[] {
+  let sum = 0;
+  return [...rewards]
+    .toReversed()
+    .map((reward) => {
+      sum = reward + gamma * sum;
+      return sum;
+    })
+    .toReversed();
+}
+
+function missing(): never {
+  throw new Error("A response was not read");
 }
 
 const deviationOf = ({ count, squares }: PpoState["scores"]) =>
@@ -224,24 +282,31 @@ export async function update(
   };
 }
 
-/** Which order the episodes of an iteration are taken in must not be one that prompts are taken in. */
+/** The order that the prompts of an iteration are learned from must not be one that they are asked in. */
 const firstUpdateEpoch = 2 ** 31;
 
+/** Responses to one prompt stay together, so that it is computed once. */
 function minibatchesOf(
   episodes: readonly Episode[],
   step: number,
-  { seed, minibatches, innerEpochs }: Pick<IterationSettings, "seed" | "minibatches" | "innerEpochs">,
+  { seed, minibatches, innerEpochs, responsesPerPrompt }: MinibatchSettings,
 ): Episode[][] {
-  const size = episodes.length / minibatches;
+  const sets = Array.from({ length: episodes.length / responsesPerPrompt }, (_, i) =>
+    episodes.slice(i * responsesPerPrompt, (i + 1) * responsesPerPrompt),
+  );
+  const size = sets.length / minibatches;
   return Array.from({ length: innerEpochs }, (_, epoch) => {
-    const order = permutation(seed, firstUpdateEpoch + step * innerEpochs + epoch, episodes.length);
+    const order = permutation(seed, firstUpdateEpoch + step * innerEpochs + epoch, sets.length);
     return Array.from({ length: minibatches }, (_, i) =>
-      [...order.subarray(Math.round(i * size), Math.round((i + 1) * size))].flatMap(
-        (at) => episodes[at] ?? [],
-      ),
+      [...order.subarray(Math.round(i * size), Math.round((i + 1) * size))].flatMap((at) => sets[at] ?? []),
     );
   }).flat();
 }
+
+type MinibatchSettings = Pick<
+  IterationSettings,
+  "seed" | "minibatches" | "innerEpochs" | "responsesPerPrompt"
+>;
 
 /** Each token counts the same. */
 export function policyTargets(episodes: readonly Episode[]): RowTargets<PolicyColumn> {

@@ -1,12 +1,13 @@
 /** @file PPO as a run's loop sees it: a step is an iteration, and what it has to know to go on is kept with each checkpoint. */
 import { z } from "zod";
+import { scoreHead } from "../../nn/reward-model";
 import { permutation } from "../../random/permutation";
 import type { PpoConfig } from "../ppo-config";
 import type { Evaluation, Objective, RunEvent, StepReport } from "../run-loop";
 import type { TrainingStep } from "../take-step";
 import type { OptimizerState, StageState, Trained } from "../training-state";
 import type { DataEvent } from "../unfit-data";
-import type { Episode, PpoPrompt } from "./episodes";
+import { type Episode, groupsOf, type PpoPrompt } from "./episodes";
 import { brokenGuard, type GuardRule } from "./guard-rails";
 import {
   describeIteration,
@@ -21,6 +22,7 @@ import {
 } from "./iteration";
 import { adaptedBeta, klEstimates } from "./kl-penalty";
 import { mean } from "./metrics";
+import { valueBias } from "./value-graph";
 
 /** One response with all that was known of it, for people to read. */
 export type ShownEpisode = {
@@ -55,6 +57,7 @@ const stateSchema = z.object({
   beta: z.number(),
   shift: z.number().nullable(),
   scores: z.object({ count: z.int(), mean: z.number(), squares: z.number() }),
+  valueBias: z.number().nullable(),
   valueSteps: z.int(),
   ptxCoefficient: z.number().nullable(),
   first: watchedSchema.nullable(),
@@ -117,12 +120,16 @@ export class PpoObjective implements Objective {
     const ofPolicy = this.#averaged ? prefixed(models.policy.trained, policyPrefix) : new Map();
     this.stage = { state: this.#state, hidden: new Map([...ofValue, ...ofPolicy]) };
     models.value.optimizer.stepCount = this.#state.valueSteps;
+    if (this.#state.valueBias === null && config.valueStart === "copied")
+      this.#state.valueBias = models.value.constant(valueBias);
+    this.#setValueBias();
     this.evaluate = heldOut.length === 0 ? null : () => this.#evaluate();
   }
 
   epochOf(step: number): number {
-    const { episodesPerIteration } = this.#options.config;
-    return Math.floor((step * episodesPerIteration) / this.#options.training.length);
+    const { episodesPerIteration, responsesPerPrompt } = this.#options.config;
+    const prompts = step * (episodesPerIteration / responsesPerPrompt);
+    return Math.floor(prompts / this.#options.training.length);
   }
 
   /** As high a score as the KL budget allows. */
@@ -148,10 +155,14 @@ export class PpoObjective implements Objective {
     const {
       episodes,
       state,
+      headScale,
       seconds: reading,
     } = await readEpisodes(models, judged, this.#state, this.#settings);
     signal?.throwIfAborted();
     // 2. From here on weights change.
+    scaleHead(models.value.trained, headScale);
+    this.#state.valueBias = state.valueBias;
+    this.#setValueBias();
     const texts = await this.#textsOf(step, episodes);
     const { metrics, firstRatioGap, applied, seconds } = await update(models, episodes, at, {
       ...this.#settings,
@@ -177,10 +188,17 @@ export class PpoObjective implements Objective {
     };
   }
 
+  #setValueBias(): void {
+    const { frozen } = this.#options.models.value.options;
+    if (this.#state.valueBias !== null) frozen.get(valueBias)?.fill(this.#state.valueBias);
+  }
+
   #promptsOf(step: number): PpoPrompt[] {
     const { config, training } = this.#options;
-    const count = config.episodesPerIteration;
-    return Array.from({ length: count }, (_, i) => pick(training, step * count + i, config.seed));
+    const count = config.episodesPerIteration / config.responsesPerPrompt;
+    return Array.from({ length: count }, (_, i) => pick(training, step * count + i, config.seed)).flatMap(
+      (prompt) => Array.from({ length: config.responsesPerPrompt }, () => prompt),
+    );
   }
 
   async #textsOf(step: number, episodes: readonly Episode[]): Promise<Texts | null> {
@@ -192,7 +210,7 @@ export class PpoObjective implements Objective {
     const next = (count: number) =>
       Array.from({ length: Math.round(perEpisode * count) }, () => pick(texts, taken++, config.seed));
     if (this.#state.ptxCoefficient === null) {
-      const [some, least] = [episodes.slice(0, Math.ceil(episodes.length / config.minibatches)), 1e-12];
+      const [some, least] = [episodes.slice(0, Math.round(episodes.length / config.minibatches)), 1e-12];
       const ofPpo = await models.policy.gradientNorm([policyTargets(some)]);
       const ofText = await models.policy.gradientNorm(textTargets({ next, coefficient: 1 }, some.length));
       taken = step * perIteration;
@@ -235,7 +253,7 @@ export class PpoObjective implements Objective {
     const { models, heldOut, config, onEvent } = this.#options;
     const asked = heldOut.slice(0, config.evaluationPrompts);
     const { judged } = await rollOut(models, asked, { ...this.#settings, step: evaluationStep });
-    const groups = judged.map(({ prompt, tokens }) => ({ prompt: prompt.tokens, responses: [tokens] }));
+    const groups = groupsOf(judged);
     const logprobs = await models.policy.read(groups);
     const refLogprobs = await models.policy.read(groups, models.reference);
     const kls = logprobs.map(
@@ -289,6 +307,7 @@ function newState({ beta, ptx }: PpoConfig): State {
     beta,
     shift: null,
     scores: { count: 0, mean: 0, squares: 0 },
+    valueBias: null,
     valueSteps: 0,
     ptxCoefficient: ptx?.coefficient ?? null,
     first: null,
@@ -330,6 +349,12 @@ function joined(first: OptimizerState, second: OptimizerState): OptimizerState {
       first.stepCount = count;
     },
   };
+}
+
+function scaleHead(trained: Trained, factor: number): void {
+  for (const [name, { values }] of trained)
+    if (name.endsWith(`${scoreHead}.weight`))
+      for (const [i, weight] of values.entries()) values[i] = factor * weight;
 }
 
 /** The same arrays by other names. */

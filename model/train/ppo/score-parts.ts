@@ -5,7 +5,7 @@ import { Scorer, type SharedBase } from "../../runtime/scorer";
 import { type PpoConfig, rewardPartName, type ScorePart } from "../ppo-config";
 import { UnfitDataError } from "../unfit-data";
 import { askEndpoint } from "./endpoint";
-import type { Judged, Rollout } from "./episodes";
+import { groupsOf, type Judged, type Rollout } from "./episodes";
 import { deviation, mean } from "./metrics";
 
 /** Scores of responses, in order. */
@@ -94,9 +94,8 @@ async function scoreByAll(models: readonly Scorer[], rollouts: readonly Rollout[
 
 /** By the very tokens that were sampled, the end included. */
 async function scoreBy(model: Scorer, rollouts: readonly Rollout[], signal?: AbortSignal): Promise<number[]> {
-  const groups = rollouts.map(({ prompt, tokens }) => ({ prompt: prompt.tokens, responses: [tokens] }));
-  const scores = await model.scoreTokens(groups, { signal });
-  return scores.map(([first]) => first?.score ?? Number.NaN);
+  const scores = await model.scoreTokens(groupsOf(rollouts), { signal });
+  return scores.flat().map(({ score }) => score);
 }
 
 /** @param scores by model, then response */

@@ -8,13 +8,12 @@ import { scoreRows } from "../../nn/reward-model";
 import { type LoraShape, TrainedWeights } from "../../nn/trained-weights";
 import { type GroupedGraph, gradientOutputs } from "./grouped-learner";
 
-type ValueGraphOptions = {
-  lora: LoraShape | null;
-  /** Added to what the head gives, as a reward model adds its `scoreBias`. */
-  bias: number;
-};
+type ValueGraphOptions = { lora: LoraShape | null };
 
-/** Inputs: those of `groupFeeds`, `places` of `predictionRows`, and the weights. Outputs: `rows` (N, 1), the values. */
+/** Added to what the head gives, as a reward model adds its `scoreBias`; (1), and never trained. */
+export const valueBias = "valueBias";
+
+/** Inputs: those of `groupFeeds`, `places` of `predictionRows`, `valueBias`, and the weights. Outputs: `rows` (N, 1), the values. */
 export function buildValueGraph(config: ModelConfig, options: ValueGraphOptions): GroupedGraph {
   const { g, weights, values } = buildValueRows(config, options);
   g.output("rows", values);
@@ -45,11 +44,12 @@ export function buildValueUpdate(
   );
 }
 
-function buildValueRows(config: ModelConfig, { lora, bias }: ValueGraphOptions) {
+function buildValueRows(config: ModelConfig, { lora }: ValueGraphOptions) {
   const g = new Graph();
   const weights = new TrainedWeights(lora);
   const places = g.input("places", "int64", ["rows"]);
   const { hidden, layers } = buildGroupedTransformer(g, config, weights);
-  const values: Value = g.add(scoreRows(g, config, weights, g.gather(hidden, places)), g.scalar(bias));
+  const bias = g.input(valueBias, "float32", [1]);
+  const values: Value = g.add(scoreRows(g, config, weights, g.gather(hidden, places)), bias);
   return { g, weights, values, layers };
 }

@@ -62,6 +62,12 @@ const command = fc.oneof(
     slot,
     share: fc.double({ min: 0, max: 1, noNaN: true }),
   }),
+  fc.record({
+    kind: fc.constant("copy" as const),
+    slot,
+    from: slot,
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+  }),
 );
 
 describe("the cache", () => {
@@ -94,6 +100,10 @@ describe("the cache", () => {
             const length = Math.floor((expected[step.slot]?.length ?? 0) * step.share);
             cache.truncate(step.slot, length);
             expected[step.slot]?.splice(length);
+          } else if (step.kind === "copy" && step.from !== step.slot) {
+            const length = Math.floor((expected[step.from]?.length ?? 0) * step.share);
+            cache.copy(step.from, step.slot, length);
+            expected[step.slot] = expected[step.from]?.slice(0, length) ?? [];
           }
         }
         for (const [member, rows] of expected.entries()) {

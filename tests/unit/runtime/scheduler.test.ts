@@ -33,6 +33,12 @@ class FakeModel implements SlotModel {
     sequence.length = length;
   }
 
+  copy(from: number, to: number, length: number): void {
+    expect(length).toBeLessThanOrEqual(this.#sequence(from).length);
+    this.calls.push(`copy ${from} ${to} ${length}`);
+    this.#sequence(to).splice(0, Number.POSITIVE_INFINITY, ...this.#sequence(from).slice(0, length));
+  }
+
   async prefill(slot: number, tokens: readonly number[]): Promise<Float32Array> {
     expect(tokens.length).toBeLessThanOrEqual(this.chunkTokens);
     this.calls.push(`prefill ${slot} ${tokens.length}`);
@@ -111,6 +117,22 @@ async function answer(ask: Ask): Promise<number[]> {
 }
 
 describe("the scheduler", () => {
+  it("reads the prompt once for several answers to it", async () => {
+    const model = new FakeModel(3);
+    await using scheduler = new Scheduler(model);
+    const prompt = Array.from({ length: 20 }, (_, i) => 30 + i);
+    const sequences = [1, 2, 3].map((seed) => sequenceFor({ prompt, seed }));
+    for (const sequence of sequences) scheduler.add(sequence);
+    await Promise.all(sequences.map(collect));
+    for (const [i, sequence] of sequences.entries())
+      expect(sequence.tokens).toEqual(await answer({ prompt, seed: i + 1 }));
+    const read = model.calls.flatMap((call) =>
+      call.startsWith("prefill") ? [Number(call.split(" ")[2])] : [],
+    );
+    // All of it by the first, and by each of the others its last token, which is never copied.
+    expect(read.reduce((sum, tokens) => sum + tokens, 0)).toBe(prompt.length + 2);
+  });
+
   it("gives every sequence the tokens it would get alone, whatever else runs and wherever it is cached", async () => {
     const ask = fc.record({
       // Few different tokens, so that prompts share beginnings and caches are reused.
