@@ -1,4 +1,4 @@
-/** @file `npm run bench -- <name> [--quick] [--json]`: compiles and runs one benchmark; the last line is one JSON object. */
+/** @file `npm run bench -- <name> [--quick] [--seed n] [--json]`: compiles and runs one benchmark; the last line is one JSON object. */
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -11,7 +11,12 @@ import { distFolder, inProject } from "./setup/project.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, json: { type: "boolean" }, help: { type: "boolean" } },
+  options: {
+    quick: { type: "boolean" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+  },
 });
 const names = fs
   .readdirSync(inProject("bench"))
@@ -19,17 +24,19 @@ const names = fs
   .map((file) => file.replace(/\.ts$/, ""));
 const [name] = positionals;
 /** These train in their own process, as a stage does. */
-const trains = ["train-step", "reward-step", "reward-data"].includes(name ?? "");
+const trains = ["train-step", "reward-step", "reward-data", "ppo-learning", "ppo-iteration"].includes(
+  name ?? "",
+);
 
 if (values.help || !name || !names.includes(name)) {
   if (name && !values.help) console.error(`There is no benchmark "${name}".`);
-  console.log(`npm run bench -- <name> [--quick] [--json]\n\n  ${names.join("\n  ")}`);
+  console.log(`npm run bench -- <name> [--quick] [--seed n] [--json]\n\n  ${names.join("\n  ")}`);
   process.exitCode = values.help ? 0 : 2;
 } else if (!(trains && (await runWithHugePages()))) {
   await buildProcesses();
   process.setSourceMapsEnabled(true);
   const { default: run } = await import(pathToFileURL(path.join(distFolder, "bench", `${name}.js`)).href);
-  const result = await run({ quick: values.quick ?? false });
+  const result = await run({ quick: values.quick ?? false, seed: Number(values.seed) });
   const report = { name, n: result.n, hardware: hardware(), versions: versions(), ...result };
   if (!values.json) console.log(JSON.stringify(report, null, 2));
   console.log(JSON.stringify(report));

@@ -2,32 +2,25 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { type Checkpoint, openCheckpoint, readManifest } from "../checkpoint/checkpoint";
-import { readRewardWeights } from "../checkpoint/reward-weights";
+import { type Checkpoint, readManifest } from "../checkpoint/checkpoint";
 import { heldOutPrompts } from "../data/ranked-examples";
 import type { LineProblem } from "../data/read-demonstrations";
 import { readDocuments, textExamples } from "../data/read-documents";
 import { type PromptRecord, readPrompts } from "../data/read-prompts";
 import { readRewardReport } from "../eval/reward/read-report";
-import type { SharedBase } from "../runtime/scorer";
 import { ChatTemplateError } from "../tokenizer/chat-template";
 import { PromptTooLongError, renderConversation } from "../tokenizer/render-conversation";
 import { chooseLora } from "./choose-lora";
 import { openBase } from "./open-base";
 import type { PpoPrompt } from "./ppo/episodes";
-import { GroupedLearner, type GroupedLearnerOptions } from "./ppo/grouped-learner";
-import type { PolicyColumn, ValueColumn } from "./ppo/iteration";
-import { buildLogprobGraph, buildPolicyUpdate } from "./ppo/policy-graph";
-import { copyOf, type PpoEvent, PpoObjective } from "./ppo/ppo-objective";
-import { Rollouts } from "./ppo/rollouts";
-import { ScoreParts } from "./ppo/score-parts";
-import { buildValueGraph, buildValueUpdate, valueBias } from "./ppo/value-graph";
+import { openModels } from "./ppo/open-models";
+import { type PpoEvent, PpoObjective } from "./ppo/ppo-objective";
 import { type PpoConfig, refuseContradictions, type ScorePart } from "./ppo-config";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
 import { findResumable, type RunSummary, runLoop, type StageOptions } from "./run-loop";
 import { checkpointFacts, writeLanguageModel } from "./save-checkpoint";
-import { linkBase, loadWeights } from "./train-language-model";
+import { linkBase } from "./train-language-model";
 import { restoreHidden } from "./training-state";
 import { listProblems, refuseIf, UnfitDataError } from "./unfit-data";
 
@@ -97,36 +90,12 @@ export async function runPpo(
   const resumeFrom = found.resumable?.folder ?? null;
   if (lora !== null) await linkBase(config.output, base);
 
-  // 4. One base in memory: policy and reference are adapters over it, and so are reward and value where they are of its lineage.
-  const start = await loadWeights(base, { lora, seed: config.seed }, { resumeFrom: null });
-  const current =
-    resumeFrom === null ? start : await loadWeights(base, { lora, seed: config.seed }, { resumeFrom });
-  const trained = resumeFrom === null ? copyOf(start.trained) : current.trained;
-  const adamW = { ...config };
-  const shared: SharedBase | null = lora === null ? null : { id: base.lineageBase.id, weights: start.frozen };
-  const { tokensPerBatch, clip, recompute } = config;
-  const common = { adamW, tokensPerBatch, threads };
-  const mostRows = Math.max(tokensPerBatch, config.responseTokens);
-  await using policy = new GroupedLearner<PolicyColumn>({
-    ...common,
-    trained,
-    frozen: start.frozen,
-    buildForward: () => buildLogprobGraph(base.config, { lora, mostRows }),
-    buildUpdate: () => buildPolicyUpdate(base.config, { lora, mostRows, clip, recompute }),
-  });
-  await using scoring = await ScoreParts.open(config, { policy: base, threads, shared, basePlaces });
-  await using value = await openValue(config, { shared, basePlaces, common });
-  await using rollouts = new Rollouts({
-    checkpoint: base,
-    lora,
-    trained,
-    threads,
-    slots: Math.min(mostSlots, config.episodesPerIteration),
-    scratchFolder: config.output,
-  });
+  // 4. What it computes with.
+  await using opened = await openModels(config, { base, lora, threads, resumeFrom, basePlaces });
+  const { models } = opened;
 
   // 5. The run. What it was judged by must be at its end what it was at its start.
-  const judgedBy = scoring.sha256;
+  const judgedBy = opened.scoring.sha256;
   const of = {
     name: config.name,
     stage: "ppo",
@@ -138,14 +107,7 @@ export async function runPpo(
   } as const;
   const objective = new PpoObjective({
     config: { ...config, lr, valueLr },
-    models: {
-      policy,
-      value,
-      reference: start.trained,
-      rollouts,
-      scoring,
-      spell: (tokens) => base.tokenizer.decode(tokens, { special: true }),
-    },
+    models,
     training,
     heldOut,
     texts: texts?.rows ?? null,
@@ -163,13 +125,10 @@ export async function runPpo(
     signal,
     onSaved,
   });
-  if (scoring.sha256 !== judgedBy) throw new Error("The reward model has changed during the run");
+  if (opened.scoring.sha256 !== judgedBy) throw new Error("The reward model has changed during the run");
   const validation = heldOut.length;
   return { ...summary, stage: "ppo", training: training.length, validation, leftOut: leftOut.length };
 }
-
-/** Responses written at once: more take memory for their caches, and gain little. */
-const mostSlots = 32;
 
 /** Asked before time is spent: what fails the probes is what the policy would find. */
 async function refuseFailedProbes({ rewardModels, acceptFailedProbes }: PpoConfig): Promise<void> {
@@ -240,34 +199,6 @@ async function readTexts({ tokenizer }: Checkpoint, { data, rowLength }: NonNull
 /** Where its files lie does not tell one part from another. */
 async function namedById(part: ScorePart): Promise<ScorePart> {
   return part.type === "rewardModel" ? { ...part, model: (await readManifest(part.model)).id } : part;
-}
-
-type ValueOptions = {
-  shared: SharedBase | null;
-  basePlaces: readonly string[] | undefined;
-  common: Pick<GroupedLearnerOptions, "adamW" | "tokensPerBatch" | "threads">;
-};
-
-/** A trainable copy of the first reward model, read before each token instead of at the last one. */
-async function openValue(
-  { rewardModels: [folder = ""], valueClip: clip, valueCoefficient: coefficient, recompute }: PpoConfig,
-  { shared, basePlaces, common }: ValueOptions,
-): Promise<GroupedLearner<ValueColumn>> {
-  using checkpoint = await openCheckpoint(folder, { basePlaces });
-  const isOfLineage = shared !== null && shared.id === checkpoint.lineageBase.id;
-  const { lora, weights } = readRewardWeights(checkpoint, isOfLineage ? shared.weights : null);
-  const buildForward = () => buildValueGraph(checkpoint.config, { lora });
-  const { graph, trained: names = [] } = buildForward();
-  const trained = new Map(
-    names.map((name) => {
-      const shape = graph.inputs.find((input) => input.name === name)?.shape.map(Number) ?? [];
-      return [name, { values: (weights.get(name) ?? new Float32Array()).slice(), shape }] as const;
-    }),
-  );
-  const frozen = new Map([...weights].filter(([name]) => !trained.has(name)));
-  frozen.set(valueBias, Float32Array.of(checkpoint.manifest.scoreBias ?? 0));
-  const buildUpdate = () => buildValueUpdate(checkpoint.config, { lora, clip, coefficient, recompute });
-  return new GroupedLearner<ValueColumn>({ ...common, buildForward, buildUpdate, trained, frozen });
 }
 
 function sha256Of(parts: readonly string[]): string {

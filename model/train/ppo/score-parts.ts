@@ -15,6 +15,11 @@ type Part = {
   score(rollouts: readonly Rollout[], signal?: AbortSignal): Promise<number[]>;
 };
 
+type ScoreSettings = Pick<
+  PpoConfig,
+  "rewardModels" | "rewardWeight" | "combine" | "deviationFactor" | "parts"
+>;
+
 export type ScorePartsOptions = {
   policy: Checkpoint;
   threads: number;
@@ -28,7 +33,7 @@ export class ScoreParts implements AsyncDisposable {
   readonly #scorers: Scorer[] = [];
 
   /** @throws OtherTokenizerError, NotARewardModelError, and what `openCheckpoint` throws */
-  static async open(config: PpoConfig, options: ScorePartsOptions): Promise<ScoreParts> {
+  static async open(config: ScoreSettings, options: ScorePartsOptions): Promise<ScoreParts> {
     const made = new ScoreParts();
     try {
       await made.#open(config, options);
@@ -39,7 +44,10 @@ export class ScoreParts implements AsyncDisposable {
     return made;
   }
 
-  async #open(config: PpoConfig, { policy, threads, shared, basePlaces }: ScorePartsOptions): Promise<void> {
+  async #open(
+    config: ScoreSettings,
+    { policy, threads, shared, basePlaces }: ScorePartsOptions,
+  ): Promise<void> {
     const openScorer = async (folder: string) => {
       const scorer = await Scorer.open(folder, { threads, policy, shared, basePlaces });
       this.#scorers.push(scorer);

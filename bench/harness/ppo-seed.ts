@@ -1,0 +1,248 @@
+/** @file One seed of learning by gold: responses, simulated rankings, a reward model, PPO, and how the policy fares against its start. */
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { writeRankings } from "@/model/data/rankings/write-rankings";
+import { bootstrapInterval } from "@/model/eval/bootstrap";
+import { Scorer } from "@/model/runtime/scorer";
+import { runPpo } from "@/model/train/ppo";
+import { type PpoConfig, ppoConfigSchema } from "@/model/train/ppo-config";
+import { runReward } from "@/model/train/reward";
+import { rewardConfigSchema } from "@/model/train/reward-config";
+import { parseConfig } from "@/model/train/run-config";
+import { goldOf, kept, rankBySimulation, sampleResponses, type World } from "./gold-world";
+import { progress } from "./reward-folds";
+
+export type LearningPlan = {
+  model: string;
+  world: World;
+  /** Responses ranked to each prompt. */
+  responsesPerPrompt: number;
+  responseTokens: number;
+  /** Settings of `attune reward` and of `attune ppo` that differ from their defaults. */
+  reward: Record<string, unknown>;
+  ppo: Record<string, unknown>;
+  /** Responses of each policy to each test prompt. */
+  samplesPerTest: number;
+  bestOf: { prompts: number; samples: number };
+};
+
+/** What a labeler agrees with gold on: about what InstructGPT's agree with each other. */
+const agreement = 0.73;
+
+export type LearnedSeed = {
+  seed: number;
+  /** Share of the test pairs in which gold prefers the policy to its start; equal ones count half. By prompt. */
+  wins: number[];
+  goldBefore: number;
+  goldAfter: number;
+  /** Nats a response, on held-out prompts, of the checkpoint that was kept. */
+  kl: number;
+  /** Of untied pairs of the start's test responses, the share the reward model orders as gold does. */
+  rewardAccuracy: number;
+  /** Iteration by iteration: what the policy was optimised for, what it was meant for, and how far it went. */
+  curve: { step: number; score: number; gold: number; kl: number; responseTokens: number }[];
+  bestOfN: { n: number; kl: number; winRate: number }[];
+  /** Why it paused before its last iteration; null: it did not. */
+  paused: string | null;
+  minutes: { reward: number; ppo: number };
+};
+
+type Where = { seed: number; folder: string; threads: number };
+
+export async function learnByGold(
+  plan: LearningPlan,
+  { seed, folder, threads }: Where,
+): Promise<LearnedSeed> {
+  const { world, model, responseTokens: maxTokens } = plan;
+  await mkdir(folder, { recursive: true });
+  const basePlaces = [model, path.dirname(model)];
+  const sampling = { maxTokens, threads, scratchFolder: folder, basePlaces };
+  const sample = (of: string, prompts: World["test"], perPrompt: number, at: number) =>
+    sampleResponses(of, prompts, { ...sampling, perPrompt, seed: at });
+  // 1. What labelers see does not depend on the seed; how they rank it does.
+  const responses = await kept(folder, "ranked", () =>
+    sample(model, world.ranked, plan.responsesPerPrompt, 1),
+  );
+  const rankings = path.join(folder, `rankings-${seed}.jsonl`);
+  await writeFile(
+    rankings,
+    writeRankings(rankBySimulation(world.ranked, responses, { agreement, seed }), "kWay"),
+  );
+  // 2. The reward model.
+  const startedAt = performance.now();
+  const rewardModel = await kept(folder, `reward-${seed}`, async () => {
+    const config = {
+      validationShare: 0.1,
+      ...plan.reward,
+      model,
+      data: [rankings],
+      output: path.join(folder, `reward-${seed}`),
+      seed,
+      threads,
+    };
+    const { checkpoint, pairAccuracy } = await runReward(parseConfig(rewardConfigSchema, config), {
+      onEvent: (event) => {
+        if (event.type === "note") progress(`seed ${seed}`, event.text);
+      },
+    });
+    progress(
+      `seed ${seed}`,
+      `reward model: ${((pairAccuracy ?? 0) * 100).toFixed(1)} % of held-out simulated pairs`,
+    );
+    return { checkpoint, minutes: (performance.now() - startedAt) / 60_000 };
+  });
+  // 3. PPO, with gold watching and never counting.
+  const learned = await kept(folder, `ppo-${seed}`, () =>
+    learn(plan, { rewardModel: rewardModel.checkpoint, seed, folder, threads }),
+  );
+  // 4. The policy and its start on prompts that neither saw.
+  const before = await kept(folder, "start", () => sample(model, world.test, plan.samplesPerTest, 2));
+  const after = await sample(learned.checkpoint, world.test, plan.samplesPerTest, 3);
+  const [goldOfStart, goldOfPolicy] = [goldOf(world.test, before), goldOf(world.test, after)];
+  const many = await kept(folder, "many", () =>
+    sample(model, world.test.slice(0, plan.bestOf.prompts), plan.bestOf.samples, 4),
+  );
+  await using scorer = await Scorer.open(rewardModel.checkpoint, { threads, basePlaces });
+  return {
+    seed,
+    wins: goldOfPolicy.map((own, i) => winShare(own, goldOfStart[i] ?? [])),
+    goldBefore: mean(goldOfStart.flat()),
+    goldAfter: mean(goldOfPolicy.flat()),
+    kl: learned.kl,
+    rewardAccuracy: orderedAs(goldOfStart, await scoreAll(scorer, world.test, before)),
+    curve: learned.curve,
+    bestOfN: await bestOfN(scorer, world.test.slice(0, plan.bestOf.prompts), many),
+    paused: learned.paused,
+    minutes: { reward: rewardModel.minutes, ppo: learned.minutes },
+  };
+}
+
+async function learn(plan: LearningPlan, where: Where & { rewardModel: string }) {
+  const { seed, folder, threads, rewardModel } = where;
+  const prompts = path.join(folder, "prompts.jsonl");
+  await writeFile(prompts, plan.world.trained.map((each) => `${JSON.stringify(each)}\n`).join(""));
+  const config: PpoConfig = parseConfig(ppoConfigSchema, {
+    // The judge is gold itself; were it a guard here, no run would show what happens without one.
+    guards: { flatJudge: null },
+    acceptFailedProbes: true,
+    ...plan.ppo,
+    model: plan.model,
+    rewardModels: [rewardModel],
+    data: [prompts],
+    parts: [{ type: "rules", name: "gold", weight: 0 }],
+    responseTokens: plan.responseTokens,
+    output: path.join(folder, `ppo-${seed}`),
+    seed,
+    threads,
+  });
+  const startedAt = performance.now();
+  const curve: LearnedSeed["curve"] = [];
+  const paused: string | null = null;
+  const onEvent: Parameters<typeof runPpo>[1]["onEvent"] = (event) => {
+    if (event.type !== "iteration") return;
+    const {
+      score = 0,
+      klK3 = 0,
+      responseTokens = 0,
+      "part.gold": gold = 0,
+      explainedVariance = 0,
+    } = event.metrics;
+    curve.push({ step: event.step, score, gold, kl: klK3, responseTokens });
+    const seconds = Object.entries(event.seconds).map(([name, value]) => `${name} ${value.toFixed(1)}`);
+    progress(
+      `seed ${seed}`,
+      `iteration ${event.step}: score ${score.toFixed(2)}, gold ${gold.toFixed(3)}, ${klK3.toFixed(2)} nats, ${responseTokens.toFixed(0)} tokens, explained ${explainedVariance.toFixed(2)}; ${seconds.join(", ")}`,
+    );
+  };
+  const summary = await runPpo(config, { onEvent });
+  const minutes = (performance.now() - startedAt) / 60_000;
+  return { checkpoint: summary.checkpoint, kl: summary.heldOutKl ?? Number.NaN, curve, paused, minutes };
+}
+
+/** Of all pairs of one's own and the other's: won, ties counting half. */
+function winShare(own: readonly number[], others: readonly number[]): number {
+  const credits = own.flatMap((a) => others.map((b) => (a > b ? 1 : a === b ? 0.5 : 0)));
+  return mean(credits);
+}
+
+async function scoreAll(scorer: Scorer, prompts: World["test"], responses: readonly (readonly string[])[]) {
+  const scores: number[][] = [];
+  for (const [i, { prompt }] of prompts.entries()) {
+    const messages = [{ role: "user" as const, content: prompt }];
+    scores.push((await scorer.score(messages, responses[i] ?? [])).map(({ score }) => score));
+  }
+  return scores;
+}
+
+/** Share of pairs, untied in gold, that the scores order the same way. */
+function orderedAs(gold: readonly (readonly number[])[], scores: readonly (readonly number[])[]): number {
+  const credits = gold.flatMap((ofPrompt, i) =>
+    ofPrompt.flatMap((a, x) =>
+      ofPrompt.flatMap((b, y) => (a > b ? [Number((scores[i]?.[x] ?? 0) > (scores[i]?.[y] ?? 0))] : [])),
+    ),
+  );
+  return mean(credits);
+}
+
+/** Unbiased over all ways to draw n of the samples (arXiv 2210.10760, appendix I), each against the samples' own gold. */
+async function bestOfN(scorer: Scorer, prompts: World["test"], samples: readonly (readonly string[])[]) {
+  const gold = goldOf(prompts, samples);
+  const scores = await scoreAll(scorer, prompts, samples);
+  return [1, 2, 4, 8, 16, 32, 64].map((n) => {
+    const perPrompt = gold.map((ofPrompt, i) => {
+      const order = ofPrompt
+        .map((_, k) => k)
+        .toSorted((a, b) => (scores[i]?.[a] ?? 0) - (scores[i]?.[b] ?? 0));
+      const wins = order.map((k) => winShare([ofPrompt[k] ?? 0], ofPrompt));
+      return wins.reduce((sum, win, rank) => sum + win * chanceToBeBest(rank, n, order.length), 0);
+    });
+    return { n, kl: Math.log(n) - (n - 1) / n, winRate: mean(perPrompt) };
+  });
+}
+
+/** That the sample with so many worse ones is the best of n drawn without replacement: C(rank, n - 1) / C(count, n). */
+function chanceToBeBest(rank: number, n: number, count: number): number {
+  if (rank < n - 1) return 0;
+  let chance = n / count;
+  for (let i = 0; i < n - 1; i++) chance *= (rank - i) / (count - 1 - i);
+  return chance;
+}
+
+/** Over seeds; intervals resample test prompts. */
+export function summariseSeeds(seeds: readonly LearnedSeed[]) {
+  const ordered = seeds.toSorted((a, b) => a.seed - b.seed);
+  const [first] = ordered;
+  const prompts = first?.wins.map((_, i) => mean(ordered.map(({ wins }) => wins[i] ?? Number.NaN))) ?? [];
+  return {
+    ...withInterval(prompts),
+    kl: rounded(mean(ordered.map(({ kl }) => kl))),
+    seeds: ordered.map(({ seed, wins, kl, goldBefore, goldAfter, rewardAccuracy, minutes, paused }) => ({
+      seed,
+      ...withInterval(wins),
+      kl: rounded(kl),
+      goldBefore: rounded(goldBefore),
+      goldAfter: rounded(goldAfter),
+      rewardAccuracy: rounded(rewardAccuracy),
+      minutes: { reward: rounded(minutes.reward), ppo: rounded(minutes.ppo) },
+      paused,
+    })),
+    bestOfN: (first?.bestOfN ?? []).map(({ n, kl }, i) => ({
+      n,
+      kl: rounded(kl),
+      winRate: rounded(mean(ordered.map(({ bestOfN: own }) => own[i]?.winRate ?? Number.NaN))),
+    })),
+  };
+}
+
+function withInterval(wins: readonly number[]) {
+  const statistic = (weights: ArrayLike<number>) => {
+    const total = wins.reduce((sum, _, i) => sum + (weights[i] ?? 0), 0);
+    return total === 0 ? null : wins.reduce((sum, win, i) => sum + win * (weights[i] ?? 0), 0) / total;
+  };
+  const interval = bootstrapInterval(wins.length, statistic, { seed: 1 });
+  const [low, high] = [interval?.low ?? Number.NaN, interval?.high ?? Number.NaN];
+  return { winRate: rounded(mean(wins)), low: rounded(low), high: rounded(high) };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const rounded = (value: number) => Number(value.toFixed(4));

@@ -1,0 +1,136 @@
+/**
+ * @file Whether PPO makes a policy better at what people want, where that can be computed: against the gold judge, by a reward
+ * model that saw simulated rankings alone; and against a reward model of real rankings, reported as it is.
+ *
+ * One seed a call (--seed, 1 by default): what a call has computed lies in bench/results/ppo-learning, and the figures are over all
+ * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, real; all by default); ATTUNE_BENCH_KEEP a folder for runs
+ * and samples, so that a call that was cut goes on; ATTUNE_BENCH_RANKINGS the rankings of `real`, as for reward-data.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { animals, objects } from "@/model/data/tiny-world";
+import { goldVersion } from "@/model/eval/gold";
+import { defaultModelFolder } from "@/tests/helpers/default-model";
+import { makeWorld, type World, type WorldPrompt } from "./harness/gold-world";
+import { type LearnedSeed, type LearningPlan, learnByGold, summariseSeeds } from "./harness/ppo-seed";
+
+export type PpoLearningBench = { n: number; goldVersion: number } & Partial<
+  Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>
+>;
+
+const results = path.resolve("bench/results/ppo-learning");
+
+/** `quick` takes fewer prompts and iterations of the tiny model, and leaves nothing behind. */
+export default async function run({
+  quick,
+  seed,
+}: {
+  quick: boolean;
+  seed: number;
+}): Promise<PpoLearningBench> {
+  const wanted = (process.env.ATTUNE_BENCH_PARTS ?? (quick ? "tiny" : "tiny,gold")).split(",");
+  const keep = process.env.ATTUNE_BENCH_KEEP ?? path.join(os.tmpdir(), "attune-ppo-learning");
+  const parts: Partial<Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>> = {};
+  for (const part of ["tiny", "gold"] as const) {
+    const own = wanted.includes(part) ? [await learn(part, { quick, seed, keep })] : [];
+    const all = quick ? own : kept(part);
+    if (all.length > 0) parts[part] = summariseSeeds(all);
+  }
+  return { n: Math.max(0, ...Object.values(parts).map(({ seeds }) => seeds.length)), goldVersion, ...parts };
+}
+
+async function learn(
+  part: "tiny" | "gold",
+  { quick, seed, keep }: { quick: boolean; seed: number; keep: string },
+): Promise<LearnedSeed> {
+  const file = path.join(results, `${part}-seed${seed}.json`);
+  if (!quick && existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as LearnedSeed;
+  const plan = plans[part](quick);
+  const folder = path.join(keep, quick ? `${part}-quick` : part);
+  const learned = await learnByGold(plan, { seed, folder, threads: os.availableParallelism() });
+  if (quick) return learned;
+  await mkdir(results, { recursive: true });
+  await writeFile(file, `${JSON.stringify(learned)}\n`);
+  return learned;
+}
+
+function kept(part: string): LearnedSeed[] {
+  const names = existsSync(results) ? readdirSync(results) : [];
+  return names
+    .filter((name) => name.startsWith(`${part}-seed`))
+    .toSorted()
+    .map((name) => JSON.parse(readFileSync(path.join(results, name), "utf8")) as LearnedSeed);
+}
+
+const plans: Record<"tiny" | "gold", (quick: boolean) => LearningPlan> = {
+  tiny: (quick) => ({
+    model: path.resolve("model/tiny/sft"),
+    world: tinyWorld(),
+    responsesPerPrompt: 9,
+    responseTokens: 40,
+    reward: { epochs: 2, lora: { rank: 16, alpha: 32 }, lr: 1e-3, promptsPerBatch: 4 },
+    ppo: {
+      iterations: quick ? 6 : 16,
+      episodesPerIteration: 64,
+      responsesPerPrompt: 4,
+      minibatches: 4,
+      warmupSteps: 2,
+      criticWarmup: 1,
+      lr: 5e-4,
+      beta: 0.1,
+      lora: { rank: 8, alpha: 16 },
+    },
+    samplesPerTest: 4,
+    bestOf: { prompts: quick ? 4 : 24, samples: 64 },
+  }),
+  gold: () => ({
+    model: defaultModelFolder(),
+    world: makeWorld({ ranked: 300, trained: 300, test: 100 }),
+    responsesPerPrompt: 9,
+    responseTokens: 48,
+    reward: { layers: 20 },
+    ppo: {
+      iterations: 20,
+      episodesPerIteration: 64,
+      responsesPerPrompt: 4,
+      minibatches: 4,
+      warmupSteps: 3,
+      criticWarmup: 1,
+      beta: 0.1,
+    },
+    samplesPerTest: 4,
+    bestOf: { prompts: 40, samples: 64 },
+  }),
+};
+
+const asks = [
+  "Tell me a story about",
+  "Write a short story about",
+  "Tell me about",
+  "Say something about",
+  "Describe",
+  "Write about",
+  "Tell me a short story about",
+  "Write a story about",
+];
+
+/** Short stories, which the tiny model tells in any length. */
+function tinyWorld(): World {
+  const nouns = [...animals.map(({ name }) => name), ...objects];
+  const prompts = asks.flatMap((ask) =>
+    nouns.map((noun): WorldPrompt => {
+      const length = { type: "length", least: 6, most: 14 } as const;
+      const rules = [{ type: "words", words: [noun] } as const, length, { type: "ending" } as const];
+      return { prompt: `${ask} a ${noun}.`, rules };
+    }),
+  );
+  return makeWorld({ ranked: 96, trained: 48, test: 48 }, () => spread(prompts));
+}
+
+/** Neighbours apart, so that each part has every way of asking. */
+function spread<T>(items: readonly T[]): T[] {
+  const step = 7;
+  return items.map((_, i) => items[(i * step) % items.length] as T);
+}
