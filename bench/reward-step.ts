@@ -2,11 +2,9 @@
  * @file One gradient of a reward model over the prompts of real K-way rankings: the prompt computed once for all of its
  * responses, against each response with its prompt, both without padding in the linear layers; and against PyTorch, which pads.
  */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import readline from "node:readline";
 import { z } from "zod";
 import { openCheckpoint } from "@/model/checkpoint/checkpoint";
 import { rewardTensors } from "@/model/checkpoint/expected-tensors";
@@ -25,7 +23,7 @@ import { pairFeeds } from "@/model/train/reward-trainer";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { tinyModelFolder } from "@/tests/helpers/tiny-model";
 import { median } from "./harness/statistics";
-import { torchPython } from "./harness/torch-python";
+import { TorchPeer } from "./harness/torch-peer";
 
 export type RewardStepBench = {
   /** Prompts measured of the rankings. */
@@ -57,7 +55,11 @@ export default async function run({ quick }: { quick: boolean }): Promise<Reward
   const examples = isThere ? await readExamples(folder, count) : madeUp(count, { prompt: 48, response: 160 });
   const long = madeUp(1, quick ? { prompt: 64, response: 8 } : { prompt: 512, response: 64 });
   await using ours = await Ours.open(folder);
-  await using peer = await Peer.open(folder, examples);
+  const given = JSON.stringify(
+    examples.map(({ prompt, responses, pairs }) => ({ prompt, responses, pairs })),
+  );
+  await using peer = await TorchPeer.open("reward_step.py", [folder, String(threads)], [given]);
+  const answer = z.object({ seconds: z.number() });
 
   const seconds = { ours: [] as number[], plain: [] as number[], peer: [] as number[] };
   const ofLong = { ours: [] as number[], plain: [] as number[] };
@@ -67,7 +69,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<Reward
       // In turn, so that whatever else the machine does falls on all alike.
       sum.ours += await ours.seconds([example]);
       sum.plain += await ours.seconds(apart(example));
-      sum.peer += await peer.seconds(i);
+      sum.peer += (await peer.ask(String(i), answer)).seconds;
     }
     const [longOurs, longPlain] = [await ours.seconds(long), await ours.seconds(long.flatMap(apart))];
     // The first is warm-up.
@@ -174,41 +176,5 @@ class Ours implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.session[Symbol.asyncDispose]();
-  }
-}
-
-class Peer implements AsyncDisposable {
-  private constructor(
-    readonly child: ReturnType<typeof spawn>,
-    readonly lines: AsyncIterator<string>,
-  ) {}
-
-  static async open(folder: string, examples: readonly RankedExample[]): Promise<Peer> {
-    const script = path.resolve("bench/peers/reward_step.py");
-    const child = spawn(torchPython(), [script, folder, String(threads)], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const peer = new Peer(child, readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]());
-    child.stdin.write(
-      `${JSON.stringify(examples.map(({ prompt, responses, pairs }) => ({ prompt, responses, pairs })))}\n`,
-    );
-    while ((await peer.#next()) !== "ready");
-    return peer;
-  }
-
-  async seconds(example: number): Promise<number> {
-    this.child.stdin?.write(`${example}\n`);
-    return z.object({ seconds: z.number() }).parse(JSON.parse(await this.#next())).seconds;
-  }
-
-  async #next(): Promise<string> {
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error(`PyTorch's side ended with code ${this.child.exitCode}`);
-    return value;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.child.stdin?.end();
-    this.child.kill();
   }
 }

@@ -1,8 +1,6 @@
 /** @file One training step of SmolLM2-135M, batch 8 x 128: LoRA of rank 16 and every weight, against PyTorch, step by step in turn. */
-import { spawn } from "node:child_process";
 import os from "node:os";
 import path from "node:path";
-import readline from "node:readline";
 import { z } from "zod";
 import { openCheckpoint } from "@/model/checkpoint/checkpoint";
 import { expectedTensors } from "@/model/checkpoint/expected-tensors";
@@ -12,7 +10,7 @@ import { createLora, everyLayer } from "@/model/train/lora";
 import { Trainer } from "@/model/train/trainer";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { median } from "./harness/statistics";
-import { torchPython } from "./harness/torch-python";
+import { TorchPeer } from "./harness/torch-peer";
 
 type Kind = "lora" | "full";
 type Step = { seconds: number; loss: number; peakMb: number };
@@ -133,27 +131,9 @@ async function ourStepper(folder: string, kind: Kind): Promise<Stepper> {
 const stepSchema = z.object({ seconds: z.number(), loss: z.number(), peakMb: z.number() });
 
 async function peer(folder: string, kind: Kind, precision: "fp32" | "bf16"): Promise<Stepper> {
-  const script = path.resolve("bench/peers/train_step.py");
-  const child = spawn(torchPython(), [script, folder, kind, precision, String(threads)], {
-    stdio: ["pipe", "pipe", "inherit"],
-    // As whoever runs a script of PyTorch has it; huge pages are what our stages ask for by themselves.
-    env: { ...process.env, GLIBC_TUNABLES: "" },
-  });
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const nextLine = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error(`PyTorch's side ended with code ${child.exitCode}`);
-    return value;
-  };
-  for (let line = await nextLine(); line !== "ready"; ) line = await nextLine();
+  const child = await TorchPeer.open("train_step.py", [folder, kind, precision, String(threads)]);
   return {
-    async step() {
-      child.stdin.write("step\n");
-      return stepSchema.parse(JSON.parse(await nextLine()));
-    },
-    async [Symbol.asyncDispose]() {
-      child.stdin.end();
-      child.kill();
-    },
+    step: () => child.ask("step", stepSchema),
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   };
 }
