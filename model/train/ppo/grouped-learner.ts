@@ -36,6 +36,8 @@ export type GroupedLearnerOptions = {
   /** Computed at once; a group with more is computed by itself. */
   tokensPerBatch: number;
   threads: number;
+  /** What an update takes is kept from one to the next: compiling it anew would take longer than it does. */
+  isSmall: boolean;
 };
 
 /** Groups, and of each of their rows what the update's graph wants to know of it, by the names of its inputs. */
@@ -100,8 +102,12 @@ export class GroupedLearner<Name extends string> implements AsyncDisposable {
     return this.optimizer.discard().gradientNorm;
   }
 
-  /** Gives back what the update takes while others compute. */
-  async releaseUpdate(): Promise<void> {
+  /** Gives back what the update takes while others compute, where that is much. */
+  async rest(): Promise<void> {
+    if (!this.options.isSmall) await this.#releaseUpdate();
+  }
+
+  async #releaseUpdate(): Promise<void> {
     // One that could not be compiled has told so already.
     const update = await this.#update?.catch(() => null);
     this.#update = null;
@@ -150,7 +156,7 @@ export class GroupedLearner<Name extends string> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.releaseUpdate();
+    await this.#releaseUpdate();
     await (await this.#forward?.catch(() => null))?.[Symbol.asyncDispose]();
   }
 }

@@ -255,12 +255,12 @@ export async function update(
     if (isTooFar) break;
   }
   // One of the two holds the memory of a batch at a time.
-  await policy.releaseUpdate();
+  await policy.rest();
   const policyAt = performance.now();
   const ofValue: UpdateOutcome[] = [];
   for (const batch of batches)
     ofValue.push(await value.step([valueTargets(batch)], { lr: settings.valueLr * share }));
-  await value.releaseUpdate();
+  await value.rest();
   const loss = (of: readonly UpdateOutcome[], name: string) =>
     mean(of.map(({ losses }) => losses[name] ?? 0));
   const norm = (of: readonly UpdateOutcome[]) => mean(of.map(({ gradientNorm }) => gradientNorm));

@@ -1,5 +1,6 @@
 /** @file All that PPO computes with, over one base in memory: policy, reference, reward and value are adapters and heads. */
 import { type Checkpoint, openCheckpoint } from "../../checkpoint/checkpoint";
+import { parameterCount } from "../../checkpoint/expected-tensors";
 import { readRewardWeights } from "../../checkpoint/reward-weights";
 import type { LoraShape } from "../../nn/trained-weights";
 import type { SharedBase } from "../../runtime/scorer";
@@ -12,6 +13,9 @@ import { copyOf } from "./ppo-objective";
 import { Rollouts } from "./rollouts";
 import { ScoreParts } from "./score-parts";
 import { buildValueGraph, buildValueUpdate, valueBias } from "./value-graph";
+
+/** Parameters of a model whose compiled updates may stay in memory together. */
+const smallModel = 30e6;
 
 /** Responses written at once: more take memory for their caches, and gain little. */
 const mostSlots = 32;
@@ -59,7 +63,8 @@ export async function openModels(config: Config, options: OpenModelsOptions): Pr
     resumeFrom === null ? copyOf(start.trained) : await resumedPolicy(base, { lora, seed, resumeFrom });
   // Where every weight is trained, there is no base that stays.
   const shared: SharedBase | null = lora === null ? null : { id: base.lineageBase.id, weights: start.frozen };
-  const common = { adamW: config, tokensPerBatch, threads };
+  const isSmall = parameterCount(base.config) < smallModel;
+  const common = { adamW: config, tokensPerBatch, threads, isSmall };
   const mostRows = Math.max(tokensPerBatch, config.responseTokens);
   const scoring = await ScoreParts.open(config, { policy: base, threads, shared, basePlaces });
   try {
@@ -99,7 +104,7 @@ async function resumedPolicy(base: Checkpoint, { resumeFrom, ...weights }: Resum
 type ValueOptions = {
   shared: SharedBase | null;
   basePlaces: readonly string[] | undefined;
-  common: Pick<GroupedLearnerOptions, "adamW" | "tokensPerBatch" | "threads">;
+  common: Pick<GroupedLearnerOptions, "adamW" | "tokensPerBatch" | "threads" | "isSmall">;
 };
 
 /** A trainable copy of the first reward model, read before each token instead of at the last one. */
