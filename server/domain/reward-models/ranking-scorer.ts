@@ -10,7 +10,8 @@ import type { Scoring } from "../../scoring/scoring";
 import { clearProblem, noteProblem } from "./current-reward-model";
 import { findUnscoredTask, storeFault, storeScores, type UnscoredTask } from "./unscored-rankings";
 
-const idleMs = 5_000;
+/** It is woken where a labeler submits; this finds what came by other ways, such as an expert's ranking. */
+const idleMs = 30_000;
 const firstWaitMs = 2_000;
 const longestWaitMs = 5 * 60_000;
 /** What any reward model can score. */
@@ -36,7 +37,9 @@ export class RankingScorer implements AsyncDisposable {
   readonly #running: Promise<void>;
   #failures = 0;
   #failing: { taskId: string; ends: number } | null = null;
-  #wake: () => void = () => {};
+  #endRest: () => void = () => {};
+  /** Also while it looks: what came just after is found by looking again. */
+  #isWoken = false;
 
   constructor(options: RankingScorerOptions) {
     this.#options = options;
@@ -45,7 +48,8 @@ export class RankingScorer implements AsyncDisposable {
 
   /** There is something new to do, or the reward model is another one. */
   wake(): void {
-    this.#wake();
+    this.#isWoken = true;
+    this.#endRest();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,6 +60,7 @@ export class RankingScorer implements AsyncDisposable {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      this.#isWoken = false;
       const isDone = await this.#step().catch((err: unknown) => {
         if (!this.#stop.signal.aborted) this.#options.log.error({ err }, "scoring new rankings failed");
         return false;
@@ -129,12 +134,12 @@ export class RankingScorer implements AsyncDisposable {
     const { idleForMs = idleMs } = this.#options;
     const backoffMs = Math.min(longestWaitMs, firstWaitMs * 2 ** (this.#failures - 1));
     return new Promise((resolve) => {
-      if (this.#stop.signal.aborted) return resolve();
+      if (this.#isWoken) return resolve();
       const timer = setTimeout(
         resolve,
         this.#failures > 0 ? Math.max(idleForMs, backoffMs) : idleForMs,
       ).unref();
-      this.#wake = () => {
+      this.#endRest = () => {
         clearTimeout(timer);
         resolve();
       };

@@ -106,6 +106,21 @@ describe("new rankings", () => {
     expect(await describeWaiting(server.db)).toMatchObject({ waiting: 0 });
   });
 
+  it("are scored at once where a labeler submits one", async () => {
+    await server[Symbol.asyncDispose]();
+    server = await rewardServer();
+    await makeTasks(1);
+    await choose(await server.addCheckpoint("rm-1"));
+    const { labeling } = callerFor(server.db, await makeLabeler(server.db));
+    const given = await labeling.next({});
+    if (!("task" in given)) throw new Error(given.noTask.text);
+    const tiers = given.task.responses.map(({ id }) => [id]);
+    const submission = { claimId: given.task.claimId, mode: "board" as const, tiers, activeMs: 1 };
+    const { rankingId } = await labeling.submit(submission);
+    await isScored(rankingId);
+    expect(await scoreOf(rankingId)).toMatchObject({ pairs: 6, fault: null });
+  });
+
   it("are named where a snapshot would hold nothing else", async () => {
     const [task] = await makeTasks(1);
     await choose(await server.addCheckpoint("rm-1"));

@@ -13,7 +13,7 @@ import { describeUnscored } from "../describe-report";
 
 type InUseBarProps = { model: RewardModelDetail; initial: CurrentRewardModel | null };
 
-const pollMs = 5_000;
+const pollMs = 10_000;
 
 export function InUseBar({ model, initial }: InUseBarProps) {
   const trpc = useTRPC();
