@@ -31,6 +31,8 @@ export const conversations = pgTable(
     systemPrompt: text().notNull().default(""),
     /** Overrides of the default sampling parameters. */
     sampling: jsonb().notNull().default({}),
+    /** So many answers are written to each question, and the one that scores best is shown. */
+    bestOf: smallint().notNull().default(1),
     /** Null = the account's answer holds. */
     consent: boolean(),
     /** The message at the end of the branch on screen. */
@@ -49,6 +51,7 @@ export const conversations = pgTable(
   (t) => [
     index("conversations_user").on(t.userId, t.updatedAt),
     check("conversations_source", sql`${t.source} in ('chat', 'api', 'import')`),
+    check("conversations_best_of", sql`${t.bestOf} between 1 and 8`),
   ],
 );
 
@@ -85,6 +88,11 @@ export const messages = pgTable(
     cutCharacters: integer().notNull().default(0),
     tokenIds: integer().array(),
     logprobs: real().array(),
+    /** So many answers were asked for, of which this is the best; null = one alone. */
+    bestOf: smallint(),
+    /** By which it is the best, and whose score that is; null where nothing could be scored, or it was stopped before. */
+    score: real(),
+    rewardModelId: text().references(() => checkpoints.id),
     createdAt: createdAt(),
     finishedAt: moment(),
   },
@@ -101,6 +109,8 @@ export const messages = pgTable(
       "messages_answered_by",
       sql`${t.role} = 'user' or ${t.checkpointId} is not null or ${t.status} = 'supplied'`,
     ),
+    check("messages_best_of", sql`${t.bestOf} between 2 and 8`),
+    check("messages_score", sql`(${t.score} is null) = (${t.rewardModelId} is null)`),
   ],
 );
 

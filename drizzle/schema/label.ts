@@ -457,6 +457,34 @@ export const rankedResponses = pgTable(
   ],
 );
 
+/** What the reward model in use made of a ranking, before anything could be trained on it. */
+export const rankingScores = pgTable(
+  "ranking_scores",
+  {
+    rankingId: uuid()
+      .primaryKey()
+      .references(() => rankings.id, { onDelete: "cascade" }),
+    rewardModelId: text()
+      .notNull()
+      .references(() => checkpoints.id),
+    /** Untied pairs, and those that it orders as the labeler did; equal scores count half. */
+    pairs: smallint().notNull(),
+    agreed: real().notNull(),
+    /** The same by checkpoint that wrote both responses of a pair; null: two different ones, or nobody knows. */
+    byPolicy: jsonb().$type<{ policy: string | null; pairs: number; agreed: number }[]>().notNull(),
+    /** The reward model learned from other rankings of this prompt, so that this one says nothing about it. */
+    wasSeen: boolean().notNull(),
+    /** Why there are no scores: this ranking cannot be scored. */
+    fault: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index("ranking_scores_reward_model").on(t.rewardModelId, t.createdAt),
+    check("ranking_scores_agreed", sql`${t.agreed} between 0 and ${t.pairs}`),
+    check("ranking_scores_fault", sql`${t.fault} is null or ${t.pairs} = 0`),
+  ],
+);
+
 /** The ideal answer, written by a person. */
 export const demonstrations = pgTable(
   "demonstrations",

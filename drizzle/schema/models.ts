@@ -9,6 +9,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  smallint,
   text,
   uniqueIndex,
   uuid,
@@ -83,5 +84,28 @@ export const rewardReports = pgTable(
   (t) => [
     index("reward_reports_checkpoint").on(t.checkpointId, t.createdAt),
     check("reward_reports_left_out", sql`${t.leftOut} >= 0`),
+  ],
+);
+
+/** The reward model in use: it scores new rankings before they are trained on, and picks the best answers. None: no row. */
+export const currentRewardModel = pgTable(
+  "current_reward_model",
+  {
+    /** Always 1: two cannot be written down. */
+    id: smallint().primaryKey().default(1),
+    checkpointId: text()
+      .notNull()
+      .references(() => checkpoints.id),
+    chosenBy: uuid().references(() => users.id, { onDelete: "set null" }),
+    chosenAt: moment().notNull().defaultNow(),
+    /** Rankings from then on are scored first. Stays where one reward model follows another. */
+    scoresSince: moment().notNull().defaultNow(),
+    /** Why it cannot score now; while it stands no ranking waits. */
+    problem: text(),
+    problemAt: moment(),
+  },
+  (t) => [
+    check("current_reward_model_one", sql`${t.id} = 1`),
+    check("current_reward_model_problem", sql`(${t.problem} is null) = (${t.problemAt} is null)`),
   ],
 );

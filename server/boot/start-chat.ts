@@ -6,6 +6,7 @@ import { readChannels } from "../domain/channels";
 import { chooseLive } from "../domain/channels-boot";
 import { locateCheckpoint } from "../domain/checkpoints";
 import { markUnfinishedInterrupted } from "../domain/messages";
+import { pickBest } from "../domain/reward-models/pick-best";
 import { defaultThreads, type Env } from "../env";
 import { AnswerWriter } from "../generation/answer-writer";
 import { Answers } from "../generation/answers";
@@ -15,6 +16,7 @@ import type { Log } from "../log";
 import { Metrics } from "../metrics";
 import type { EnsuredModel } from "../models/ensure-model";
 import type { ChatServices } from "../process-state";
+import { scoringServices } from "../scoring/scoring-services";
 
 type ChatStart = {
   db: Db;
@@ -47,6 +49,7 @@ export async function startChat({ db, env, log, engineEntry, model }: ChatStart)
   const answers = new Answers({
     generation,
     writer: new AnswerWriter(db, (err) => log.error({ err }, "growing answers could not be stored")),
+    pickBest: (candidates) => pickBest({ db, scoring: scoringServices().scoring }, candidates),
     onError: (err, messageId) => log.warn({ err, messageId }, "answer failed"),
   });
   metrics.watch(generation, answers);

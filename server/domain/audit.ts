@@ -58,6 +58,8 @@ export const auditActions = [
   "rankings.exported",
   "rankings.importRemoved",
   "rankings.imported",
+  "rewardModel.chosen",
+  "rewardModel.dropped",
   "run.cancelled",
   "run.created",
   "run.paused",

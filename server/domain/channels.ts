@@ -1,6 +1,6 @@
 /** @file Channels: the names under which people meet a policy. `live` is the one they talk to by default. */
 import { and, asc, desc, eq, notInArray } from "drizzle-orm";
-import { channels, checkpoints, runs } from "@/drizzle/schema";
+import { channels, checkpoints, currentRewardModel, runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { EngineState } from "../generation/served-checkpoint";
@@ -118,6 +118,9 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
     .where(and(eq(runs.baseCheckpointId, checkpointId), notInArray(runs.status, ["finished", "cancelled"])))
     .limit(1);
   if (run) return `run ${run.number} starts from it`;
+  if ((await db.$count(currentRewardModel, eq(currentRewardModel.checkpointId, checkpointId))) > 0) {
+    return "it scores new rankings";
+  }
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
 }

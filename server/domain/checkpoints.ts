@@ -52,6 +52,8 @@ export type AnswerOrigin = {
   }[];
   sampling: Sampling;
   seed: number | null;
+  /** Of how many it is the best, and by which reward model; null: one alone was written. */
+  best: { of: number; score: number | null; rewardModel: { id: string; name: string } | null } | null;
   promptTokens: number | null;
   responseTokens: number | null;
   droppedTurns: number;
@@ -242,6 +244,7 @@ export async function explainAnswer(
     lineage: await readLineage(db, row.checkpointId),
     sampling: row.sampling as Sampling,
     seed: row.seed,
+    best: row.bestOf === null ? null : await readBest(db, row.bestOf, row),
     promptTokens: row.promptTokens,
     responseTokens: row.tokenIds?.length ?? null,
     droppedTurns: row.droppedTurns,
@@ -251,6 +254,19 @@ export async function explainAnswer(
     createdAt: row.createdAt,
     finishedAt: row.finishedAt,
   };
+}
+
+async function readBest(
+  db: Db,
+  of: number,
+  { score, rewardModelId }: { score: number | null; rewardModelId: string | null },
+): Promise<AnswerOrigin["best"]> {
+  if (rewardModelId === null) return { of, score, rewardModel: null };
+  const [rewardModel] = await db
+    .select({ id: checkpoints.id, name: checkpoints.name })
+    .from(checkpoints)
+    .where(eq(checkpoints.id, rewardModelId));
+  return { of, score, rewardModel: rewardModel ?? null };
 }
 
 async function readLineage(db: Db, checkpointId: string): Promise<AnswerOrigin["lineage"]> {

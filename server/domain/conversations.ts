@@ -25,6 +25,8 @@ export type ConversationSummary = {
 export type Conversation = ConversationSummary & {
   systemPrompt: string;
   sampling: SamplingOverrides;
+  /** So many answers are written to each question, while a reward model is in use that picks the best. */
+  bestOf: number;
   /** The person's answer for this conversation; null = the account's answer holds. */
   consent: boolean | null;
   /** Whether it may be used to improve the assistant, all answers considered. */
@@ -141,6 +143,7 @@ export async function readConversation(
       ...summaryColumns,
       systemPrompt: conversations.systemPrompt,
       sampling: conversations.sampling,
+      bestOf: conversations.bestOf,
       consent: conversations.consent,
       isUsable: isUsableConversation,
       activeLeafId: conversations.activeLeafId,
@@ -166,6 +169,7 @@ export type ConversationChange = {
   isArchived?: boolean;
   systemPrompt?: string;
   sampling?: SamplingOverrides;
+  bestOf?: number;
 };
 
 /** Changes what is given, leaves the rest. Does not move the conversation in the list. */
@@ -184,6 +188,7 @@ export async function changeConversation(
       ...(change.isArchived !== undefined && { archivedAt: change.isArchived ? now : null }),
       ...(change.systemPrompt !== undefined && { systemPrompt: storableText(change.systemPrompt) }),
       ...(change.sampling !== undefined && { sampling: change.sampling }),
+      ...(change.bestOf !== undefined && { bestOf: change.bestOf }),
     })
     .where(ownedBy(userId, conversationId))
     .returning({ id: conversations.id });

@@ -14,6 +14,7 @@ import { ownedBy } from "./conversations";
 import { fallbackTitle, titleConversation } from "./conversations-title";
 import { checkMessageText, storableText } from "./message-text";
 import { type Message, type MessageRow, readBranch, readMessage } from "./messages";
+import { offersBestOf } from "./reward-models/pick-best";
 import { resolveSampling, type SamplingOverrides, samplingOverridesSchema } from "./sampling";
 import { readSettings } from "./settings";
 
@@ -27,6 +28,7 @@ export type Exchange = {
 export type NewConversationSettings = {
   systemPrompt?: string | undefined;
   sampling?: SamplingOverrides | undefined;
+  bestOf?: number | undefined;
   consent?: boolean | null | undefined;
 };
 
@@ -178,6 +180,8 @@ export async function resumeAnswer(
           finishedAt: null,
           ...(!keepsText && {
             content: "",
+            score: null,
+            rewardModelId: null,
             tokenIds: null,
             logprobs: null,
             seed: null,
@@ -260,6 +264,7 @@ async function createConversation(
       title: settings.title,
       systemPrompt: storableText(settings.systemPrompt ?? ""),
       sampling: settings.sampling ?? {},
+      bestOf: settings.bestOf ?? 1,
       consent: settings.consent ?? null,
       createdAt: new Date(),
     })
@@ -318,6 +323,7 @@ async function insertAnswer(
       status: "queued",
       ...policy,
       sampling: resolveSampling(defaultSampling, samplingOverridesSchema.parse(conversation.sampling)),
+      bestOf: conversation.bestOf > 1 && (await offersBestOf(tx)) ? conversation.bestOf : null,
       // Later than its question even where both fall into one millisecond: order is by time.
       createdAt: new Date(Math.max(now.getTime(), question.createdAt.getTime() + 1)),
     })
@@ -348,8 +354,9 @@ function startAnswer(
   { answer, turns, isFirst, userId, place }: Pending & { userId: string; place: Place },
 ): void {
   const asked = resolveSampling({}, samplingOverridesSchema.parse(answer.sampling ?? {}));
-  // An answer that goes on keeps its seed: noise is drawn by position, so it goes on as it would have.
-  const sampling = { ...asked, seed: asked.seed ?? answer.seed };
+  // An answer that goes on keeps its seed: noise is drawn by position, so it goes on as it would have. That of the best of
+  // several is not the one that was asked for.
+  const sampling = { ...asked, seed: answer.seed ?? asked.seed };
   chat.answers.start({
     answer,
     userId,

@@ -21,6 +21,10 @@ export type Message = {
   error: string | null;
   /** Who answered; null for questions. */
   checkpoint: { id: string; name: string } | null;
+  /** It is the best of so many; null: one alone was written. */
+  bestOf: number | null;
+  /** What the reward model gave the best; null where they were not compared, or there was one alone. */
+  score: number | null;
   /** Oldest turns that did not fit the context and were not seen by the policy. */
   droppedTurns: number;
   /** Cut from the beginning of the question, where it alone did not fit the context. */
@@ -85,6 +89,8 @@ function toMessage({ message, checkpointName, feedback }: SelectedMessage): Mess
     error: message.error,
     checkpoint:
       message.checkpointId === null ? null : { id: message.checkpointId, name: checkpointName ?? "" },
+    bestOf: message.bestOf,
+    score: message.score,
     droppedTurns: message.droppedTurns,
     cutCharacters: message.cutCharacters,
     promptTokens: message.promptTokens,

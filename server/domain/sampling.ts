@@ -27,6 +27,9 @@ export const samplingOverridesSchema = z
   })
   .partial();
 
+/** Answers written to one question, of which the best is shown; 1 is none but that one. */
+export const bestOfSchema = z.int().min(1).max(8, "At most 8 answers are written to one question.");
+
 export type SamplingOverrides = z.infer<typeof samplingOverridesSchema>;
 
 /** What the policy is asked for: our defaults, under the admin's, under the person's own. */

@@ -14,6 +14,9 @@ export type WrittenAnswer = {
   promptTokens: number | null;
   droppedTurns: number;
   cutCharacters: number;
+  /** Of the best of several; null of one alone. */
+  score: number | null;
+  rewardModelId: string | null;
 };
 
 export const writeEveryMs = 500;
@@ -74,11 +77,11 @@ export class AnswerWriter {
         content = a.content, status = a.status, error = a.error,
         token_ids = a."tokenIds", logprobs = a.logprobs, seed = a.seed,
         prompt_tokens = a."promptTokens", dropped_turns = a."droppedTurns",
-        cut_characters = a."cutCharacters",
+        cut_characters = a."cutCharacters", score = a.score, reward_model_id = a."rewardModelId",
         finished_at = case when a.status in ('queued', 'streaming') then null else now() end
       from jsonb_to_recordset(${answers}::jsonb) as a(
         id uuid, content text, status text, error text, "tokenIds" int[], logprobs real[], seed int,
-        "promptTokens" int, "droppedTurns" int, "cutCharacters" int
+        "promptTokens" int, "droppedTurns" int, "cutCharacters" int, score real, "rewardModelId" text
       )
       where m.id = a.id`);
   }

@@ -6,6 +6,7 @@ import type { MessageRow, MessageStatus } from "../domain/messages";
 import type { Place } from "./admission";
 import type { AnswerUpdate } from "./answer-updates";
 import type { AnswerWriter, WrittenAnswer } from "./answer-writer";
+import { type Best, chooseDraft, type DraftProgress, type PickBest, writeDrafts } from "./best-of";
 import { explainFailure } from "./explain-failure";
 import type { Generation } from "./generation";
 
@@ -27,6 +28,8 @@ export type PositionedUpdate = { id: string; update: AnswerUpdate };
 type AnswersOptions = {
   generation: Generation;
   writer: AnswerWriter;
+  /** For answers of which several are written. */
+  pickBest: PickBest;
   onError: (error: unknown, messageId: string) => void;
 };
 
@@ -94,18 +97,13 @@ export class Answers {
     return cut.length;
   }
 
-  async #make(live: LiveAnswer, { answer, place, request, onEnd }: AnswerStart): Promise<void> {
-    const { generation, writer } = this.#options;
+  async #make(live: LiveAnswer, start: AnswerStart): Promise<void> {
+    const { writer } = this.#options;
+    const { answer, place, onEnd } = start;
     try {
-      const { events } = generation.generate({ checkpointId: answer.checkpointId ?? "" }, request, {
-        place,
-        signal: live.signal,
-      });
-      for await (const event of events) {
-        live.apply(event);
-        // The end is written once, below, and not while the answer still counts as live.
-        if (event.type !== "queued" && !live.hasEnded) writer.write(live.written());
-      }
+      // One that goes on has been chosen already.
+      if (answer.bestOf === null || start.request.continueLast) await this.#write(live, start);
+      else await this.#writeBest(live, start, answer.bestOf);
       if (!live.hasEnded) throw new Error("The policy fell silent without finishing");
     } catch (error) {
       live.fail(explainFailure(error));
@@ -122,6 +120,45 @@ export class Answers {
     }
     onEnd({ id: answer.id, status: live.status, text: live.text });
   }
+
+  async #write(live: LiveAnswer, { answer, place, request }: AnswerStart): Promise<void> {
+    const { generation, writer } = this.#options;
+    const { events } = generation.generate({ checkpointId: answer.checkpointId ?? "" }, request, {
+      place,
+      signal: live.signal,
+    });
+    for await (const event of events) {
+      live.apply(event);
+      // The end is written once, by `#make`, and not while the answer still counts as live.
+      if (event.type !== "queued" && !live.hasEnded) writer.write(live.written());
+    }
+  }
+
+  /** Shows the text of one only when all have ended, or it was stopped: then the first that had ended, or had begun. */
+  async #writeBest(live: LiveAnswer, { answer, place, request }: AnswerStart, count: number): Promise<void> {
+    const { generation, pickBest, onError } = this.#options;
+    const { signal } = live;
+    const drafts = await writeDrafts(generation, {
+      checkpointId: answer.checkpointId ?? "",
+      request,
+      count,
+      place,
+      signal,
+      onEvent: (event, progress) => {
+        if (event.type === "started" || (event.type === "queued" && live.progress === null))
+          live.apply(event);
+        if (event.type !== "queued") live.tell(progress);
+      },
+    });
+    const chosen = await chooseDraft(pickBest, { prompt: request.messages, drafts, signal }).catch(
+      (error: unknown) => {
+        if (!signal.aborted) onError(error, answer.id);
+        return null;
+      },
+    );
+    if (chosen) live.judge(chosen.best);
+    for (const event of (chosen?.draft ?? drafts[0])?.events ?? []) live.apply(event);
+  }
 }
 
 /** One answer's state. Readers compare it with what they have sent: there is no list of events to grow or to lose. */
@@ -129,6 +166,8 @@ class LiveAnswer {
   readonly conversationId: string;
   status: MessageStatus;
   text: string;
+  /** Where several are written, of which none is shown yet. */
+  progress: DraftProgress | null = null;
   done: Promise<void> = Promise.resolve();
 
   readonly #id: string;
@@ -143,6 +182,7 @@ class LiveAnswer {
   #cutCharacters: number;
   #promptTokens: number | null;
   #seed: number | null;
+  #best: Pick<WrittenAnswer, "score" | "rewardModelId">;
   #error: string | null = null;
   #isClosed = false;
   #onChange = new Set<() => void>();
@@ -158,6 +198,7 @@ class LiveAnswer {
     this.#cutCharacters = answer.cutCharacters;
     this.#promptTokens = answer.promptTokens;
     this.#seed = answer.seed;
+    this.#best = { score: answer.score, rewardModelId: answer.rewardModelId };
   }
 
   get signal(): AbortSignal {
@@ -192,6 +233,16 @@ class LiveAnswer {
     this.#notify();
   }
 
+  tell(progress: DraftProgress): void {
+    this.progress = progress;
+    this.#notify();
+  }
+
+  /** What is applied from now on is the best. */
+  judge({ score, rewardModelId }: Best): void {
+    this.#best = { score, rewardModelId };
+  }
+
   get hasEnded(): boolean {
     return this.status !== "queued" && this.status !== "streaming";
   }
@@ -221,6 +272,7 @@ class LiveAnswer {
       promptTokens: this.#promptTokens,
       droppedTurns: this.#droppedTurns,
       cutCharacters: this.#cutCharacters,
+      ...this.#best,
     };
   }
 
@@ -231,6 +283,7 @@ class LiveAnswer {
     let sent = this.#resumePoint(lastEventId);
     let position = this.#position;
     let hasStarted = this.status !== "queued";
+    let progress = this.progress;
     if (sent === null) {
       sent = this.text.length;
       yield this.#at(sent, {
@@ -240,6 +293,7 @@ class LiveAnswer {
         position,
         droppedTurns: this.#droppedTurns,
         cutCharacters: this.#cutCharacters,
+        progress,
       });
     }
     while (!this.#isClosed && !signal?.aborted) {
@@ -253,6 +307,9 @@ class LiveAnswer {
       } else if (!hasStarted && this.#position !== null && this.#position !== position) {
         position = this.#position;
         yield this.#at(sent, { type: "queued", position });
+      } else if (this.progress && this.progress.written !== progress?.written) {
+        progress = this.progress;
+        yield this.#at(sent, { type: "drafts", ...progress });
       } else if (this.text.length > sent) {
         const text = this.text.slice(sent);
         sent = this.text.length;

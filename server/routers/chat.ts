@@ -14,7 +14,8 @@ import {
   sendMessage,
   stopAnswer,
 } from "../domain/exchanges";
-import { samplingOverridesSchema } from "../domain/sampling";
+import { offersBestOf } from "../domain/reward-models/pick-best";
+import { bestOfSchema, samplingOverridesSchema } from "../domain/sampling";
 import { answerTemporarily } from "../domain/temporary-chat";
 import { chatServices } from "../generation/chat-services";
 import { procedure, router } from "../trpc";
@@ -33,6 +34,9 @@ async function allowed({ db, user }: { db: Db; user: SessionUser }, named: strin
 }
 
 export const chatRouter = router({
+  /** Whether a conversation may ask for the best of several answers: a reward model is in use that picks it. */
+  offersBestOf: procedure("chat.use").query(({ ctx }) => offersBestOf(ctx.db)),
+
   /**
    * Asks. `conversationId` null starts a conversation (with these settings, if given); `parentId` is the answer the
    * question follows, null at the top. Returns at once; watch the answer with `stream`.
@@ -49,6 +53,7 @@ export const chatRouter = router({
           .object({
             systemPrompt: systemPrompt.optional(),
             sampling: samplingOverridesSchema.optional(),
+            bestOf: bestOfSchema.optional(),
             consent: z.boolean().nullish(),
           })
           .optional(),

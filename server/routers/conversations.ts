@@ -14,7 +14,7 @@ import {
 } from "../domain/conversations";
 import { exportConversation } from "../domain/conversations-export";
 import { searchConversations } from "../domain/conversations-search";
-import { samplingOverridesSchema } from "../domain/sampling";
+import { bestOfSchema, samplingOverridesSchema } from "../domain/sampling";
 import { chatServices } from "../generation/chat-services";
 import { procedure, router } from "../trpc";
 
@@ -44,7 +44,7 @@ export const conversationsRouter = router({
     .input(conversationKey)
     .query(({ ctx, input }) => readConversationTree(ctx.db, { ...input, userId: ctx.user.id })),
 
-  /** Rename, pin, archive, system prompt, sampling: what is given changes. `sampling` replaces all overrides. */
+  /** Rename, pin, archive, system prompt, sampling, best of how many: what is given changes. `sampling` replaces all overrides. */
   change: procedure("chat.use")
     .input(
       conversationKey.extend({
@@ -56,6 +56,7 @@ export const conversationsRouter = router({
           .max(maxSystemPromptCharacters, "A system prompt may hold 20,000 characters.")
           .optional(),
         sampling: samplingOverridesSchema.optional(),
+        bestOf: bestOfSchema.optional(),
       }),
     )
     .mutation(async ({ ctx, input: { conversationId, ...change } }) => {

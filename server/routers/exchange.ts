@@ -10,6 +10,7 @@ import {
 } from "../domain/exchange/imports";
 import { snapshotDemonstrationsOf, snapshotRankingsOf } from "../domain/exchange/make-snapshot";
 import { rankingFilterSchema } from "../domain/exchange/read-ranked-prompts";
+import { describeWaiting } from "../domain/reward-models/current-reward-model";
 import { procedure, router } from "../trpc";
 
 const lead = procedure("labeling.lead");
@@ -59,6 +60,9 @@ export const exchangeRouter = router({
     .mutation(({ ctx, input }) =>
       removeImport(ctx.db, { ...input, dataFolder: ctx.env.ATTUNE_DATA, actorId: ctx.user.id }),
     ),
+
+  /** How many new rankings a snapshot made now would leave out, and why not more; null: no reward model scores them first. */
+  waiting: lead.query(({ ctx }) => describeWaiting(ctx.db)),
 
   snapshotRankings: lead
     .input(

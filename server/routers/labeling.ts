@@ -19,6 +19,7 @@ import { listOwnDemonstrations } from "../domain/labeling/review-demonstrations"
 import { skipTask } from "../domain/labeling/skips";
 import { submitRanking } from "../domain/labeling/submit";
 import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labeling/task-schema";
+import { processState } from "../process-state";
 import { procedure, router } from "../trpc";
 
 const work = procedure("labeling.work");
@@ -68,9 +69,11 @@ export const labelingRouter = router({
     )
     .mutation(({ ctx, input }) => saveDraft(ctx.db, { labelerId: ctx.user.id, ...input })),
 
-  submit: work
-    .input(submissionSchema)
-    .mutation(({ ctx, input }) => submitRanking(ctx.db, { labelerId: ctx.user.id, ...input })),
+  submit: work.input(submissionSchema).mutation(async ({ ctx, input }) => {
+    const submitted = await submitRanking(ctx.db, { labelerId: ctx.user.id, ...input });
+    processState().scoring?.rankingScorer.wake();
+    return submitted;
+  }),
 
   submitDemonstration: work
     .input(

@@ -1,5 +1,11 @@
 /** @file Reward models: how far they can be trusted, and scores of any text. */
 import { z } from "zod";
+import {
+  chooseRewardModel,
+  dropRewardModel,
+  readCurrentRewardModel,
+} from "../domain/reward-models/current-reward-model";
+import { readLiveAccuracy } from "../domain/reward-models/live-accuracy";
 import { listRewardModels, readRewardModel } from "../domain/reward-models/reward-models";
 import { scoreTexts, scoreTextsSchema } from "../domain/reward-models/score-texts";
 import { scoringServices } from "../scoring/scoring-services";
@@ -15,6 +21,25 @@ export const rewardModelsRouter = router({
   get: procedure("runs.read")
     .input(key)
     .query(({ ctx, input }) => readRewardModel(ctx.db, { ...input, dataFolder: ctx.env.ATTUNE_DATA })),
+
+  /** The one in use, with how many rankings it has still to score and why it cannot; null: none is. */
+  current: procedure("runs.read").query(({ ctx }) => readCurrentRewardModel(ctx.db)),
+
+  /** From now on it scores new rankings before they may be trained on. */
+  choose: procedure("models.manage")
+    .input(key)
+    .mutation(async ({ ctx, input }) => {
+      await chooseRewardModel(ctx.db, { ...input, actorId: ctx.user.id });
+      scoringServices().rankingScorer.wake();
+    }),
+
+  /** None is in use any more. */
+  drop: procedure("models.manage").mutation(({ ctx }) => dropRewardModel(ctx.db, { actorId: ctx.user.id })),
+
+  /** How it did on rankings that came while it was in use, over time and by policy. */
+  live: procedure("runs.read")
+    .input(key)
+    .query(({ ctx, input }) => readLiveAccuracy(ctx.db, { ...input, dataFolder: ctx.env.ATTUNE_DATA })),
 
   /** Whether it is being measured, how far that is, or why it failed; null: neither. */
   evaluation: procedure("runs.read")

@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { channels, checkpoints, runs, runUploads } from "@/drizzle/schema";
+import { channels, checkpoints, currentRewardModel, runs, runUploads } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
 import { findAdapterOver } from "../domain/checkpoints";
@@ -149,6 +149,9 @@ async function describeReferences(db: Db, checkpointId: string): Promise<string 
     .where(eq(runs.baseCheckpointId, checkpointId))
     .limit(1);
   if (run) return `run ${run.number} starts from it`;
+  if ((await db.$count(currentRewardModel, eq(currentRewardModel.checkpointId, checkpointId))) > 0) {
+    return "it scores new rankings";
+  }
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
 }

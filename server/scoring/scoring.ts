@@ -53,6 +53,11 @@ export class Scoring implements AsyncDisposable {
     );
   }
 
+  /** Somebody waits for a score or a report: what can wait, waits. */
+  get isBusy(): boolean {
+    return this.#waiting > 0;
+  }
+
   /**
    * Also while a report of the same model is made.
    * @throws {AppError} what loading and scoring refuse, TOO_MANY_REQUESTS while too much waits, CONFLICT while another model

@@ -1,6 +1,6 @@
 /**
  * @file A reward model in a real browser: trained from rankings by this machine's trainer, its report read, a text scored by
- * hand, and the model measured on rankings that came later.
+ * hand, the model measured on rankings that came later, and put to use for new ones and for chat.
  */
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -8,8 +8,11 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AttuneServer, attuneServer } from "../helpers/attune-server";
 import { seriousFindings } from "../helpers/axe";
+import { addRanking } from "../helpers/batches";
 import { launchBrowser, overflow, type Visitor, visitor } from "../helpers/browser";
-import { makeAccount } from "../helpers/chat-page";
+import { ask, makeAccount, untilEnded } from "../helpers/chat-page";
+import { seedStopped } from "../helpers/label-server";
+import { makeBatch, makeLabeler } from "../helpers/labeling";
 import { temporaryFolder } from "../helpers/temporary-folder";
 import { tinyModelFolder } from "../helpers/tiny-model";
 
@@ -128,6 +131,47 @@ test("it is measured on rankings that its run never had", async () => {
   await page.getByText("Measured on what its run held out: 4 prompts").waitFor();
   await page.getByLabel("Measured on").selectOption({ label: "this server’s rankings" });
   await page.getByText("40 prompts left out, as its training data has them.").waitFor();
+});
+
+test("it is put to use: new rankings are scored first, also those that wait when the server starts", async () => {
+  const address = page.url();
+  await page.getByRole("button", { name: "Use it for new rankings" }).click();
+  await page.getByText("No ranking waits to be scored.").waitFor();
+  await page.getByText("No new ranking to count yet.").waitFor();
+  await page.goto("about:blank");
+  await seedStopped(server, async (db) => {
+    const { tasks } = await makeBatch(db, {
+      tasks: 8,
+      textOf: (i) => ["dog", "dog!", "DOG", "DOG!"][i] ?? "",
+    });
+    const labeler = await makeLabeler(db);
+    for (const { taskId } of tasks)
+      await addRanking(db, { taskId, labelerId: labeler.id, ranks: [1, 2, 3, 4] });
+  });
+  await page.goto(address);
+  await page.getByText("8 rankings scored.").waitFor();
+  const figures = page.getByRole("table", { name: "Accuracy on new rankings", exact: true });
+  await figures.getByRole("row", { name: /All policies .* 48 pairs, 8 prompts/ }).waitFor();
+  await figures.getByRole("cell", { name: "Its report promised" }).waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
+});
+
+test("a chat shows the best of three answers by it, and says so", async () => {
+  const address = page.url();
+  await page.goto("/");
+  await page.getByRole("button", { name: "Settings of this conversation" }).click();
+  await page.getByLabel("Answers to each question").selectOption({ label: "the best of 3" });
+  await page.getByRole("button", { name: "Save settings" }).click();
+  const answer = await ask(page, "What is a dog?");
+  await untilEnded(answer);
+  await answer.getByRole("button", { name: "What made this?" }).click();
+  const choice = page.getByRole("region", { name: "Choice" });
+  await choice.getByText("the best of 3 answers").waitFor();
+  await choice.getByText(/^Taste/).waitFor();
+  await page.keyboard.press("Escape");
+  expect(await seriousFindings(page)).toEqual([]);
+  await page.goto(address);
 });
 
 test("two reward models stand side by side", async () => {

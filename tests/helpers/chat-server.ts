@@ -7,6 +7,7 @@ import { locateCheckpoint, registerCheckpoint } from "@/server/domain/checkpoint
 import type { AnswerUpdate } from "@/server/generation/answer-updates";
 import { AnswerWriter } from "@/server/generation/answer-writer";
 import { Answers } from "@/server/generation/answers";
+import type { PickBest } from "@/server/generation/best-of";
 import { ConversationChanges } from "@/server/generation/conversation-changes";
 import { log } from "@/server/log";
 import { Metrics } from "@/server/metrics";
@@ -28,9 +29,11 @@ export type ChatServer = AsyncDisposable & {
 export async function chatServer({
   home,
   slots = 4,
+  pickBest = () => Promise.reject(new Error("Nothing is scored in this test.")),
 }: {
   home?: DatabaseHome;
   slots?: number;
+  pickBest?: PickBest;
 } = {}): Promise<ChatServer> {
   const database = await testDatabase(home);
   const folder = await temporaryFolder();
@@ -45,7 +48,12 @@ export async function chatServer({
     locate: (id) => locateCheckpoint(db, id, folder.path),
   });
   generation.openChannels(new Map([["live", checkpointId]]));
-  const answers = new Answers({ generation, writer: new AnswerWriter(db, () => {}), onError: () => {} });
+  const answers = new Answers({
+    generation,
+    writer: new AnswerWriter(db, () => {}),
+    pickBest,
+    onError: () => {},
+  });
   metrics.watch(generation, answers);
   const sampling = new BackgroundSampling({ db, generation, log, idleForMs: 50 });
   const chat: ChatServices = {

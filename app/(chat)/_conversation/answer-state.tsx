@@ -13,6 +13,10 @@ type AnswerStateProps = {
   hasText: boolean;
   /** Place in the queue, 1 = next. */
   position: number | null;
+  /** Of several answers, of which the best will be shown. */
+  progress?: { written: number; of: number } | null;
+  /** The best of several was asked for, but they were not compared. */
+  isUncompared?: boolean;
   error: string | null;
   droppedTurns: number;
   cutCharacters: number;
@@ -23,7 +27,8 @@ type AnswerStateProps = {
 };
 
 export function AnswerState(props: AnswerStateProps) {
-  const { status, hasText, position, droppedTurns, cutCharacters, isConnected } = props;
+  const { status, hasText, position, progress, isUncompared, droppedTurns, cutCharacters, isConnected } =
+    props;
   return (
     <div className="mt-2 space-y-2 empty:hidden">
       {status === "queued" && (
@@ -31,7 +36,15 @@ export function AnswerState(props: AnswerStateProps) {
           {position === null || position <= 1 ? "Waiting to begin…" : `Waiting: number ${position} in line`}
         </Pulse>
       )}
-      {status === "streaming" && !hasText && <Pulse>Reading the conversation…</Pulse>}
+      {status === "streaming" && !hasText && (
+        <Pulse>{progress ? describeProgress(progress) : "Reading the conversation…"}</Pulse>
+      )}
+      {isUncompared && (status === "complete" || status === "length") && (
+        <p className="text-small text-muted">
+          The best of several answers was asked for, but they could not be compared: this is the first that
+          was finished.
+        </p>
+      )}
       {!isConnected && (
         <p className="text-small text-people" role="status">
           Connection lost. The answer goes on at the server; trying to reach it again…
@@ -106,6 +119,10 @@ function EndingNotice({ tone = "info", text, children }: EndingNoticeProps) {
       </div>
     </Notice>
   );
+}
+
+function describeProgress({ written, of }: { written: number; of: number }): string {
+  return written === of ? `Choosing the best of ${of} answers…` : `${written} of ${of} answers written…`;
 }
 
 function turns(count: number): string {

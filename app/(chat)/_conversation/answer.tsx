@@ -53,6 +53,8 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
         status={watched?.status ?? answer.status}
         hasText={text !== ""}
         position={watched?.position ?? null}
+        progress={watched?.progress ?? null}
+        isUncompared={answer.bestOf !== null && answer.score === null}
         error={answer.error}
         droppedTurns={watched?.droppedTurns ?? answer.droppedTurns}
         cutCharacters={watched?.cutCharacters ?? answer.cutCharacters}

@@ -22,7 +22,7 @@ export function ConversationSettings({ conversation, open, onOpenChange }: Conve
   const viewer = useViewer();
   const changing = useMutation(trpc.conversations.change.mutationOptions());
   const consenting = useMutation(trpc.conversations.setConsent.mutationOptions());
-  const { id: conversationId, systemPrompt, sampling, consent } = conversation;
+  const { id: conversationId, systemPrompt, sampling, bestOf, consent } = conversation;
 
   const save = async (settings: ChatSettings) => {
     try {
@@ -30,6 +30,7 @@ export function ConversationSettings({ conversation, open, onOpenChange }: Conve
         conversationId,
         systemPrompt: settings.systemPrompt,
         sampling: settings.sampling,
+        ...(settings.bestOf !== undefined && { bestOf: settings.bestOf }),
       });
       if (settings.consent !== undefined && settings.consent !== consent) {
         await consenting.mutateAsync({ conversationId, consent: settings.consent });
@@ -46,7 +47,7 @@ export function ConversationSettings({ conversation, open, onOpenChange }: Conve
     <SettingsDialog
       open={open}
       onOpenChange={onOpenChange}
-      settings={{ systemPrompt, sampling, consent }}
+      settings={{ systemPrompt, sampling, bestOf, consent }}
       accountConsent={viewer.consent}
       onSave={save}
     />

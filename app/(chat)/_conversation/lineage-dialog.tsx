@@ -10,6 +10,7 @@ import { Moment } from "@/app/_components/moment";
 import { Pulse } from "@/app/_components/pulse";
 import type { AnswerOrigin, Sampling } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { formatMetric } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 
 type LineageDialogProps = { messageId: string; onClose: () => void };
@@ -72,6 +73,7 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
         <h3 className="font-medium">Sampling</h3>
         <Facts facts={samplingFacts(sampling, origin.seed)} />
       </section>
+      {origin.best && <BestOf best={origin.best} />}
       <section aria-label="Size and time">
         <h3 className="font-medium">Size and time</h3>
         <Facts
@@ -103,6 +105,28 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
         />
       </section>
     </div>
+  );
+}
+
+function BestOf({ best: { of, score, rewardModel } }: { best: NonNullable<AnswerOrigin["best"]> }) {
+  return (
+    <section aria-label="Choice">
+      <h3 className="font-medium">Choice</h3>
+      <Facts
+        facts={
+          score === null
+            ? [["Asked for", `the best of ${of}; they were not compared`]]
+            : [
+                ["Chosen", `the best of ${of} answers`],
+                ["Score", formatMetric(score)],
+                [
+                  "Reward model",
+                  rewardModel ? `${rewardModel.name} ${rewardModel.id.slice(0, 8)}` : "not known",
+                ],
+              ]
+        }
+      />
+    </section>
   );
 }
 

@@ -24,7 +24,7 @@ import { PolicyNotice } from "./policy-notice";
 import { Question } from "./question";
 import { type ChatSettings, SettingsDialog } from "./settings-dialog";
 
-const untouched: ChatSettings = { systemPrompt: "", sampling: {}, consent: null };
+const untouched: ChatSettings = { systemPrompt: "", sampling: {}, bestOf: 1, consent: null };
 
 export function NewConversation() {
   const trpc = useTRPC();

@@ -1,12 +1,14 @@
 /** @file The settings of a conversation: instructions, sampling, and whether it may be used. Shared by all kinds of chat. */
 "use client";
 
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
-import { TextArea } from "@/app/_components/field";
+import { SelectField, TextArea } from "@/app/_components/field";
 import { SamplingFields } from "@/app/_components/sampling-fields";
 import type { SamplingOverrides } from "@/app/_lib/api-types";
+import { useTRPC } from "@/app/_lib/trpc";
 import { useDefaultSampling } from "./use-policy";
 
 /** The bound of server/domain/conversations; the server checks it again. */
@@ -15,6 +17,8 @@ const maxSystemPromptCharacters = 20_000;
 export type ChatSettings = {
   systemPrompt: string;
   sampling: SamplingOverrides;
+  /** So many answers are written to each question. Undefined where nothing is stored. */
+  bestOf?: number;
   /** null: the account's answer holds. Undefined where nothing is stored and so nothing can be used. */
   consent?: boolean | null;
 };
@@ -76,6 +80,9 @@ function SettingsForm({ settings, accountConsent, onSave, onOpenChange }: Settin
           onChange={(consent) => setDraft({ ...draft, consent })}
         />
       )}
+      {draft.bestOf !== undefined && (
+        <BestOfChoice bestOf={draft.bestOf} onChange={(bestOf) => setDraft({ ...draft, bestOf })} />
+      )}
       <details className="group">
         <summary className="font-medium">
           Sampling{" "}
@@ -105,6 +112,32 @@ function SettingsForm({ settings, accountConsent, onSave, onOpenChange }: Settin
         </Button>
       </div>
     </form>
+  );
+}
+
+/** Nothing where no reward model is in use, unless it was asked for before. */
+function BestOfChoice({ bestOf, onChange }: { bestOf: number; onChange: (bestOf: number) => void }) {
+  const trpc = useTRPC();
+  const { data: isOffered = false } = useQuery(trpc.chat.offersBestOf.queryOptions());
+  if (!isOffered && bestOf === 1) return null;
+  return (
+    <SelectField
+      label="Answers to each question"
+      hint={
+        isOffered
+          ? "Of several, the one that this server’s reward model scores highest is shown. It takes longer, and the text comes at once."
+          : "No reward model can compare them at present, so one answer is written."
+      }
+      value={bestOf}
+      onChange={({ target }) => onChange(Number(target.value))}
+    >
+      <option value={1}>one</option>
+      {[2, 3, 4, 5, 6, 7, 8].map((count) => (
+        <option key={count} value={count}>
+          the best of {count}
+        </option>
+      ))}
+    </SelectField>
   );
 }
 

@@ -15,6 +15,8 @@ export type WatchedAnswer = {
   position: number | null;
   droppedTurns: number;
   cutCharacters: number;
+  /** Of several answers, of which the best will be shown; null where there is one. */
+  progress: { written: number; of: number } | null;
 };
 
 /** Screens show no more than this; each update parses markdown. */
@@ -105,6 +107,7 @@ function startOf(message: Message): WatchedAnswer {
     position: null,
     droppedTurns: message.droppedTurns,
     cutCharacters: message.cutCharacters,
+    progress: null,
   };
 }
 
@@ -118,7 +121,10 @@ function applyUpdate<W extends WatchedAnswer>(now: W, update: AnswerUpdate): W {
         position: update.position,
         droppedTurns: update.droppedTurns,
         cutCharacters: update.cutCharacters,
+        progress: update.progress,
       };
+    case "drafts":
+      return { ...now, progress: { written: update.written, of: update.of } };
     case "queued":
       return { ...now, status: "queued", position: update.position };
     case "started":

@@ -3,8 +3,8 @@ import { type SQL, sql } from "drizzle-orm";
 import { batches, labelers, rankings, rankingTasks } from "@/drizzle/schema";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 
-// Selected from one table, Drizzle writes the columns of a fragment without their table; those of a nested one it leaves alone.
-const nested = (inner: SQL) => sql<boolean>`${inner}`;
+/** Selected from one table, Drizzle writes the columns of a fragment without their table; those of a nested one it leaves alone. */
+export const nested = (inner: SQL) => sql<boolean>`${inner}`;
 
 /**
  * True for all work of a labeler who is set aside: nobody submits while they are, and no two clocks need to agree on when.

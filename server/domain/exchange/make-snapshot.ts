@@ -19,12 +19,14 @@ import { AppError } from "../../errors";
 import type { Dataset } from "../datasets";
 import { createSnapshot } from "../datasets-make";
 import { isUsablePrompt } from "../prompts/usable-prompts";
+import { readCurrentRewardModel } from "../reward-models/current-reward-model";
 import { type RankingFilter, readRankedPrompts } from "./read-ranked-prompts";
 
 type Named = { name: string; description: string; actorId: string | null };
 
 /**
- * Rankings as they are now, one row a prompt. The held-out group's work is never among them.
+ * Rankings as they are now, one row a prompt. The held-out group's work is never among them, nor is what the reward model in
+ * use has still to score: its accuracy on new rankings is measured before anything learns from them.
  * @param agreementFloor tasks whose labelers agree on a smaller share of their pairs are left out; null: none is. Tasks
  * that one labeler ranked have no agreement and stay.
  * @throws {AppError} BAD_REQUEST when nothing fits
@@ -39,6 +41,7 @@ export async function snapshotRankingsOf(
   for await (const { record, ownerId, rankingIds } of readRankedPrompts(db, {
     ...filter,
     withHeldOut: false,
+    onlyReleased: true,
   })) {
     const agreement = agreementFloor === null ? null : agreementWithin(record);
     if (agreementFloor !== null && agreement !== null && agreement < agreementFloor) continue;
@@ -47,7 +50,7 @@ export async function snapshotRankingsOf(
     rows.push({ content: JSON.stringify({ formatVersion: 1, ...record, ...(meta && { meta }) }), ownerId });
     taken.push(...rankingIds);
   }
-  if (rows.length === 0) throw nothingFits("ranking");
+  if (rows.length === 0) throw await noRankingFits(db);
   return createSnapshot(db, {
     ...named,
     kind: "rankings",
@@ -79,6 +82,15 @@ function agreementWithin({ responses, rankings }: RankedPrompt): number | null {
     at: place,
   }));
   return agreementOf(meetingsBetween(made), { seed: 0, resamples: 1 }).share;
+}
+
+async function noRankingFits(db: Db): Promise<AppError> {
+  const current = await readCurrentRewardModel(db);
+  if (!current || current.problem || current.unscored === 0) return nothingFits("ranking");
+  return new AppError(
+    "BAD_REQUEST",
+    `No scored ranking fits this filter. New ones wait to be scored by ${current.name} first (${current.unscored} now): try again in a while.`,
+  );
 }
 
 const nothingFits = (what: string) =>

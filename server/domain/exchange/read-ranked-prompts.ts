@@ -15,6 +15,7 @@ import type { RankedPrompt, ResponseRanking } from "@/model/data/rankings/ranked
 import type { Db } from "../../db/db";
 import { isCountedRanking, isCountedTask } from "../batches/counted-rankings";
 import { splits } from "../prompts/split";
+import { isReleased } from "../reward-models/current-reward-model";
 
 const tasksPerPage = 200;
 
@@ -32,6 +33,8 @@ export type RankingFilter = z.infer<typeof rankingFilterSchema>;
 export type ReadOptions = RankingFilter & {
   /** The held-out group judges evaluations: no training set may hold its work. */
   withHeldOut: boolean;
+  /** Leaves out those that the reward model in use has not scored yet. Default: they are there. */
+  onlyReleased?: boolean;
 };
 
 export type RankedTask = {
@@ -117,9 +120,17 @@ function readPage(db: Db, options: ReadOptions, after: Cursor | null) {
 }
 
 /** For `rankings` with its group joined. */
-function fits({ groupIds, guidelinesVersions, from, to, withHeldOut }: ReadOptions): SQL | undefined {
+function fits({
+  groupIds,
+  guidelinesVersions,
+  from,
+  to,
+  withHeldOut,
+  onlyReleased,
+}: ReadOptions): SQL | undefined {
   return and(
     isCountedRanking,
+    onlyReleased ? isReleased : undefined,
     withHeldOut ? undefined : or(isNull(labelerGroups.id), eq(labelerGroups.isHeldOut, false)),
     groupIds.length > 0 ? inArray(rankings.groupId, groupIds) : undefined,
     guidelinesVersions.length > 0 ? inArray(rankings.guidelinesVersion, guidelinesVersions) : undefined,

@@ -7,6 +7,10 @@ export const metadata: Metadata = { title: "Rankings" };
 
 export default async function RankingsPage() {
   const caller = await requirePermission("labeling.lead");
-  const [imports, layouts] = await Promise.all([caller.exchange.imports(), caller.exchange.layouts()]);
-  return <RankingsView initialImports={imports} layouts={layouts} />;
+  const [imports, layouts, waiting] = await Promise.all([
+    caller.exchange.imports(),
+    caller.exchange.layouts(),
+    caller.exchange.waiting(),
+  ]);
+  return <RankingsView initialImports={imports} layouts={layouts} initialWaiting={waiting} />;
 }

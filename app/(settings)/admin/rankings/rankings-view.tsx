@@ -10,7 +10,7 @@ import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
 import { PageKeys } from "@/app/_components/page-keys";
 import { useToast } from "@/app/_components/toast";
-import type { RankingsImport, RankingsLayout } from "@/app/_lib/api-types";
+import type { RankingsImport, RankingsLayout, RankingsWaiting } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { formatBytes, plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
@@ -19,11 +19,15 @@ import { ExportLinks } from "./export-links";
 import { ImportForm } from "./import-form";
 import { SnapshotForm } from "./snapshot-form";
 
-type RankingsViewProps = { initialImports: RankingsImport[]; layouts: RankingsLayout[] };
+type RankingsViewProps = {
+  initialImports: RankingsImport[];
+  layouts: RankingsLayout[];
+  initialWaiting: RankingsWaiting;
+};
 
 const isRunning = ({ status }: RankingsImport) => status === "reading" || status === "receiving";
 
-export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
+export function RankingsView({ initialImports, layouts, initialWaiting }: RankingsViewProps) {
   const trpc = useTRPC();
   const toast = useToast();
   const queries = useQueryClient();
@@ -78,7 +82,7 @@ export function RankingsView({ initialImports, layouts }: RankingsViewProps) {
         title="Make a dataset"
         text="What is here now, as rows that do not change: what a run learns from."
       >
-        <SnapshotForm />
+        <SnapshotForm initialWaiting={initialWaiting} />
       </Section>
       <Section title="Export" text="All rankings of labelers and imports, but those of held-out groups.">
         <ExportLinks layouts={layouts} />

@@ -1,17 +1,24 @@
 /** @file Makes a dataset of the rankings or demonstrations that are here now. */
 "use client";
 
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
+import type { RankingsWaiting } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 
-export function SnapshotForm() {
+const pollMs = 10_000;
+
+export function SnapshotForm({ initialWaiting }: { initialWaiting: RankingsWaiting }) {
   const trpc = useTRPC();
+  const { data: waiting } = useQuery(
+    trpc.exchange.waiting.queryOptions(undefined, { initialData: initialWaiting, refetchInterval: pollMs }),
+  );
   const router = useRouter();
   const [name, setName] = useState("");
   const [of, setOf] = useState<"rankings" | "demonstrations">("rankings");
@@ -42,6 +49,7 @@ export function SnapshotForm() {
         value={name}
         onChange={({ target }) => setName(target.value)}
       />
+      {of === "rankings" && waiting && <Waiting {...waiting} />}
       {of === "rankings" && (
         <TextField
           label="Least agreement within a task, in %"
@@ -76,5 +84,23 @@ export function SnapshotForm() {
         Make the dataset
       </Button>
     </section>
+  );
+}
+
+/** Rankings that the reward model in use has still to score are left out; where it cannot score, none is. */
+function Waiting({ rewardModel, waiting, isHindered }: NonNullable<RankingsWaiting>) {
+  if (isHindered) {
+    return (
+      <Notice>
+        {rewardModel} is to score new rankings first, but cannot at present: they are taken in unscored.
+      </Notice>
+    );
+  }
+  if (waiting === 0) return null;
+  return (
+    <Notice>
+      {plural(waiting, "ranking waits", "rankings wait")} to be scored by {rewardModel} first. A dataset made
+      now is made without {waiting === 1 ? "it" : "them"}.
+    </Notice>
   );
 }

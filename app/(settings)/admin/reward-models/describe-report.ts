@@ -43,3 +43,10 @@ export function forestRow(name: string, figure: RewardFigure, mark: ForestRow["m
   const { low = null, high = null } = figure.interval ?? {};
   return [{ name, mark, share: figure.share, low, high, n: describeN(figure) }];
 }
+
+/** Of the reward model in use. */
+export function describeUnscored(unscored: number): string {
+  return unscored === 0
+    ? "No ranking waits to be scored."
+    : `${plural(unscored, "ranking waits", "rankings wait")} to be scored; until then no dataset takes ${unscored === 1 ? "it" : "them"} in.`;
+}

@@ -7,5 +7,6 @@ export const metadata: Metadata = { title: "Reward models" };
 
 export default async function RewardModelsPage() {
   const caller = await requirePermission("runs.read");
-  return <RewardModelsView models={await caller.rewardModels.list()} />;
+  const [models, current] = await Promise.all([caller.rewardModels.list(), caller.rewardModels.current()]);
+  return <RewardModelsView models={models} current={current} />;
 }

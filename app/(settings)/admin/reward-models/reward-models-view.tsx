@@ -5,12 +5,15 @@ import Link from "next/link";
 import { buttonClass } from "@/app/_components/button-class";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { Moment } from "@/app/_components/moment";
-import type { RewardModelSummary } from "@/app/_lib/api-types";
+import { Notice } from "@/app/_components/notice";
+import type { CurrentRewardModel, RewardModelSummary } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { PageTitle } from "../../_frame/section";
-import { describeFigure, describeProbes } from "./describe-report";
+import { describeFigure, describeProbes, describeUnscored } from "./describe-report";
 
-export function RewardModelsView({ models }: { models: RewardModelSummary[] }) {
+type RewardModelsViewProps = { models: RewardModelSummary[]; current: CurrentRewardModel | null };
+
+export function RewardModelsView({ models, current }: RewardModelsViewProps) {
   return (
     <>
       <PageTitle>Reward models</PageTitle>
@@ -30,23 +33,52 @@ export function RewardModelsView({ models }: { models: RewardModelSummary[] }) {
         </div>
       ) : (
         <div className="mt-6">
-          <DataTable caption="Reward models" columns={columns} rows={models} rowKey={({ id }) => id} />
+          <InUse current={current} />
+          <DataTable
+            caption="Reward models"
+            columns={columnsWith(current?.checkpointId ?? null)}
+            rows={models}
+            rowKey={({ id }) => id}
+          />
         </div>
       )}
     </>
   );
 }
 
-const columns: Column<RewardModelSummary>[] = [
+function InUse({ current }: { current: CurrentRewardModel | null }) {
+  if (!current) {
+    return (
+      <p className="mb-3 max-w-[46rem] text-small text-muted">
+        None is in use. Open one to have it score new rankings before anything learns from them.
+      </p>
+    );
+  }
+  return current.problem ? (
+    <Notice tone="warning" className="mb-3 max-w-[46rem]">
+      {current.name} is in use and cannot score: {current.problem.text} New rankings are released unscored
+      meanwhile.
+    </Notice>
+  ) : (
+    <p className="mb-3 max-w-[46rem] text-small text-muted tabular">
+      {current.name} is in use. {describeUnscored(current.unscored)}
+    </p>
+  );
+}
+
+const columnsWith = (currentId: string | null): Column<RewardModelSummary>[] => [
   {
     title: "Name",
     cell: ({ id, name }) => (
-      <Link
-        href={`/admin/reward-models/${id}`}
-        className="block min-w-40 font-medium underline decoration-line underline-offset-2"
-      >
-        {name} <code className="font-mono text-small font-normal text-muted">{id.slice(0, 8)}</code>
-      </Link>
+      <div className="min-w-40">
+        <Link
+          href={`/admin/reward-models/${id}`}
+          className="font-medium underline decoration-line underline-offset-2"
+        >
+          {name} <code className="font-mono text-small font-normal text-muted">{id.slice(0, 8)}</code>
+        </Link>
+        {id === currentId && <span className="block text-small">in use</span>}
+      </div>
     ),
   },
   {

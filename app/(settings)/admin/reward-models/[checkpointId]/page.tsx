@@ -26,9 +26,20 @@ export default async function RewardModelPage({ params, searchParams }: RewardMo
   };
   const model = await read(checkpointId);
   const other = otherId && otherId !== checkpointId ? await read(otherId) : null;
-  const [models, evaluation] = await Promise.all([
+  const [models, evaluation, current, live] = await Promise.all([
     caller.rewardModels.list(),
     caller.rewardModels.evaluation({ checkpointId }),
+    caller.rewardModels.current(),
+    caller.rewardModels.live({ checkpointId }),
   ]);
-  return <RewardModelView initial={model} other={other} models={models} initialEvaluation={evaluation} />;
+  return (
+    <RewardModelView
+      initial={model}
+      other={other}
+      models={models}
+      initialEvaluation={evaluation}
+      initialCurrent={current}
+      initialLive={live}
+    />
+  );
 }

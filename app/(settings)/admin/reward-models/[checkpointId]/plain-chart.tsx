@@ -11,6 +11,9 @@ type PlainChartProps = {
   xs: number[];
   columns: (number | null)[][];
   lines: Line[];
+  bands?: [number, number][];
+  /** `xs` are seconds since 1970. */
+  isTime?: boolean;
 };
 
 const height = 220;

@@ -8,7 +8,14 @@ import { useState } from "react";
 import { SelectField } from "@/app/_components/field";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
-import type { Outputs, RewardModelDetail, RewardModelSummary, RewardReportView } from "@/app/_lib/api-types";
+import type {
+  CurrentRewardModel,
+  LiveRewardAccuracy,
+  Outputs,
+  RewardModelDetail,
+  RewardModelSummary,
+  RewardReportView,
+} from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle } from "../../../_frame/section";
@@ -16,6 +23,8 @@ import { AccuracySections } from "./accuracy-sections";
 import { CalibrationSection } from "./calibration-section";
 import { DisagreementsSection } from "./disagreements-section";
 import { EvaluationBar } from "./evaluation-bar";
+import { InUseBar } from "./in-use-bar";
+import { LiveSection, LiveWarnings } from "./live-section";
 import { ProbesSection } from "./probes-section";
 import { ScoreByHand } from "./score-by-hand";
 import { ScoresSection } from "./scores-section";
@@ -25,18 +34,39 @@ type RewardModelViewProps = {
   other: RewardModelDetail | null;
   models: RewardModelSummary[];
   initialEvaluation: Outputs["rewardModels"]["evaluation"];
+  initialCurrent: CurrentRewardModel | null;
+  initialLive: LiveRewardAccuracy;
 };
+
+/** New rankings come while the page is open. */
+const livePollMs = 15_000;
 
 const origins = {
   server: "this server’s rankings",
   run: "what its run held out",
 } as const;
 
-export function RewardModelView({ initial, other, models, initialEvaluation }: RewardModelViewProps) {
+export function RewardModelView({
+  initial,
+  other,
+  models,
+  initialEvaluation,
+  initialCurrent,
+  initialLive,
+}: RewardModelViewProps) {
   const router = useRouter();
   const trpc = useTRPC();
   const { data: model } = useQuery(
     trpc.rewardModels.get.queryOptions({ checkpointId: initial.id }, { initialData: initial }),
+  );
+  const { data: live } = useQuery(
+    trpc.rewardModels.live.queryOptions(
+      { checkpointId: initial.id },
+      { initialData: initialLive, refetchInterval: livePollMs },
+    ),
+  );
+  const { data: current } = useQuery(
+    trpc.rewardModels.current.queryOptions(undefined, { initialData: initialCurrent }),
   );
   const [origin, setOrigin] = useState<RewardReportView["origin"] | null>(null);
   const view = model.reports.find((each) => each.origin === origin) ?? model.reports[0] ?? null;
@@ -62,7 +92,9 @@ export function RewardModelView({ initial, other, models, initialEvaluation }: R
           </>
         )}
       </p>
+      <LiveWarnings live={live} />
       <Warnings view={view} problem={model.problem} />
+      <InUseBar model={model} initial={initialCurrent} />
       <div className="mt-4 grid max-w-[46rem] gap-4 sm:grid-cols-2">
         {model.reports.length > 1 && view && (
           <SelectField
@@ -99,12 +131,15 @@ export function RewardModelView({ initial, other, models, initialEvaluation }: R
       {view && <MeasuredOn view={view} />}
       {view && other && <CompareNote view={view} other={other} beside={beside} />}
       {view && (
+        <AccuracySections
+          figures={view.report.main}
+          heldOut={view.report.heldOutGroup}
+          beside={beside?.report.main ?? null}
+        />
+      )}
+      <LiveSection live={live} isInUse={current?.checkpointId === model.id} />
+      {view && (
         <>
-          <AccuracySections
-            figures={view.report.main}
-            heldOut={view.report.heldOutGroup}
-            beside={beside?.report.main ?? null}
-          />
           <ProbesSection probes={view.report.probes} beside={beside?.report.probes ?? null} />
           <DisagreementsSection view={view} />
           <CalibrationSection figures={view.report.main} beside={beside?.report.main ?? null} />

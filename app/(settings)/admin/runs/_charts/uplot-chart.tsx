@@ -34,6 +34,8 @@ export type UplotChartProps = {
   /** Whole x axis of the page; null: that of this chart's own points. */
   range: Range | null;
   hasXLabels: boolean;
+  /** x counts seconds since 1970, labelled with days and hours. */
+  isTime?: boolean;
   cursorX: number | null;
   onCursor: (x: number | null) => void;
   onZoom: (range: Range | null) => void;
@@ -109,7 +111,7 @@ function applyRange(plot: uPlot, { range, xs }: UplotChartProps): void {
 }
 
 function buildOptions(latest: { current: UplotChartProps }, colors: Colors, width: number): uPlot.Options {
-  const { lines, bands = [], height, hasXLabels } = latest.current;
+  const { lines, bands = [], height, hasXLabels, isTime = false } = latest.current;
   const axis = { stroke: () => colors.of("text-muted"), font: "12px system-ui, sans-serif" };
   const grid = { stroke: () => colors.of("text-line"), width: 1 };
   return {
@@ -117,7 +119,7 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
     height,
     legend: { show: false },
     padding: [8, 8, hasXLabels ? 0 : 4, 0],
-    scales: { x: { time: false }, y: { range: lines.some(({ isBar }) => isBar) ? fromZero : paddedRange } },
+    scales: { x: { time: isTime }, y: { range: lines.some(({ isBar }) => isBar) ? fromZero : paddedRange } },
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },
@@ -129,9 +131,12 @@ function buildOptions(latest: { current: UplotChartProps }, colors: Colors, widt
         ...axis,
         grid,
         ticks: grid,
-        size: hasXLabels ? 28 : 0,
-        values: (_plot, splits) =>
-          hasXLabels ? splits.map((x) => x.toLocaleString("en")) : splits.map(() => ""),
+        // Days go under hours.
+        size: hasXLabels ? (isTime ? 40 : 28) : 0,
+        ...(!isTime && {
+          values: (_plot: uPlot, splits: number[]) =>
+            hasXLabels ? splits.map((x) => x.toLocaleString("en")) : splits.map(() => ""),
+        }),
       },
       {
         ...axis,
