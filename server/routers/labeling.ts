@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { readOwnAgreement } from "../domain/agreement/own-agreement";
 import { readGuidelines } from "../domain/batches/guidelines";
-import { claimNext, saveDraft } from "../domain/labeling/claims";
+import { claimNext, purposes, saveDraft } from "../domain/labeling/claims";
 import { submitDemonstration } from "../domain/labeling/demonstrate";
 import { responseFlags } from "../domain/labeling/flags";
+import { endAndGoOn } from "../domain/labeling/go-on";
 import {
   acceptAgreement,
   agreement,
@@ -22,6 +23,8 @@ import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labelin
 import { procedure, router } from "../trpc";
 
 const work = procedure("labeling.work");
+/** What the next task is to be for, which then comes in the same call; left out: none is asked for. */
+const nextPurpose = z.enum(purposes).optional();
 const reason = z.string().trim().min(1, "Say why in a few words.").max(1_000);
 
 export const labelingRouter = router({
@@ -54,7 +57,7 @@ export const labelingRouter = router({
     .mutation(({ ctx, input }) => setPreferences(ctx.db, { userId: ctx.user.id, ...input })),
 
   next: work
-    .input(z.object({ purpose: z.enum(["work", "practice", "qualification"]).default("work") }))
+    .input(z.object({ purpose: z.enum(purposes).default("work") }))
     .mutation(({ ctx, input }) => claimNext(ctx.db, { labelerId: ctx.user.id, ...input })),
 
   saveDraft: work
@@ -69,8 +72,12 @@ export const labelingRouter = router({
     .mutation(({ ctx, input }) => saveDraft(ctx.db, { labelerId: ctx.user.id, ...input })),
 
   submit: work
-    .input(submissionSchema)
-    .mutation(({ ctx, input }) => submitRanking(ctx.db, { labelerId: ctx.user.id, ...input })),
+    .input(submissionSchema.extend({ nextPurpose }))
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...submission } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, () =>
+        submitRanking(db, { labelerId: user.id, ...submission }),
+      ),
+    ),
 
   submitDemonstration: work
     .input(
@@ -80,9 +87,14 @@ export const labelingRouter = router({
         editedFromId: z.uuid().nullable(),
         pastedCharacters: z.int().min(0),
         activeMs: activeMsSchema,
+        nextPurpose,
       }),
     )
-    .mutation(({ ctx, input }) => submitDemonstration(ctx.db, { labelerId: ctx.user.id, ...input })),
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...demonstration } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, () =>
+        submitDemonstration(db, { labelerId: user.id, ...demonstration }),
+      ),
+    ),
 
   skip: work
     .input(
@@ -91,9 +103,14 @@ export const labelingRouter = router({
         kind: z.enum(["skip", "cannotBeRanked", "report"]),
         reason,
         activeMs: activeMsSchema,
+        nextPurpose,
       }),
     )
-    .mutation(({ ctx, input }) => skipTask(ctx.db, { labelerId: ctx.user.id, ...input })),
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...skip } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, () =>
+        skipTask(db, { labelerId: user.id, ...skip }),
+      ),
+    ),
 
   recent: work.query(({ ctx }) => listOwnRankings(ctx.db, ctx.user.id)),
 

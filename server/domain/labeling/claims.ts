@@ -27,7 +27,12 @@ export const expiryFrom = (now: Date) => new Date(now.getTime() + claimLifetimeM
 
 export type Claim = typeof taskClaims.$inferSelect;
 
-type Asking = { labelerId: string; purpose?: "work" | "practice" | "qualification" };
+/** What a labeler comes for. */
+export const purposes = ["work", "practice", "qualification"] as const;
+export type Purpose = (typeof purposes)[number];
+
+type Asking = { labelerId: string; purpose?: Purpose };
+export type NextTask = { task: TaskView } | { noTask: NoTask };
 
 /**
  * The task this labeler has open already, else one whose place or draft they had lost, else the next of the queue: by
@@ -37,7 +42,7 @@ export async function claimNext(
   db: Db,
   { labelerId, purpose = "work" }: Asking,
   now = new Date(),
-): Promise<{ task: TaskView } | { noTask: NoTask }> {
+): Promise<NextTask> {
   await releaseExpired(db, now);
   const claim = () => db.transaction((tx) => findOrClaim(tx, { labelerId, purpose }, now));
   let claimed = await claim();
