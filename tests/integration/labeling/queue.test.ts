@@ -267,7 +267,7 @@ describeEachDatabase("labeling queue", (home) => {
 
   it("brings a task back to where its sampling was", async () => {
     await using t = await testDatabase(home);
-    const { batchId, tasks } = await makeBatch(t.db, { tasks: 1 });
+    const { batchId, tasks } = await makeBatch(t.db, { tasks: 1, policies: ["a policy"] });
     const [task] = tasks;
     await t.db.update(rankingTasks).set({ status: "sampling" }).where(eq(rankingTasks.batchId, batchId));
     await t.db.delete(taskResponses).where(eq(taskResponses.responseId, task?.responseIds[0] ?? ""));
