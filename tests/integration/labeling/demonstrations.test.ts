@@ -1,12 +1,20 @@
 /** @file Demonstrations: reviewed by others, their ratings shown to who wrote them and asked for by datasets; erased with accounts. */
 import { eq } from "drizzle-orm";
 import { expect, it } from "vitest";
-import { auditLog, datasetRows, demonstrations, rankedResponses, users } from "@/drizzle/schema";
+import {
+  auditLog,
+  datasetRows,
+  demonstrations,
+  rankedResponses,
+  rankingTasks,
+  users,
+} from "@/drizzle/schema";
 import type { SessionUser } from "@/server/context";
 import type { Db } from "@/server/db/db";
 import { deleteAccount } from "@/server/domain/account";
 import { exportAccount } from "@/server/domain/account-data";
 import { snapshotDemonstrationsOf } from "@/server/domain/exchange/make-snapshot";
+import { releaseExpired } from "@/server/domain/labeling/claims";
 import { addRanking } from "../../helpers/batches";
 import { type MadeTask, makeBatch, makeLabeler } from "../../helpers/labeling";
 import { callerFor, makePerson } from "../../helpers/test-context";
@@ -70,6 +78,68 @@ describeEachDatabase("demonstrations", (home) => {
     });
     expect(JSON.stringify(found)).not.toContain(labeler.id);
     expect(found.demonstrations.map(({ id }) => id)).not.toContain(own);
+  });
+
+  it("are given back with a note to be written again: the next task of their labeler, with their text", async () => {
+    await using t = await testDatabase(home);
+    const [labeler, lead] = [await makeLabeler(t.db), await makeLead(t.db)];
+    const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, tasks: 2 });
+    const [asLabeler, asLead] = [callerFor(t.db, labeler).labeling, callerFor(t.db, lead).demonstrations];
+    const taskOf = async () => {
+      const next = await asLabeler.next({});
+      if (!("task" in next)) throw new Error(next.noTask.text);
+      return next.task;
+    };
+    const submit = async (text: string) =>
+      asLabeler.submitDemonstration({
+        claimId: (await taskOf()).claimId,
+        text,
+        editedFromId: null,
+        pastedCharacters: 2,
+        activeMs: 5,
+      });
+    const { demonstrationId } = await submit("Too short");
+    await asLead.review({ demonstrationId, rating: 2 });
+    await expect(asLead.giveBack({ demonstrationId, note: "Longer." })).rejects.toThrow("rated this 2 of 7");
+    await asLead.giveBack({ demonstrationId, note: "Longer.", basedOn: 2 });
+    expect(await asLead.reviewed()).toMatchObject([{ rating: null, isReturned: true, note: "Longer." }]);
+    expect((await t.db.select().from(auditLog)).at(-1)).toMatchObject({
+      action: "demonstration.returned",
+      actorId: lead.id,
+      details: { from: 2 },
+    });
+    const again = await taskOf();
+    expect(again).toMatchObject({
+      taskId: tasks[0]?.taskId,
+      returnedComment: "Longer.",
+      draft: { step: "demonstrate", demonstration: { text: "Too short", pastedCharacters: 2 } },
+    });
+    // Left for an hour, it gives back no place it never took, and is there again.
+    await releaseExpired(t.db, new Date(Date.now() + 2 * 60 * 60 * 1000));
+    const [task] = await t.db.select().from(rankingTasks).where(eq(rankingTasks.id, again.taskId));
+    expect(task).toMatchObject({ status: "done", openPlaces: 0 });
+    expect((await taskOf()).claimId).toBe(again.claimId);
+    await submit("Long enough now");
+    expect((await taskOf()).taskId).toBe(tasks[1]?.taskId);
+    expect((await asLead.waiting()).demonstrations).toMatchObject([{ text: "Long enough now", version: 2 }]);
+  });
+
+  it("are not given back where nobody could write them again, nor by who wrote them", async () => {
+    await using t = await testDatabase(home);
+    const [labeler, lead] = [await makeLabeler(t.db), await makeLead(t.db)];
+    const make = async (values: Parameters<typeof makeBatch>[1], by = labeler) => {
+      const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, ...values });
+      return { demonstrationId: await write(t.db, { task: tasks[0] as MadeTask, by }), note: "Again." };
+    };
+    const asLead = callerFor(t.db, lead).demonstrations;
+    await expect(asLead.giveBack(await make({ status: "closed" }))).rejects.toThrow("batch is closed");
+    await expect(asLead.giveBack(await make({ purpose: "qualification" }))).rejects.toThrow("answered once");
+    await expect(asLead.giveBack(await make({}, lead))).rejects.toThrow("their own");
+    const given = await make({});
+    await expect(asLead.giveBack({ ...given, note: " " })).rejects.toThrow("Say what to write otherwise");
+    await expect(callerFor(t.db, labeler).demonstrations.giveBack(given)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
   });
 
   it("are rated with a note that who wrote them reads; the rating enters the audit log, the note does not", async () => {
