@@ -13,18 +13,16 @@ export function ResponsesPart({ policies, ...part }: PartProps & { policies: rea
   return (
     <Section title="Responses" text={sourceTexts[draft.responsesFrom]}>
       <FieldGrid>
-        <div className="md:col-span-2">
-          <SelectField
-            label="From where"
-            value={draft.responsesFrom}
-            onChange={({ target }) =>
-              change({ responsesFrom: target.value === "prompts" ? "prompts" : "policies" })
-            }
-          >
-            <option value="policies">sampled from policies</option>
-            <option value="prompts">the responses that came with the prompts</option>
-          </SelectField>
-        </div>
+        <SelectField
+          label="Which responses"
+          value={draft.responsesFrom}
+          onChange={({ target }) =>
+            change({ responsesFrom: target.value === "prompts" ? "prompts" : "policies" })
+          }
+        >
+          <option value="policies">new ones, sampled from policies</option>
+          <option value="prompts">those that came with the prompts</option>
+        </SelectField>
         {draft.responsesFrom === "policies" && <SampledFields {...part} policies={policies} />}
       </FieldGrid>
     </Section>
@@ -34,7 +32,7 @@ export function ResponsesPart({ policies, ...part }: PartProps & { policies: rea
 const sourceTexts: Record<BatchDraft["responsesFrom"], string> = {
   policies: "Sampled in the background, only while nobody chats; a task opens when its responses are there.",
   prompts:
-    "Made elsewhere and imported with their prompts: nothing is sampled, and the tasks can be opened at once. Labelers see neither who wrote them nor how they were ranked before.",
+    "Made elsewhere and imported with their prompts, two to nine a task: nothing is sampled, and the tasks can be opened at once. Labelers see neither who wrote them nor how they were ranked before.",
 };
 
 function SampledFields({ policies, ...part }: PartProps & { policies: readonly PolicyChoice[] }) {
