@@ -20,6 +20,8 @@ import { listOwnDemonstrations } from "../domain/labeling/review-demonstrations"
 import { skipTask } from "../domain/labeling/skips";
 import { submitRanking } from "../domain/labeling/submit";
 import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labeling/task-schema";
+import { chooseMail, readMailChoice } from "../domain/mail";
+import { createMailer } from "../mail";
 import { procedure, router } from "../trpc";
 
 const work = procedure("labeling.work");
@@ -39,6 +41,10 @@ export const labelingRouter = router({
       seesSensitive: labeler.seesSensitive,
       today: await countToday(ctx.db, ctx.user.id),
       qualifiedAt: labeler.qualifiedAt,
+      mail: await readMailChoice(ctx.db, {
+        userId: ctx.user.id,
+        isConfigured: createMailer(ctx.env) !== null,
+      }),
       /** Why no work is given out to them; null = it is. */
       noTask: await findHindrance(ctx.db, labeler, "work"),
     };
@@ -55,6 +61,11 @@ export const labelingRouter = router({
   setPreferences: work
     .input(z.object({ mode: z.enum(["board", "guided"]).optional(), seesSensitive: z.boolean().optional() }))
     .mutation(({ ctx, input }) => setPreferences(ctx.db, { userId: ctx.user.id, ...input })),
+
+  /** Of work given back, answers to questions and a decided test; for oneself. */
+  chooseMail: work
+    .input(z.object({ wantsMail: z.boolean() }))
+    .mutation(({ ctx, input }) => chooseMail(ctx.db, { ...input, userId: ctx.user.id })),
 
   next: work
     .input(z.object({ purpose: z.enum(purposes).default("work") }))

@@ -4,6 +4,7 @@ import { batches, demonstrations, prompts, rankingTasks, responses, taskSkips } 
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
+import { mailLabeler } from "../mail";
 import { isConsentedPrompt } from "../prompts/usable-prompts";
 import { readTask } from "./tasks";
 
@@ -189,8 +190,12 @@ export async function returnDemonstration(
         reviewedAt: new Date(),
       })
       .where(eq(demonstrations.id, demonstrationId));
-    // Skipped before, when it was given back for something else.
     if (before.taskId && before.labelerId) {
+      await mailLabeler(tx, before.labelerId, {
+        text: "A demonstration of yours was given back, to be written again.",
+        path: "/label",
+      });
+      // Skipped before, when it was given back for something else.
       await tx
         .delete(taskSkips)
         .where(and(eq(taskSkips.taskId, before.taskId), eq(taskSkips.labelerId, before.labelerId)));

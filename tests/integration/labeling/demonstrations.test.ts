@@ -15,9 +15,12 @@ import { deleteAccount } from "@/server/domain/account";
 import { exportAccount } from "@/server/domain/account-data";
 import { snapshotDemonstrationsOf } from "@/server/domain/exchange/make-snapshot";
 import { releaseExpired } from "@/server/domain/labeling/claims";
+import { deliverMails } from "@/server/domain/mail";
+import { createMailer } from "@/server/mail";
 import { addRanking } from "../../helpers/batches";
 import { type MadeTask, makeBatch, makeLabeler } from "../../helpers/labeling";
-import { callerFor, makePerson } from "../../helpers/test-context";
+import { smtpServer } from "../../helpers/smtp-server";
+import { callerFor, makePerson, testEnv } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
 const makeLead = (db: Db) => makePerson(db, { role: "labeler", grants: ["labelingLead"] });
@@ -122,6 +125,32 @@ describeEachDatabase("demonstrations", (home) => {
     await submit("Long enough now");
     expect((await taskOf()).taskId).toBe(tasks[1]?.taskId);
     expect((await asLead.waiting()).demonstrations).toMatchObject([{ text: "Long enough now", version: 2 }]);
+  });
+
+  it("that are given back are told by mail to who wants it, without a word of them", async () => {
+    await using t = await testDatabase(home);
+    await using smtp = await smtpServer();
+    const [labeler, other, lead] = [await makeLabeler(t.db), await makeLabeler(t.db), await makeLead(t.db)];
+    const env = testEnv({
+      ATTUNE_SMTP_URL: smtp.url,
+      ATTUNE_MAIL_FROM: "attune@example.org",
+      ATTUNE_URL: "https://chat.example.org",
+    });
+    const asLabeler = callerFor(t.db, labeler, { env }).labeling;
+    expect((await asLabeler.status()).mail).toMatchObject({ isConfigured: true, wantsMail: false });
+    await asLabeler.chooseMail({ wantsMail: true });
+    const asUser = callerFor(t.db, await makePerson(t.db)).labeling;
+    await expect(asUser.chooseMail({ wantsMail: true })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, tasks: 2 });
+    for (const [i, by] of [labeler, other].entries()) {
+      const demonstrationId = await write(t.db, { task: tasks[i] as MadeTask, by });
+      await callerFor(t.db, lead).demonstrations.giveBack({ demonstrationId, note: "Secret words" });
+    }
+    expect(await deliverMails(t.db, createMailer(env))).toBe(1);
+    const [mail] = smtp.received;
+    expect(mail?.to).toBe(`RCPT TO:<${labeler.email}>`);
+    expect(mail?.data).toContain("https://chat.example.org/label");
+    expect(mail?.data).not.toContain("Secret");
   });
 
   it("are not given back where nobody could write them again, nor by who wrote them", async () => {
