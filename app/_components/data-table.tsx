@@ -39,10 +39,14 @@ export function DataTable<Row>({ caption, columns, rows, rowKey }: DataTableProp
         <tbody>
           {rows.map((row) => (
             <tr key={rowKey(row)} className="border-b border-line align-baseline">
-              {columns.map(({ title, cell, isNumber }) => (
+              {columns.map(({ title, cell, isNumber, isTitleHidden }) => (
                 <td
                   key={title}
-                  className={classNames("px-2 py-2", isNumber && "text-right whitespace-nowrap")}
+                  className={classNames(
+                    "px-2 py-2",
+                    isNumber && "text-right",
+                    (isNumber || isTitleHidden) && "whitespace-nowrap",
+                  )}
                 >
                   {cell(row)}
                 </td>

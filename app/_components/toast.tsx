@@ -46,7 +46,9 @@ export function ToastProvider({ children }: { children: ReactNode }) {
             type={message.isError ? "foreground" : "background"}
             className="flex items-center gap-3 rounded-lg bg-ink py-1.5 pr-1.5 pl-4 text-canvas shadow-float animate-appear"
           >
-            <Primitive.Description className="grow py-1">{message.text}</Primitive.Description>
+            <Primitive.Description className="min-w-0 grow py-1 wrap-anywhere">
+              {message.text}
+            </Primitive.Description>
             {message.undo && (
               <Primitive.Action
                 altText="Undo"

@@ -40,6 +40,25 @@ export function newestLeaf<M extends TreeMessage>(messages: readonly M[]): strin
   return [...messages].sort(byAge).at(-1)?.id ?? null;
 }
 
+type WithFeedback = { id: string; feedback: { updatedAt: Date } | null };
+
+/**
+ * The tree with these messages in it. What was read before a thumb may arrive after it: of two feedbacks on an answer the
+ * newer one stays.
+ */
+export function putMessages<M extends WithFeedback>(messages: readonly M[], changed: readonly M[]): M[] {
+  const known = new Map(messages.map((message) => [message.id, message]));
+  for (const message of changed) {
+    known.set(message.id, { ...message, feedback: newerFeedback(known.get(message.id), message) });
+  }
+  return [...known.values()];
+}
+
+function newerFeedback<M extends WithFeedback>(before: M | undefined, now: M): M["feedback"] {
+  if (!before?.feedback || !now.feedback) return now.feedback ?? before?.feedback ?? null;
+  return before.feedback.updatedAt > now.feedback.updatedAt ? before.feedback : now.feedback;
+}
+
 function byAge(a: TreeMessage, b: TreeMessage): number {
   return a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1);
 }

@@ -20,6 +20,9 @@ const url = "/api/trpc";
 /** Browsers keep 64 KiB alive at once, and refuse what is larger. */
 const mostKeptBytes = 60_000;
 
+/** What a page may still be sending at the moment it closes. */
+const sentAtClose = new Set(["labeling.saveDraft", "feedback.give"]);
+
 /** A request that goes on to the server though its page closes. A longer one goes as others do. */
 function fetchKeptAlive(input: RequestInfo | URL | string, init?: RequestInit): Promise<Response> {
   const isKept = typeof init?.body === "string" && new Blob([init.body]).size <= mostKeptBytes;
@@ -27,8 +30,8 @@ function fetchKeptAlive(input: RequestInfo | URL | string, init?: RequestInit): 
 }
 
 /**
- * Queries and mutations go in batches, but for the draft of a task: it is saved at the moment its page closes, when a batch
- * is not waited for. A subscription is a stream of server-sent events that resumes by itself; a
+ * Queries and mutations go in batches, but for those of the moment in which a page closes, when a batch is not waited for: the
+ * draft of a task, the thumb on an answer. A subscription is a stream of server-sent events that resumes by itself; a
  * temporary chat, of which the server keeps nothing to resume from, streams the response of its mutation.
  */
 export function createClient() {
@@ -42,7 +45,7 @@ export function createClient() {
           condition: ({ path }) => path === "chat.temporary",
           true: httpBatchStreamLink({ ...common, maxItems: 1 }),
           false: splitLink({
-            condition: ({ path }) => path === "labeling.saveDraft",
+            condition: ({ path }) => sentAtClose.has(path),
             true: httpLink({ ...common, fetch: fetchKeptAlive }),
             false: httpBatchLink({ ...common, maxURLLength: 8_000, maxItems: 10 }),
           }),

@@ -1,7 +1,8 @@
 /** @file The page labelers spend their day in. */
 import type { Metadata } from "next";
 import { requirePermission } from "@/app/_lib/server-caller";
-import { ConsoleView, type Purpose } from "./_console/console-view";
+import type { Purpose } from "@/server/domain/labeling/claims";
+import { ConsoleView } from "./_console/console-view";
 
 export const metadata: Metadata = { title: "Label" };
 

@@ -20,6 +20,7 @@ export function addRankingsCommands(program: Command): void {
     .command("import <file>")
     .description(`a file of rankings or pairs: ${layoutNames.map((name) => layouts[name].label).join(", ")}`)
     .addOption(new Option("--layout <layout>", "default: told from the first items").choices(layoutNames))
+    .option("--again", "also where a file of this name and size was imported before")
     .option("--json", "the last line is one JSON object")
     .action(importRankings);
   rankings
@@ -93,9 +94,12 @@ async function exportRankings(options: ExportOptions): Promise<void> {
 
 async function importRankings(
   file: string,
-  { layout = null, json }: { layout?: LayoutName | null; json?: boolean },
+  { layout = null, again, json }: { layout?: LayoutName | null; again?: boolean; json?: boolean },
 ): Promise<void> {
-  const read = await control({ command: "importRankings", file: path.resolve(file), layout }, imported);
+  const read = await control(
+    { command: "importRankings", file: path.resolve(file), layout, isAgain: again },
+    imported,
+  );
   const { counts, faults } = read;
   for (const { line, reason } of faults.slice(0, shownFaults)) console.error(`line ${line}: ${reason}`);
   console.log(

@@ -28,6 +28,7 @@ export const auditActions = [
   "dataset.created",
   "dataset.deleted",
   "dataset.rowsErased",
+  "demonstration.returned",
   "demonstration.reviewed",
   "guidelines.versionAdded",
   "history.imported",

@@ -54,6 +54,8 @@ export const controlCommand = z.discriminatedUnion("command", [
       .enum(layoutNames as [LayoutName, ...LayoutName[]])
       .nullable()
       .default(null),
+    /** Also where such a file was imported before. */
+    isAgain: z.boolean().default(false),
   }),
   /** All rankings that count and fit, written to a file of this machine. */
   rankingFilterSchema.extend({
@@ -83,7 +85,8 @@ const handlers: {
     const link = await issueResetLinkByEmail(db, email);
     return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
   },
-  importRankings: ({ db }, { file, layout }) => importFile(db, { file, layout, actorId: null }),
+  importRankings: ({ db }, { file, layout, isAgain }) =>
+    importFile(db, { file, layout, isAgain, actorId: null }),
   exportRankings: ({ db }, { file, command: _, ...options }) => exportRankingsTo(db, file, options),
   async listUsers({ db }, { search }) {
     const { people, total } = await listPeople(db, { search, cursor: null, limit: 1000 });

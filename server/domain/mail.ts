@@ -1,4 +1,4 @@
-/** @file Notifications by mail: who wants them, what was sent, trying again until the mail server takes it. */
+/** @file Mail of what happened, to admins and labelers: who wants it, what was sent, trying again until the mail server takes it. */
 import { and, asc, desc, eq, lte, sql } from "drizzle-orm";
 import { mailDeliveries, users } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
@@ -56,23 +56,46 @@ export async function listMailReaders(tx: Tx): Promise<string[]> {
   return rows.filter((person) => isAllowed(person, "runs.read")).map(({ id }) => id);
 }
 
+const labelingEvent = "labeling";
+
+/** What a labeler is told by mail. Names no prompt and quotes nobody: mail is read in many places. */
+export type LabelingNews = { text: string; path: string };
+
+/** Tells a labeler who wants mail. Takes the caller's transaction: what happened and that it is told stand or fall together. */
+export async function mailLabeler(tx: Tx, userId: string, news: LabelingNews): Promise<void> {
+  const isWanted = and(eq(users.id, userId), eq(users.wantsMail, true), eq(users.banned, false));
+  if ((await tx.$count(users, isWanted)) === 0) return;
+  await tx.insert(mailDeliveries).values({ userId, event: labelingEvent, payload: news });
+}
+
+export type MailChoice = Pick<OwnMail, "isConfigured" | "wantsMail" | "address">;
+
 /** @throws {AppError} NOT_FOUND */
-export async function readOwnMail(
+export async function readMailChoice(
   db: Db,
   { userId, isConfigured }: { userId: string; isConfigured: boolean },
-): Promise<OwnMail> {
+): Promise<MailChoice> {
   const [person] = await db
     .select({ wantsMail: users.wantsMail, address: users.email })
     .from(users)
     .where(eq(users.id, userId));
   if (!person) throw new AppError("NOT_FOUND", "There is no such account.");
+  return { ...person, isConfigured };
+}
+
+/** @throws {AppError} NOT_FOUND */
+export async function readOwnMail(
+  db: Db,
+  { userId, isConfigured }: { userId: string; isConfigured: boolean },
+): Promise<OwnMail> {
+  const choice = await readMailChoice(db, { userId, isConfigured });
   const deliveries = await db
     .select(columns)
     .from(mailDeliveries)
     .where(eq(mailDeliveries.userId, userId))
     .orderBy(desc(mailDeliveries.createdAt))
     .limit(shown);
-  return { ...person, isConfigured, deliveries };
+  return { ...choice, deliveries };
 }
 
 export async function chooseMail(
@@ -167,7 +190,11 @@ async function deliver(
     await db.delete(mailDeliveries).where(eq(mailDeliveries.id, deliveryId));
     return;
   }
-  const error = await trySending(mailer, toMail(delivery.payload as NotificationPayload, to, mailer.url));
+  const mail =
+    event === labelingEvent
+      ? toLabelerMail(delivery.payload as LabelingNews, to, mailer.url)
+      : toMail(delivery.payload as NotificationPayload, to, mailer.url);
+  const error = await trySending(mailer, mail);
   // Whoever asks for a test looks at what comes of it: a second one hours later would only puzzle.
   const isLast = event === "test" && error !== null;
   await db
@@ -188,7 +215,8 @@ async function findAddress(db: Db, userId: string, event: string): Promise<strin
     })
     .from(users)
     .where(eq(users.id, userId));
-  if (!person || person.banned || !isAllowed(person, "runs.read")) return null;
+  const permission = event === labelingEvent ? "labeling.work" : "runs.read";
+  if (!person || person.banned || !isAllowed(person, permission)) return null;
   return person.wantsMail || event === "test" ? person.email : null;
 }
 
@@ -200,6 +228,11 @@ async function trySending(mailer: Mailer, mail: Mail): Promise<string | null> {
     if (error instanceof MailRefusedError) return error.message;
     throw error;
   }
+}
+
+function toLabelerMail({ text, path }: LabelingNews, to: string, url: string): Mail {
+  const why = `You asked for this at ${url}/label/work, where you can switch it off.`;
+  return { to, subject: `Attune: ${text}`, text: [text, "", `${url}${path}`, "", "-- ", why, ""].join("\n") };
 }
 
 function toMail({ text, run }: NotificationPayload, to: string, url: string): Mail {

@@ -1,6 +1,11 @@
 /** @file Batches of labeling tasks, for leads: made, watched, steered, their rankings reviewed. */
 import { z } from "zod";
-import { batchTasks, newBatchSchema, promptFilterSchema } from "../domain/batches/batch-schema";
+import {
+  batchTasks,
+  newBatchSchema,
+  promptFilterSchema,
+  responseSources,
+} from "../domain/batches/batch-schema";
 import { listBatchTasks, previewTask, taskStatuses } from "../domain/batches/batch-tasks";
 import { countPrompts } from "../domain/batches/choose-prompts";
 import { createBatch } from "../domain/batches/create-batch";
@@ -27,7 +32,13 @@ export const batchesRouter = router({
 
   /** How many prompts a filter finds. */
   countPrompts: procedure("labeling.lead")
-    .input(z.object({ task: z.enum(batchTasks), filter: promptFilterSchema }))
+    .input(
+      z.object({
+        task: z.enum(batchTasks),
+        responsesFrom: z.enum(responseSources).default("policies"),
+        filter: promptFilterSchema,
+      }),
+    )
     .query(({ ctx, input }) => countPrompts(ctx.db, input)),
 
   /** What is being sampled in the background, and what keeps it from going on. */

@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { readOwnAgreement } from "../domain/agreement/own-agreement";
 import { readGuidelines } from "../domain/batches/guidelines";
-import { claimNext, saveDraft } from "../domain/labeling/claims";
+import { claimNext, purposes, saveDraft } from "../domain/labeling/claims";
 import { submitDemonstration } from "../domain/labeling/demonstrate";
 import { responseFlags } from "../domain/labeling/flags";
+import { endAndGoOn } from "../domain/labeling/go-on";
 import {
   acceptAgreement,
   agreement,
@@ -19,10 +20,14 @@ import { listOwnDemonstrations } from "../domain/labeling/review-demonstrations"
 import { skipTask } from "../domain/labeling/skips";
 import { submitRanking } from "../domain/labeling/submit";
 import { activeMsSchema, draftSchema, submissionSchema } from "../domain/labeling/task-schema";
+import { chooseMail, readMailChoice } from "../domain/mail";
+import { createMailer } from "../mail";
 import { processState } from "../process-state";
 import { procedure, router } from "../trpc";
 
 const work = procedure("labeling.work");
+/** What the next task is to be for, which then comes in the same call; left out: none is asked for. */
+const nextPurpose = z.enum(purposes).optional();
 const reason = z.string().trim().min(1, "Say why in a few words.").max(1_000);
 
 export const labelingRouter = router({
@@ -37,6 +42,10 @@ export const labelingRouter = router({
       seesSensitive: labeler.seesSensitive,
       today: await countToday(ctx.db, ctx.user.id),
       qualifiedAt: labeler.qualifiedAt,
+      mail: await readMailChoice(ctx.db, {
+        userId: ctx.user.id,
+        isConfigured: createMailer(ctx.env) !== null,
+      }),
       /** Why no work is given out to them; null = it is. */
       noTask: await findHindrance(ctx.db, labeler, "work"),
     };
@@ -54,8 +63,13 @@ export const labelingRouter = router({
     .input(z.object({ mode: z.enum(["board", "guided"]).optional(), seesSensitive: z.boolean().optional() }))
     .mutation(({ ctx, input }) => setPreferences(ctx.db, { userId: ctx.user.id, ...input })),
 
+  /** Of work given back, answers to questions and a decided test; for oneself. */
+  chooseMail: work
+    .input(z.object({ wantsMail: z.boolean() }))
+    .mutation(({ ctx, input }) => chooseMail(ctx.db, { ...input, userId: ctx.user.id })),
+
   next: work
-    .input(z.object({ purpose: z.enum(["work", "practice", "qualification"]).default("work") }))
+    .input(z.object({ purpose: z.enum(purposes).default("work") }))
     .mutation(({ ctx, input }) => claimNext(ctx.db, { labelerId: ctx.user.id, ...input })),
 
   saveDraft: work
@@ -69,11 +83,15 @@ export const labelingRouter = router({
     )
     .mutation(({ ctx, input }) => saveDraft(ctx.db, { labelerId: ctx.user.id, ...input })),
 
-  submit: work.input(submissionSchema).mutation(async ({ ctx, input }) => {
-    const submitted = await submitRanking(ctx.db, { labelerId: ctx.user.id, ...input });
-    processState().scoring?.rankingScorer.wake();
-    return submitted;
-  }),
+  submit: work
+    .input(submissionSchema.extend({ nextPurpose }))
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...submission } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, async () => {
+        const submitted = await submitRanking(db, { labelerId: user.id, ...submission });
+        processState().scoring?.rankingScorer.wake();
+        return submitted;
+      }),
+    ),
 
   submitDemonstration: work
     .input(
@@ -83,9 +101,14 @@ export const labelingRouter = router({
         editedFromId: z.uuid().nullable(),
         pastedCharacters: z.int().min(0),
         activeMs: activeMsSchema,
+        nextPurpose,
       }),
     )
-    .mutation(({ ctx, input }) => submitDemonstration(ctx.db, { labelerId: ctx.user.id, ...input })),
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...demonstration } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, () =>
+        submitDemonstration(db, { labelerId: user.id, ...demonstration }),
+      ),
+    ),
 
   skip: work
     .input(
@@ -94,9 +117,14 @@ export const labelingRouter = router({
         kind: z.enum(["skip", "cannotBeRanked", "report"]),
         reason,
         activeMs: activeMsSchema,
+        nextPurpose,
       }),
     )
-    .mutation(({ ctx, input }) => skipTask(ctx.db, { labelerId: ctx.user.id, ...input })),
+    .mutation(({ ctx: { db, user }, input: { nextPurpose, ...skip } }) =>
+      endAndGoOn(db, { labelerId: user.id, nextPurpose }, () =>
+        skipTask(db, { labelerId: user.id, ...skip }),
+      ),
+    ),
 
   recent: work.query(({ ctx }) => listOwnRankings(ctx.db, ctx.user.id)),
 

@@ -142,6 +142,42 @@ test("feedback with reasons and a correction is kept", async () => {
   await answers(page).last().getByRole("button", { name: "Bad answer", pressed: true }).waitFor();
 });
 
+test.each([
+  ["the conversation as it was read before the thumb", /conversations\.get/],
+  ["the reply to the stop", /chat\.stop/],
+])("a thumb on an answer that has just ended stays, though %s comes late", async (_name, late) => {
+  await page.goto("/");
+  const answer = await ask(page, long);
+  await untilBegun(answer);
+  // Answered by the server at once, before it knows of the thumb; seen by the page after it.
+  const held: Promise<void>[] = [];
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(late, async (route) => {
+    const response = await route.fetch();
+    const delivered = released.then(() => route.fulfill({ response }));
+    held.push(delivered);
+    await delivered;
+  });
+  await page.getByRole("button", { name: "Stop the answer" }).click();
+  await untilEnded(answer);
+  await expect.poll(() => held.length).toBeGreaterThan(0);
+  const given = page.waitForResponse(/feedback\.give/);
+  await answer.getByRole("button", { name: "Bad answer" }).click();
+  const form = page.getByRole("form", { name: "Feedback on this answer" });
+  await form.waitFor();
+  await given;
+  release();
+  await Promise.all(held);
+  await page.unroute(late);
+  // What came late is on the screen by now.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 200)));
+  expect(await form.count()).toBe(1);
+  await answer.getByRole("button", { name: "Bad answer", pressed: true }).waitFor();
+});
+
 test("search finds a conversation by what was said in it", async () => {
   await page.getByPlaceholder("Search").fill("lighthouse");
   const results = page.getByRole("list", { name: "Search results" });

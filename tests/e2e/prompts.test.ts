@@ -43,8 +43,10 @@ test("an answer that was disliked becomes a prompt, masked, and its author is to
     .click({ timeout: 3_000 })
     .catch(() => {});
   await untilEnded(answer);
+  const given = page.waitForResponse(/feedback\.give/);
   await page.getByRole("button", { name: "Bad answer" }).click();
   await page.getByRole("form", { name: "Feedback on this answer" }).waitFor();
+  await given;
   await page.goto("/admin/prompts");
   await page.getByText("There is none yet.").waitFor();
   expect(await seriousFindings(page)).toEqual([]);

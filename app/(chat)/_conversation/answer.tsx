@@ -8,7 +8,7 @@ import { Markdown } from "@/app/_components/markdown";
 import type { Message } from "@/app/_lib/api-types";
 import { siblingsOf } from "@/app/_lib/message-tree";
 import { AnswerState } from "./answer-state";
-import { Comparison, FeedbackPanel, Thumbs, useFeedback } from "./feedback-panel";
+import { Comparison, FeedbackPanel, type Thumb, Thumbs, useFeedback } from "./feedback-panel";
 import { LineageDialog } from "./lineage-dialog";
 import { SiblingSwitch } from "./sibling-switch";
 import { StreamAnnouncer } from "./stream-announcer";
@@ -26,8 +26,8 @@ type AnswerProps = {
 
 export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerProps) {
   const [isExplained, setIsExplained] = useState(false);
-  const [isPanelOpen, setIsPanelOpen] = useState(false);
-  const { feedback, isSaving, give } = useFeedback(answer, chat.put);
+  const [openedFor, setOpenedFor] = useState<Thumb | null>(null);
+  const { feedback, thumb, isSaving, give } = useFeedback(answer, chat.putFeedback);
   const inMaking = isUnfinished(answer);
   const text = watched?.text ?? answer.content;
   const siblings = siblingsOf(chat.messages, answer);
@@ -73,10 +73,10 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
           >
             {text && <CopyButton text={text} label="Copy the answer" />}
             <Thumbs
-              feedback={feedback}
+              thumb={thumb}
               onThumb={(thumb) => {
                 void give({ thumb });
-                setIsPanelOpen(thumb !== null);
+                setOpenedFor(thumb);
               }}
             />
             <IconButton
@@ -104,14 +104,14 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
           onCompare={(comparison) => void give({ comparison })}
         />
       )}
-      {!inMaking && isPanelOpen && feedback?.thumb && (
+      {!inMaking && openedFor !== null && (
         <FeedbackPanel
-          key={feedback.thumb}
+          key={openedFor}
           feedback={feedback}
-          thumb={feedback.thumb}
+          thumb={openedFor}
           isSaving={isSaving}
           onSave={give}
-          onClose={() => setIsPanelOpen(false)}
+          onClose={() => setOpenedFor(null)}
         />
       )}
       {isExplained && <LineageDialog messageId={answer.id} onClose={() => setIsExplained(false)} />}

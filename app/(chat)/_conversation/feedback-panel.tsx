@@ -13,25 +13,30 @@ import { useTRPC } from "@/app/_lib/trpc";
 
 type Change = Omit<Inputs["feedback"]["give"], "messageId">;
 
-/** Stores each change at once and puts the answer with its new feedback back into the tree. */
-export function useFeedback(answer: Message, put: (message: Message) => void) {
+/** Stores each change at once and puts it into the tree. A thumb shows while it is on its way. */
+export function useFeedback(answer: Message, putFeedback: (messageId: string, feedback: Feedback) => void) {
   const trpc = useTRPC();
   const toast = useToast();
   const onError = (error: unknown) => toast({ text: errorText(error), isError: true });
   const giving = useMutation(
-    trpc.feedback.give.mutationOptions({ onSuccess: (feedback) => put({ ...answer, feedback }), onError }),
+    trpc.feedback.give.mutationOptions({
+      onSuccess: (feedback, { messageId }) => putFeedback(messageId, feedback),
+      onError,
+    }),
   );
+  const thumbOnItsWay = giving.isPending ? giving.variables.thumb : undefined;
   return {
     feedback: answer.feedback,
+    thumb: thumbOnItsWay === undefined ? (answer.feedback?.thumb ?? null) : thumbOnItsWay,
     isSaving: giving.isPending,
     give: (change: Change) => giving.mutateAsync({ messageId: answer.id, ...change }).catch(() => null),
   };
 }
 
-type ThumbsProps = { feedback: Feedback | null; onThumb: (thumb: 1 | -1 | null) => void };
+export type Thumb = 1 | -1;
+type ThumbsProps = { thumb: Thumb | null; onThumb: (thumb: Thumb | null) => void };
 
-export function Thumbs({ feedback, onThumb }: ThumbsProps) {
-  const thumb = feedback?.thumb ?? null;
+export function Thumbs({ thumb, onThumb }: ThumbsProps) {
   return (
     <>
       <IconButton
@@ -54,7 +59,7 @@ export function Thumbs({ feedback, onThumb }: ThumbsProps) {
 
 type FeedbackPanelProps = {
   feedback: Feedback | null;
-  thumb: 1 | -1;
+  thumb: Thumb;
   isSaving: boolean;
   onSave: (change: Change) => Promise<unknown>;
   onClose: () => void;
@@ -76,7 +81,8 @@ export function FeedbackPanel({ feedback, thumb, isSaving, onSave, onClose }: Fe
       className="mt-2 space-y-3 rounded-lg bg-sunken p-3"
       onSubmit={async (event) => {
         event.preventDefault();
-        if (await onSave({ tags, comment, correction })) onClose();
+        // With the thumb it belongs to, which may have failed to arrive.
+        if (await onSave({ thumb, tags, comment, correction })) onClose();
       }}
     >
       <fieldset>

@@ -4,9 +4,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useToast } from "@/app/_components/toast";
-import type { ConversationTree, Message } from "@/app/_lib/api-types";
+import type { ConversationTree, Feedback, Message } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
-import { newestLeaf, newestLeafBelow, pathTo } from "@/app/_lib/message-tree";
+import { newestLeaf, newestLeafBelow, pathTo, putMessages } from "@/app/_lib/message-tree";
 import { newId } from "@/app/_lib/new-id";
 import { useTRPC } from "@/app/_lib/trpc";
 
@@ -36,10 +36,15 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
   const lastMessage = branch.at(-1) ?? null;
 
   const put = (...changed: Message[]) => {
-    const ids = new Set(changed.map(({ id }) => id));
     queries.setQueryData(options.queryKey, (now) =>
-      now ? { ...now, messages: [...now.messages.filter(({ id }) => !ids.has(id)), ...changed] } : now,
+      now ? { ...now, messages: putMessages(now.messages, changed) } : now,
     );
+  };
+  const putFeedback = (messageId: string, feedback: Feedback) => {
+    const answer = queries.getQueryData(options.queryKey)?.messages.find(({ id }) => id === messageId);
+    if (answer) put({ ...answer, feedback });
+    // A tree on its way may have been read before: it is dropped, and read once more.
+    void queries.invalidateQueries({ queryKey: options.queryKey });
   };
   const show = (answer: Message, ...others: Message[]) => {
     put(...others, answer);
@@ -67,6 +72,7 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
     pendingQuestion,
     isBusy,
     put,
+    putFeedback,
 
     /** @returns whether the server took the question */
     send: async (content: string): Promise<boolean> => {

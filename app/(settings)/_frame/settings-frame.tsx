@@ -67,6 +67,8 @@ function PageLink({ href, title, icon }: { href: string; title: string; icon: Ic
   return (
     <Link
       href={href}
+      // Pages are made on request: fetching all twenty ahead would keep the server busy while this one comes alive.
+      prefetch={false}
       aria-current={path === href ? "page" : isHere ? "true" : undefined}
       className={classNames(
         "flex min-h-9 shrink-0 items-center gap-2.5 rounded-md px-2.5",

@@ -9,12 +9,12 @@ import { Pulse } from "@/app/_components/pulse";
 import type { LabelingStatus, NextTask } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
+import type { Purpose } from "@/server/domain/labeling/claims";
 import type { NoTask } from "@/server/domain/labeling/task-schema";
 import { NoTaskPage } from "./no-task-page";
 import type { Flags } from "./rating-step";
 import { TaskConsole } from "./task-console";
 
-export type Purpose = "work" | "practice" | "qualification";
 type ConsoleViewProps = {
   status: LabelingStatus;
   flags: Flags;
@@ -28,18 +28,24 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
   // Each load is shown afresh, also where it brings the same task as another page left it. What was shown before stays
   // until then: nothing flickers in between.
   const [shown, setShown] = useState<{ load: number; result: NextTask } | null>(null);
-  const next = useMutation(
-    trpc.labeling.next.mutationOptions({
-      onSuccess: (result) => setShown((before) => ({ load: (before?.load ?? 0) + 1, result })),
-    }),
+  const show = useCallback(
+    (result: NextTask) => setShown((before) => ({ load: (before?.load ?? 0) + 1, result })),
+    [],
   );
+  const next = useMutation(trpc.labeling.next.mutationOptions({ onSuccess: show }));
   const [mode, setMode] = useState(status.mode);
   const { mutate } = next;
-  const load = useCallback(() => {
-    mutate({ purpose });
-    void queries.invalidateQueries({ queryKey: trpc.labeling.recent.queryKey() });
-    void queries.invalidateQueries({ queryKey: trpc.qualification.own.queryKey() });
-  }, [mutate, purpose, queries, trpc]);
+  // What ended a task brings the next one along, unless that failed.
+  const goOn = useCallback(
+    (given: NextTask | null) => {
+      if (given) show(given);
+      else mutate({ purpose });
+      void queries.invalidateQueries({ queryKey: trpc.labeling.recent.queryKey() });
+      void queries.invalidateQueries({ queryKey: trpc.qualification.own.queryKey() });
+    },
+    [show, mutate, purpose, queries, trpc],
+  );
+  const load = () => goOn(null);
   useEffect(() => mutate({ purpose }), [mutate, purpose]);
 
   if (next.error) {
@@ -71,10 +77,11 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
     <TaskConsole
       key={shown.load}
       task={result.task}
+      purpose={purpose}
       flags={flags}
       preferredMode={mode}
       onPreferMode={setMode}
-      onNext={load}
+      onNext={goOn}
     />
   );
 }

@@ -11,8 +11,8 @@ import { PlainPage } from "@/app/_components/plain-page";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
+import type { Purpose } from "@/server/domain/labeling/claims";
 import type { NoTask } from "@/server/domain/labeling/task-schema";
-import type { Purpose } from "./console-view";
 import { useNewAnswers } from "./use-new-answers";
 
 const titles: Record<NoTask["reason"], string> = {

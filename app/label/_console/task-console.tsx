@@ -6,9 +6,11 @@ import { useMemo, useReducer, useRef, useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Notice } from "@/app/_components/notice";
 import { ShortcutSheet } from "@/app/_components/shortcut-sheet";
+import type { NextTask } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { useShortcuts } from "@/app/_lib/use-shortcuts";
+import type { Purpose } from "@/server/domain/labeling/claims";
 import type { Explanation, TaskView } from "@/server/domain/labeling/task-schema";
 import { AnswersDialog } from "./answers-dialog";
 import { AskDialog } from "./ask-dialog";
@@ -22,7 +24,7 @@ import { findContradictions } from "./find-contradictions";
 import { GuidelinesDialog } from "./guidelines-dialog";
 import { PairwiseStep } from "./pairwise-step";
 import { isShort, PromptPanel } from "./prompt-panel";
-import { PutAwayDialog } from "./put-away-dialog";
+import { PutAwayDialog, type PutAwayKind } from "./put-away-dialog";
 import { RankingStep } from "./ranking-step";
 import { type Flags, RatingStep } from "./rating-step";
 import { SensitiveCover } from "./sensitive-cover";
@@ -34,14 +36,15 @@ import { useSubmit } from "./use-submit";
 
 type TaskConsoleProps = {
   task: TaskView;
+  purpose: Purpose;
   flags: Flags;
   preferredMode: "board" | "guided";
   onPreferMode: (mode: "board" | "guided") => void;
-  /** Loads the next task, or this one as another page left it. */
-  onNext: () => void;
+  /** Shows the next task; null loads it, or this one as another page left it. */
+  onNext: (given: NextTask | null) => void;
 };
 
-export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }: TaskConsoleProps) {
+export function TaskConsole({ task, purpose, flags, preferredMode, onPreferMode, onNext }: TaskConsoleProps) {
   const trpc = useTRPC();
   const [state, dispatch] = useReducer(reduceTask, task, (given) => startTask(given, preferredMode));
   const [dialog, setDialog] = useState<ConsoleDialog | null>(null);
@@ -55,10 +58,22 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
   const saving = useDraftSaving({ ...task, draft, readActiveMs });
   const preferring = useMutation(trpc.labeling.setPreferences.mutationOptions());
   const putting = useMutation(
-    trpc.labeling.skip.mutationOptions({ onSuccess: onNext, onError: saving.resume }),
+    trpc.labeling.skip.mutationOptions({ onSuccess: ({ next }) => onNext(next), onError: saving.resume }),
   );
+  const putAway = (kind: PutAwayKind, reason: string) => {
+    saving.stop();
+    putting.mutate({
+      claimId: task.claimId,
+      kind,
+      reason,
+      activeMs: readActiveMs(),
+      nextPurpose: purpose,
+    });
+  };
+  const load = () => onNext(null);
   const submitting = useSubmit({
     task,
+    purpose,
     state,
     dispatch,
     saving,
@@ -124,7 +139,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
         {saving.state.status === "lost" && (
           <Notice tone="error" className="mx-4 my-2">
             {saving.state.text}{" "}
-            <Button small className="ml-2" onClick={onNext}>
+            <Button small className="ml-2" onClick={load}>
               Load it again
             </Button>
           </Notice>
@@ -133,7 +148,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           <Notice tone="error" className="mx-4 my-2">
             {submitting.error}{" "}
             {submitting.isGone && (
-              <Button small className="ml-2" onClick={onNext}>
+              <Button small className="ml-2" onClick={load}>
                 Next task
               </Button>
             )}
@@ -144,13 +159,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           onOpen={() => setIsCovered(false)}
           onOptOut={() => {
             preferring.mutate({ seesSensitive: false });
-            saving.stop();
-            putting.mutate({
-              claimId: task.claimId,
-              kind: "skip",
-              reason: "Does not take sensitive text",
-              activeMs: readActiveMs(),
-            });
+            putAway("skip", "Does not take sensitive text");
           }}
         >
           <PromptPanel
@@ -185,10 +194,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           dialog={dialog}
           error={putting.error ? errorText(putting.error) : null}
           isBusy={putting.isPending}
-          onPutAway={(kind, reason) => {
-            saving.stop();
-            putting.mutate({ claimId: task.claimId, kind, reason, activeMs: readActiveMs() });
-          }}
+          onPutAway={putAway}
           onClose={close}
         />
       )}
@@ -208,7 +214,7 @@ export function TaskConsole({ task, flags, preferredMode, onPreferMode, onNext }
           flags={flags}
           onNext={() => {
             setExplanation(null);
-            onNext();
+            load();
           }}
         />
       )}

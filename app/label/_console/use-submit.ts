@@ -3,8 +3,10 @@
 
 import { useMutation } from "@tanstack/react-query";
 import { useRef, useState } from "react";
+import type { NextTask } from "@/app/_lib/api-types";
 import { errorCode, errorText } from "@/app/_lib/error-text";
 import { useTRPCClient } from "@/app/_lib/trpc";
+import type { Purpose } from "@/server/domain/labeling/claims";
 import type { Explanation } from "@/server/domain/labeling/task-schema";
 import { unplacedOf } from "./board";
 import type { StepProps } from "./step-props";
@@ -12,14 +14,24 @@ import { letterOf, type TaskAction, type TaskState, unratedOf } from "./task-sta
 import type { useDraftSaving } from "./use-draft-saving";
 
 type SubmitOptions = StepProps & {
+  purpose: Purpose;
   saving: ReturnType<typeof useDraftSaving>;
   readActiveMs: () => number;
-  onNext: () => void;
+  onNext: (given: NextTask | null) => void;
   /** Of practice tasks. */
   onExplain: (explanation: Explanation) => void;
 };
 
-export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext, onExplain }: SubmitOptions) {
+export function useSubmit({
+  task,
+  purpose,
+  state,
+  dispatch,
+  saving,
+  readActiveMs,
+  onNext,
+  onExplain,
+}: SubmitOptions) {
   const client = useTRPCClient();
   const [isAsking, setIsAsking] = useState(false);
   const [hasTried, setHasTried] = useState(false);
@@ -29,9 +41,11 @@ export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext,
     mutationFn: async () => {
       const { claimId } = task;
       const activeMs = readActiveMs();
+      // Practice explains itself first: its next task is asked for when that was read.
+      const nextPurpose = purpose === "practice" ? undefined : purpose;
       if (state.step === "demonstrate") {
-        await client.labeling.submitDemonstration.mutate({ claimId, ...state.demonstration, activeMs });
-        return null;
+        const written = { claimId, ...state.demonstration, activeMs, nextPurpose };
+        return { explanation: null, ...(await client.labeling.submitDemonstration.mutate(written)) };
       }
       const { mode, tiers, ratings, noneAcceptable } = state;
       const ranking = {
@@ -40,9 +54,9 @@ export function useSubmit({ task, state, dispatch, saving, readActiveMs, onNext,
         ratings: { ...ratings },
         noneAcceptable,
       };
-      return (await client.labeling.submit.mutate({ claimId, ...ranking, activeMs })).explanation;
+      return client.labeling.submit.mutate({ claimId, ...ranking, activeMs, nextPurpose });
     },
-    onSuccess: (explanation) => (explanation ? onExplain(explanation) : onNext()),
+    onSuccess: ({ explanation, next }) => (explanation ? onExplain(explanation) : onNext(next)),
     onError: () => {
       isUnderWay.current = false;
       saving.resume();

@@ -1,4 +1,5 @@
 /** @file A labeler's demonstrations, with the rating and the note of whoever reviewed them. */
+import Link from "next/link";
 import { Moment } from "@/app/_components/moment";
 import type { OwnDemonstration } from "@/app/_lib/api-types";
 import { formatDuration } from "@/app/_lib/format";
@@ -13,7 +14,7 @@ export function DemonstrationsSection({ demonstrations }: { demonstrations: OwnD
         </p>
       ) : (
         <ol className="max-w-[46rem] divide-y divide-line border-y border-line">
-          {demonstrations.map(({ id, promptStart, submittedAt, activeMs, rating, note }) => (
+          {demonstrations.map(({ id, promptStart, submittedAt, activeMs, rating, isReturned, note }) => (
             <li key={id} className="flex items-start gap-4 py-2">
               <div className="min-w-0 grow">
                 <p className="line-clamp-1 break-words">
@@ -25,7 +26,11 @@ export function DemonstrationsSection({ demonstrations }: { demonstrations: OwnD
                 {note !== "" && <p className="mt-1 whitespace-pre-wrap break-words">{note}</p>}
               </div>
               <p className="shrink-0 tabular">
-                {rating === null ? (
+                {isReturned ? (
+                  <Link href="/label" className="font-medium text-accent underline underline-offset-2">
+                    given back: write it again
+                  </Link>
+                ) : rating === null ? (
                   <span className="text-muted">not rated yet</span>
                 ) : (
                   <span className="font-medium">{rating} of 7</span>

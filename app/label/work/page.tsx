@@ -44,7 +44,7 @@ export default async function WorkPage() {
       <RecentSection initialRecent={recent} />
       <DemonstrationsSection demonstrations={demonstrations} />
       <QuestionsSection questions={questions} />
-      <PreferencesSection mode={status.mode} seesSensitive={status.seesSensitive} />
+      <PreferencesSection mode={status.mode} seesSensitive={status.seesSensitive} mail={status.mail} />
     </>
   );
 }

@@ -7,6 +7,9 @@ import { newTestSchema } from "../qualification/test-schema";
 export const batchTasks = ["ranking", "pairwise", "demonstration"] as const;
 export type BatchTask = (typeof batchTasks)[number];
 
+export const responseSources = ["policies", "prompts"] as const;
+export type ResponseSource = (typeof responseSources)[number];
+
 export const promptSources = ["conversation", "labeler", "upload", "import"] as const;
 
 /** Responses a task: any K of 4 to 9 costs little more reading than 4 and gives up to 36 comparisons (InstructGPT). */
@@ -59,12 +62,14 @@ export const newBatchSchema = z
     /** Of a test. */
     test: newTestSchema.nullable().default(null),
     prompts: z.discriminatedUnion("by", [promptChoiceSchema, taskCopySchema]),
+    /** policies: sampled for the batch · prompts: those that came with them, made elsewhere; no other ones are sampled. */
+    responsesFrom: z.enum(responseSources).default("policies"),
     /** Ids of checkpoints that answer; responses are spread evenly over them. */
     policies: z
       .array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint"))
       .max(mostK)
       .default([]),
-    /** Null: 9 for rankings, 2 for pairs, 0 for demonstrations. */
+    /** Null: 9 for rankings, 2 for pairs, 0 for demonstrations; as many as there are, where they come with the prompts. */
     k: z.int().nullable().default(null),
     temperature: z.number().min(0.1).max(2).default(1),
     maxTokens: z.int().min(1).max(8_192).default(512),
@@ -86,7 +91,7 @@ export const newBatchSchema = z
   .superRefine((batch, context) => {
     const add = (path: keyof typeof batch, message: string | null) =>
       message && context.addIssue({ code: "custom", path: [path], message });
-    add("k", kProblem(batch.task, batch.k ?? defaultK[batch.task]));
+    add("k", kProblem(batch));
     add("policies", policiesProblem(batch));
     add("purpose", purposeProblem(batch));
     if (batch.purpose === "work") add("prompts", batch.prompts.by === "batch" ? copiesForWork : null);
@@ -99,7 +104,17 @@ export const defaultK: Record<BatchTask, number> = { ranking: mostK, pairwise: 2
 /** Fewer different responses than this, and a task is excluded. */
 export const leastResponses: Record<BatchTask, number> = { ranking: leastK, pairwise: 2, demonstration: 0 };
 
-function kProblem(task: BatchTask, k: number): string | null {
+/** What a task may have where its responses came with the prompt: two can be put in order too. */
+export const ownResponses: Record<Exclude<BatchTask, "demonstration">, { least: number; most: number }> = {
+  ranking: { least: 2, most: mostK },
+  pairwise: { least: 2, most: 2 },
+};
+
+function kProblem({ task, k: named, responsesFrom }: Pick<Parts, "task" | "responsesFrom" | "k">) {
+  if (responsesFrom === "prompts") {
+    return named === null ? null : "Each task has as many responses as came with its prompt: leave K out.";
+  }
+  const k = named ?? defaultK[task];
   if (task === "ranking")
     return k >= leastK && k <= mostK ? null : `A ranking has ${leastK} to ${mostK} responses, not ${k}.`;
   if (k === defaultK[task]) return null;
@@ -108,9 +123,20 @@ function kProblem(task: BatchTask, k: number): string | null {
     : "A demonstration has no responses: K is 0.";
 }
 
-type Parts = { task: BatchTask; policies: string[]; prompts: PromptChoice | TaskCopy };
+type Parts = {
+  task: BatchTask;
+  k: number | null;
+  policies: string[];
+  responsesFrom: ResponseSource;
+  prompts: PromptChoice | TaskCopy;
+};
 
-function policiesProblem({ task, policies, prompts }: Parts): string | null {
+function policiesProblem({ task, policies, prompts, responsesFrom }: Parts): string | null {
+  if (responsesFrom === "prompts") {
+    if (task === "demonstration") return "A demonstration is written by a person: it has no responses.";
+    if (prompts.by === "batch") return "The tasks of the other batch bring their responses.";
+    return policies.length === 0 ? null : "The prompts bring their responses: leave the policies out.";
+  }
   const areAsked = task !== "demonstration" && prompts.by !== "batch";
   if (areAsked) return policies.length > 0 ? null : "Choose at least one policy to sample responses from.";
   if (policies.length === 0) return null;

@@ -1,14 +1,14 @@
 /** @file Makes a batch: one task for every prompt, waiting for responses, or open at once where it needs none. */
 import { randomInt } from "node:crypto";
 import { and, eq, ne, sql } from "drizzle-orm";
-import { batches, labelerGroups, rankingTasks } from "@/drizzle/schema";
+import { batches, labelerGroups, rankingTasks, responses, taskResponses } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { checkAnswers, locateCheckpoint } from "../checkpoints";
 import { chooseSourceTasks, copyGold, copyKnown } from "../qualification/copy-tasks";
 import { insertTest } from "../qualification/tests";
-import { type BatchTask, batchSampling, defaultK, type NewBatch } from "./batch-schema";
+import { type BatchTask, batchSampling, defaultK, leastK, type NewBatch } from "./batch-schema";
 import { choosePrompts } from "./choose-prompts";
 import { currentGuidelinesVersion, readGuidelines } from "./guidelines";
 
@@ -35,7 +35,7 @@ export async function createBatch(
     await checkGroup(tx, batch.groupId);
     const choice = batch.prompts;
     const sources = choice.by === "batch" ? await chooseSourceTasks(tx, batch.task, choice) : [];
-    const promptIds = choice.by === "batch" ? [] : await choosePrompts(tx, batch.task, choice);
+    const promptIds = choice.by === "batch" ? [] : await choosePrompts(tx, batch, choice);
     const [made] = await tx
       .insert(batches)
       .values({
@@ -49,6 +49,7 @@ export async function createBatch(
     const gold = await chooseGold(tx, batch, promptIds.length);
     await insertTasks(tx, made.id, { batch, promptIds, goldTaskIds: gold });
     await copyKnown(tx, made.id, sources);
+    if (batch.responsesFrom === "prompts") await nameLargestK(tx, made.id);
     if (batch.test) {
       await insertTest(tx, { batchId: made.id, batch, test: batch.test, guidelinesVersion, actorId });
     }
@@ -60,6 +61,7 @@ export async function createBatch(
       details: {
         task: batch.task,
         purpose: batch.purpose,
+        responsesFrom: batch.responsesFrom,
         tasks,
         policies,
         overlap: batch.overlap,
@@ -142,7 +144,9 @@ async function listGold(tx: Tx, task: BatchTask): Promise<string[]> {
 type TaskRows = { batch: NewBatch; promptIds: readonly string[]; goldTaskIds: readonly string[] };
 
 async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTaskIds }: TaskRows) {
-  const status = batch.task === "demonstration" ? ("open" as const) : ("sampling" as const);
+  const isOwn = batch.responsesFrom === "prompts";
+  const needsNone = batch.task === "demonstration" || isOwn;
+  const status = needsNone ? ("open" as const) : ("sampling" as const);
   for (let from = 0; from < promptIds.length; from += rowsPerInsert) {
     const values = promptIds.slice(from, from + rowsPerInsert).map((promptId, index) => ({
       batchId,
@@ -153,6 +157,7 @@ async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTask
     }));
     await tx.insert(rankingTasks).values(values);
   }
+  if (isOwn) await giveOwnResponses(tx, batchId);
   for (const goldTaskId of goldTaskIds) {
     await copyGold(tx, goldTaskId, {
       batchId,
@@ -161,4 +166,24 @@ async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTask
       position: randomInt(promptIds.length),
     });
   }
+}
+
+/** What came with each prompt, in an order that tells nothing of who wrote which. */
+async function giveOwnResponses(tx: Tx, batchId: string): Promise<void> {
+  await tx.execute(sql`
+    insert into ${taskResponses} (task_id, response_id, position)
+    select t.id, r.id, row_number() over (partition by t.id order by random()) - 1
+    from ${rankingTasks} t join ${responses} r on r.prompt_id = t.prompt_id and r.source = 'imported'
+    where t.batch_id = ${batchId}`);
+}
+
+/** Within what a batch of rankings may say; its tasks have as many as there are. */
+async function nameLargestK(tx: Tx, batchId: string): Promise<void> {
+  await tx.execute(sql`
+    update ${batches} set k = greatest(${leastK}::int, (
+      select max(n) from (
+        select count(*) as n from ${taskResponses} join ${rankingTasks} on ${rankingTasks.id} = ${taskResponses.taskId}
+        where ${rankingTasks.batchId} = ${batchId} group by ${taskResponses.taskId}
+      ) counts
+    )) where id = ${batchId} and task = 'ranking'`);
 }

@@ -152,15 +152,24 @@ async function finish(
     .where(eq(imports.id, importId));
 }
 
+export type ImportFile = {
+  file: string;
+  layout: LayoutName | null;
+  actorId: string | null;
+  /** Also where a file of this name and size was imported before. */
+  isAgain?: boolean;
+};
+
 /**
  * A file of this machine, read at once: for the command line.
- * @throws DataFileError as `importRankings`; what came before is kept then
+ * @throws {AppError} CONFLICT, naming the earlier import; BAD_REQUEST as `importRankings`: what came before is kept then
  */
 export async function importFile(
   db: Db,
-  { file, layout, actorId }: { file: string; layout: LayoutName | null; actorId: string | null },
+  { file, layout, actorId, isAgain = false }: ImportFile,
 ): Promise<{ importId: string; counts: ImportCounts; faults: Import["faults"] }> {
   const source = { ...(await openRankings(file)), name: path.basename(file) };
+  if (!isAgain) await refuseTwin(db, source);
   const { importId } = await startImport(db, {
     name: source.name,
     layout,
@@ -176,6 +185,22 @@ export async function importFile(
     await finish(db, importId, { status: "failed", reason });
     throw error instanceof DataFileError ? new AppError("BAD_REQUEST", reason, { cause: error }) : error;
   }
+}
+
+/** The same file a second time would make each of its rankings count twice. */
+async function refuseTwin(db: Db, { name, sizeBytes }: { name: string; sizeBytes: number }): Promise<void> {
+  const [twin] = await db
+    .select({ id: imports.id, createdAt: imports.createdAt })
+    .from(imports)
+    .where(and(eq(imports.kind, "rankings"), eq(imports.name, name), eq(imports.sizeBytes, sizeBytes)))
+    .orderBy(desc(imports.createdAt))
+    .limit(1);
+  if (!twin) return;
+  const at = `${twin.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  throw new AppError(
+    "CONFLICT",
+    `A file ${name} of ${sizeBytes} bytes was imported on ${at} (import ${twin.id}). Nothing was read. Imported again, each of its rankings counts twice: add --again if that is meant.`,
+  );
 }
 
 /** Newest first. */

@@ -7,6 +7,7 @@ import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { previewTask, type TaskPreview } from "../batches/batch-tasks";
 import { addExample } from "../batches/guidelines-examples";
+import { mailLabeler } from "../mail";
 import { checkMessageText } from "../message-text";
 
 export type AskedQuestion = {
@@ -136,7 +137,11 @@ export async function answerQuestion(
         ...(isChanged && { answer: text, answeredBy: actorId, answeredAt: new Date(), readAt: null }),
       })
       .where(eq(taskQuestions.id, questionId));
-    if (isChanged) await appendAudit(tx, { actorId, action: "question.answered", subject: questionId });
+    if (isChanged) {
+      await appendAudit(tx, { actorId, action: "question.answered", subject: questionId });
+      const text = "Your question about a task was answered.";
+      if (before.askedBy) await mailLabeler(tx, before.askedBy, { text, path: "/label/work" });
+    }
     return { exampleInVersion };
   });
 }

@@ -17,7 +17,7 @@ import { isUsablePrompt } from "../prompts/usable-prompts";
 import { findSitting, type Sitting } from "../qualification/sitting-progress";
 import { settleOwnSitting } from "../qualification/sittings";
 import { countToday, findHindrance, type Labeler, lockLabeler } from "./labelers";
-import type { Draft, NoTask, TaskView } from "./task-schema";
+import { type Draft, draftSchema, type NoTask, type TaskView } from "./task-schema";
 import { claimGone, readTaskView } from "./task-view";
 import { onePlace } from "./tasks";
 
@@ -27,7 +27,12 @@ export const expiryFrom = (now: Date) => new Date(now.getTime() + claimLifetimeM
 
 export type Claim = typeof taskClaims.$inferSelect;
 
-type Asking = { labelerId: string; purpose?: "work" | "practice" | "qualification" };
+/** What a labeler comes for. */
+export const purposes = ["work", "practice", "qualification"] as const;
+export type Purpose = (typeof purposes)[number];
+
+type Asking = { labelerId: string; purpose?: Purpose };
+export type NextTask = { task: TaskView } | { noTask: NoTask };
 
 /**
  * The task this labeler has open already, else one whose place or draft they had lost, else the next of the queue: by
@@ -37,7 +42,7 @@ export async function claimNext(
   db: Db,
   { labelerId, purpose = "work" }: Asking,
   now = new Date(),
-): Promise<{ task: TaskView } | { noTask: NoTask }> {
+): Promise<NextTask> {
   await releaseExpired(db, now);
   const claim = () => db.transaction((tx) => findOrClaim(tx, { labelerId, purpose }, now));
   let claimed = await claim();
@@ -65,6 +70,8 @@ async function findOrClaim(
   }
   const open = await findOpenClaim(tx, { labelerId, purpose, sitting });
   if (open) return open;
+  const returned = purpose === "work" ? await reopenReturned(tx, labelerId, now) : null;
+  if (returned) return returned;
   const capped = purpose === "work" ? await findCap(tx, labeler) : null;
   if (capped) return capped;
   const taskId =
@@ -133,6 +140,55 @@ async function findOpenClaim(tx: Tx, { labelerId, purpose, sitting }: Looking): 
     if (await retakePlace(tx, id, taskId)) return id;
   }
   return null;
+}
+
+/**
+ * A demonstration that a lead gave back, with its text as the draft. Its task is claimed without a place: the demonstration
+ * holds it. One that was skipped stays away. @returns the claim's id
+ */
+async function reopenReturned(tx: Tx, labelerId: string, now: Date): Promise<string | null> {
+  const [returned] = await tx
+    .select({ made: demonstrations, taskId: rankingTasks.id })
+    .from(demonstrations)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, demonstrations.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(
+      and(
+        eq(demonstrations.labelerId, labelerId),
+        eq(demonstrations.status, "returned"),
+        eq(demonstrations.isCurrent, true),
+        eq(batches.status, "open"),
+        ne(rankingTasks.status, "excluded"),
+        isUsablePrompt,
+        sql`not exists (select 1 from ${taskSkips} where ${taskSkips.taskId} = ${rankingTasks.id} and ${taskSkips.labelerId} = ${labelerId})`,
+      ),
+    )
+    .orderBy(asc(demonstrations.reviewedAt))
+    .limit(1);
+  if (!returned) return null;
+  const { made, taskId } = returned;
+  const { text, editedFromId, pastedCharacters } = made;
+  const draft = draftSchema.parse({
+    step: "demonstrate",
+    mode: "board",
+    demonstration: { text, editedFromId, pastedCharacters },
+  });
+  const kept = { expiresAt: expiryFrom(now), releasedAt: null };
+  const [claim] = await tx
+    .insert(taskClaims)
+    .values({
+      taskId,
+      labelerId,
+      draft,
+      responseOrder: await drawOrder(tx, taskId),
+      claimedAt: now,
+      ...kept,
+    })
+    // Begun before and left: that draft is newer than the demonstration.
+    .onConflictDoUpdate({ target: [taskClaims.taskId, taskClaims.labelerId], set: kept })
+    .returning({ id: taskClaims.id });
+  return claim?.id ?? null;
 }
 
 async function retakePlace(tx: Tx, claimId: string, taskId: string): Promise<boolean> {
@@ -305,13 +361,19 @@ export async function releaseClaims(tx: Tx, labelerId: string, now = new Date())
   for (const { taskId } of held) await givePlaceBack(tx, taskId, labelerId);
 }
 
-/** A claim that redoes a ranking holds no place of its own: the ranking holds it. */
+/** A claim that redoes a ranking or a demonstration holds no place of its own: what was submitted holds it. */
 export async function givePlaceBack(tx: Tx, taskId: string, labelerId: string): Promise<void> {
   if (await hasRanked(tx, taskId, labelerId)) return;
+  if (await hasDemonstrated(tx, taskId, labelerId)) return;
   await tx
     .update(rankingTasks)
     .set({ openPlaces: sql`${rankingTasks.openPlaces} + ${onePlace}` })
     .where(eq(rankingTasks.id, taskId));
+}
+
+async function hasDemonstrated(tx: Tx, taskId: string, labelerId: string): Promise<boolean> {
+  const theirs = and(eq(demonstrations.taskId, taskId), eq(demonstrations.labelerId, labelerId));
+  return (await tx.$count(demonstrations, theirs)) > 0;
 }
 
 export async function hasRanked(db: Db, taskId: string, labelerId: string): Promise<boolean> {

@@ -26,7 +26,7 @@ export async function bringTasksBack(tx: Tx, promptId: string): Promise<void> {
 const statusBefore = sql<"sampling" | "open" | "done">`(
   select case
     when ${batches.purpose} = 'imported' then 'done'
-    when not ${rankingTasks}.is_gold and ${rankingTasks}.repeat_of_id is null
+    when cardinality(${batches.policies}) > 0 and not ${rankingTasks}.is_gold and ${rankingTasks}.repeat_of_id is null
       and not exists (select 1 from ${rankings} where ${rankings.taskId} = ${rankingTasks}.id)
       and not exists (select 1 from ${taskClaims} where ${taskClaims.taskId} = ${rankingTasks}.id)
       and (select count(*) from ${taskResponses} where ${taskResponses.taskId} = ${rankingTasks}.id) < ${batches.k}

@@ -1,10 +1,12 @@
 /** @file Reviewing demonstrations: those that wait, read without their labeler's name, and rated 1-7 with a note. */
 import { and, asc, count, desc, eq, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
-import { batches, demonstrations, prompts, rankingTasks, responses } from "@/drizzle/schema";
+import { batches, demonstrations, prompts, rankingTasks, responses, taskSkips } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
+import { mailLabeler } from "../mail";
 import { isConsentedPrompt } from "../prompts/usable-prompts";
+import { readTask } from "./tasks";
 
 export const mostNoteCharacters = 5_000;
 
@@ -24,6 +26,8 @@ export type ReviewedDemonstration = {
   createdAt: Date;
   /** 1-7; null = not reviewed. */
   rating: number | null;
+  /** Given back to its labeler, who has not written it again yet. */
+  isReturned: boolean;
   note: string;
   reviewedAt: Date | null;
 };
@@ -113,6 +117,7 @@ async function readDemonstrations(
     guidelinesVersion: made.guidelinesVersion,
     createdAt: made.createdAt,
     rating: made.rating,
+    isReturned: made.status === "returned",
     note: made.reviewComment ?? "",
     reviewedAt: made.reviewedAt,
   }));
@@ -139,18 +144,7 @@ export async function reviewDemonstration(
 ): Promise<void> {
   await db.transaction(async (tx) => {
     const before = await lockDemonstration(tx, demonstrationId);
-    if (before.labelerId === reviewerId) {
-      throw new AppError("FORBIDDEN", "Nobody reviews their own demonstration. Leave it to another lead.");
-    }
-    if (!before.isCurrent) {
-      throw new AppError("CONFLICT", "Its labeler has written a newer version meanwhile. Review that one.");
-    }
-    if (before.rating !== basedOn) {
-      throw new AppError(
-        "CONFLICT",
-        `Somebody rated this ${before.rating} of 7 meanwhile. Go on with the next one.`,
-      );
-    }
+    checkMayReview(before, { reviewerId, basedOn });
     await tx
       .update(demonstrations)
       .set({
@@ -171,7 +165,87 @@ export async function reviewDemonstration(
   });
 }
 
-async function lockDemonstration(tx: Tx, id: string) {
+export type Returning = { demonstrationId: string; note: string; basedOn: number | null; reviewerId: string };
+
+/**
+ * Gives a demonstration back to its labeler, to be written again: it is their next task, with the note and their text. It is
+ * in no dataset made from then on.
+ * @throws {AppError} as `reviewDemonstration`; CONFLICT also where nobody could be given it
+ */
+export async function returnDemonstration(
+  db: Db,
+  { demonstrationId, note, basedOn, reviewerId }: Returning,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const before = await lockDemonstration(tx, demonstrationId);
+    checkMayReview(before, { reviewerId, basedOn });
+    await checkCanBeRedone(tx, before);
+    await tx
+      .update(demonstrations)
+      .set({
+        status: "returned",
+        rating: null,
+        reviewComment: note,
+        reviewedBy: reviewerId,
+        reviewedAt: new Date(),
+      })
+      .where(eq(demonstrations.id, demonstrationId));
+    if (before.taskId && before.labelerId) {
+      await mailLabeler(tx, before.labelerId, {
+        text: "A demonstration of yours was given back, to be written again.",
+        path: "/label",
+      });
+      // Skipped before, when it was given back for something else.
+      await tx
+        .delete(taskSkips)
+        .where(and(eq(taskSkips.taskId, before.taskId), eq(taskSkips.labelerId, before.labelerId)));
+    }
+    await appendAudit(tx, {
+      actorId: reviewerId,
+      action: "demonstration.returned",
+      subject: demonstrationId,
+      details: { from: before.rating },
+    });
+  });
+}
+
+/** Only an open batch gives its tasks out, and what a test asked is answered once. */
+async function checkCanBeRedone(tx: Tx, { labelerId, taskId }: Demonstration): Promise<void> {
+  if (labelerId === null || taskId === null) {
+    throw new AppError("CONFLICT", "Its labeler or its task is gone: nobody could write it again.");
+  }
+  const { task, batch } = await readTask(tx, taskId);
+  if (batch.purpose !== "work") {
+    throw new AppError("CONFLICT", "What a test asked is answered once. Rate it as it is.");
+  }
+  if (batch.status === "closed" || task.status === "excluded") {
+    throw new AppError("CONFLICT", "Its batch is closed, or its prompt was pulled. Rate it as it is.");
+  }
+}
+
+function checkMayReview(
+  { labelerId, isCurrent, rating }: Demonstration,
+  { reviewerId, basedOn }: { reviewerId: string; basedOn: number | null },
+): void {
+  if (labelerId === reviewerId) {
+    throw new AppError("FORBIDDEN", "Nobody reviews their own demonstration. Leave it to another lead.");
+  }
+  if (!isCurrent) {
+    throw new AppError("CONFLICT", "Its labeler has written a newer version meanwhile. Review that one.");
+  }
+  if (rating !== basedOn) {
+    throw new AppError(
+      "CONFLICT",
+      rating === null
+        ? "Somebody gave this back meanwhile. Go on with the next one."
+        : `Somebody rated this ${rating} of 7 meanwhile. Go on with the next one.`,
+    );
+  }
+}
+
+type Demonstration = typeof demonstrations.$inferSelect;
+
+async function lockDemonstration(tx: Tx, id: string): Promise<Demonstration> {
   const [found] = await tx
     .select({ demonstration: demonstrations })
     .from(demonstrations)
@@ -191,6 +265,8 @@ export type OwnDemonstration = {
   submittedAt: Date;
   activeMs: number;
   rating: number | null;
+  /** Given back, to be written again. */
+  isReturned: boolean;
   note: string;
   reviewedAt: Date | null;
 };
@@ -213,6 +289,7 @@ export async function listOwnDemonstrations(db: Db, labelerId: string): Promise<
     submittedAt: made.createdAt,
     activeMs: made.activeMs,
     rating: made.rating,
+    isReturned: made.status === "returned",
     note: made.reviewComment ?? "",
     reviewedAt: made.reviewedAt,
   }));

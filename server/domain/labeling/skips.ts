@@ -20,8 +20,8 @@ const votesToExclude = 2;
 export async function skipTask(
   db: Db,
   { claimId, labelerId, ...skip }: PuttingAway & { claimId: string; labelerId: string },
-): Promise<void> {
-  await db.transaction(async (tx) => {
+): Promise<{ taskId: string }> {
+  return db.transaction(async (tx) => {
     const claim = await lockClaim(tx, claimId, labelerId);
     const { task, batch } = await readTask(tx, claim.taskId);
     await checkMayPutAway(tx, { task, batch, kind: skip.kind });
@@ -33,6 +33,7 @@ export async function skipTask(
       await pullPrompt(tx, task.promptId);
       await appendAudit(tx, { actorId: labelerId, action: "prompt.reported", subject: task.promptId });
     }
+    return { taskId: task.id };
   });
 }
 

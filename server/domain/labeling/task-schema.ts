@@ -84,7 +84,7 @@ export type TaskView = {
   draftVersion: number;
   activeMs: number;
   expiresAt: Date;
-  /** What a lead wrote who gave this ranking back. */
+  /** What a lead wrote who gave this ranking or demonstration back; what was given back is the draft. */
   returnedComment: string | null;
   /** What this labeler asked about the task, as far as it is answered. */
   answers: { id: string; question: string; answer: string }[];

@@ -1,7 +1,8 @@
 /** @file A claimed task as its labeler sees it. */
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import {
   batches,
+  demonstrations,
   prompts,
   rankings,
   rankingTasks,
@@ -34,17 +35,6 @@ export async function readTaskView(
     .from(taskResponses)
     .innerJoin(responses, eq(responses.id, taskResponses.responseId))
     .where(eq(taskResponses.taskId, claim.taskId));
-  const [returned] = await db
-    .select({ comment: rankings.returnedComment })
-    .from(rankings)
-    .where(
-      and(
-        eq(rankings.taskId, claim.taskId),
-        eq(rankings.labelerId, labelerId),
-        eq(rankings.isCurrent, true),
-        eq(rankings.status, "returned"),
-      ),
-    );
   // A draft of an earlier version of the page may not fit any more: the task then begins afresh.
   const draft = draftSchema.safeParse(claim.draft);
   return {
@@ -64,10 +54,34 @@ export async function readTaskView(
     draftVersion: claim.draftVersion,
     activeMs: claim.activeMs,
     expiresAt: claim.expiresAt,
-    returnedComment: returned?.comment ?? null,
+    returnedComment: await readReturnedComment(db, { taskId: claim.taskId, labelerId }),
     answers: await listTaskAnswers(db, { taskId: claim.taskId, labelerId }),
     sitting: batch.purpose === "qualification" ? await readSittingProgress(db, labelerId) : null,
   };
+}
+
+/** What a lead wrote who gave this labeler's ranking or demonstration back. */
+async function readReturnedComment(
+  db: Db,
+  { taskId, labelerId }: { taskId: string; labelerId: string },
+): Promise<string | null> {
+  const isReturned = <T extends typeof rankings | typeof demonstrations>(table: T) =>
+    and(
+      eq(table.taskId, taskId),
+      eq(table.labelerId, labelerId),
+      eq(table.isCurrent, true),
+      sql`${table.status} = 'returned'`,
+    );
+  const [ranking] = await db
+    .select({ comment: rankings.returnedComment })
+    .from(rankings)
+    .where(isReturned(rankings));
+  if (ranking) return ranking.comment;
+  const [demonstration] = await db
+    .select({ comment: demonstrations.reviewComment })
+    .from(demonstrations)
+    .where(isReturned(demonstrations));
+  return demonstration?.comment ?? null;
 }
 
 async function readSittingProgress(db: Db, labelerId: string): Promise<TaskView["sitting"]> {

@@ -5,6 +5,7 @@ import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { agreement, type Labeler, lockLabeler } from "../labeling/labelers";
+import { mailLabeler } from "../mail";
 import { type Figures, judge, passes, scoreAnswers } from "./score";
 import { readDemonstrationAnswers, readRankingAnswers } from "./sitting-answers";
 import { findSitting, readProgress } from "./sitting-progress";
@@ -230,6 +231,10 @@ export async function endSitting(
     .update(qualifications)
     .set({ status: isPassed ? "passed" : "failed", endedAt: sql`now()`, ...figures, ...decision })
     .where(eq(qualifications.id, id));
+  await mailLabeler(tx, labelerId, {
+    text: `Your qualification test is decided: ${isPassed ? "passed" : "not passed"}.`,
+    path: "/label/qualification",
+  });
   if (!isPassed) return;
   await tx
     .update(labelers)

@@ -78,12 +78,16 @@ async function chooseOthers(
     .where(eq(rankingTasks.batchId, batchId));
   const taken = new Set(ranked.map(({ promptId }) => promptId));
   const filter = batch.prompts.by === "filter" ? batch.prompts : anyPrompt;
-  const found = await choosePrompts(tx, "demonstration", {
-    ...filter,
-    by: "filter",
-    includesUsed: true,
-    count: demonstrations + taken.size,
-  });
+  const found = await choosePrompts(
+    tx,
+    { task: "demonstration", responsesFrom: "policies" },
+    {
+      ...filter,
+      by: "filter",
+      includesUsed: true,
+      count: demonstrations + taken.size,
+    },
+  );
   const others = found.filter((id) => !taken.has(id)).slice(0, demonstrations);
   if (others.length < demonstrations) {
     throw new AppError(

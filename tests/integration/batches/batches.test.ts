@@ -17,6 +17,7 @@ import { readProgress } from "@/server/domain/batches/progress";
 import { readBatch } from "@/server/domain/batches/read-batches";
 import { disagreementOf } from "@/server/domain/batches/review";
 import { addBatch, addPrompts, addRanking, tasksOf } from "../../helpers/batches";
+import { makeLabeler } from "../../helpers/labeling";
 import { callerFor, makePerson } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
@@ -50,7 +51,10 @@ describeEachDatabase("batches", (home) => {
     await addPrompts(t.db, ["test"], { split: "test" });
     const [gone = ""] = await addPrompts(t.db, ["gone"], { status: "reported" });
     const filter = promptChoiceSchema.parse({ ...all(10), splits: ["train"] });
-    expect(await choosePrompts(t.db, "demonstration", filter)).toEqual([disliked, plain]);
+    expect(await choosePrompts(t.db, { task: "demonstration", responsesFrom: "policies" }, filter)).toEqual([
+      disliked,
+      plain,
+    ]);
     const { batchId } = await addBatch(t.db, { prompts: all(2) });
     expect((await tasksOf(t.db, batchId)).map(({ status, openPlaces }) => [status, openPlaces])).toEqual([
       ["open", 1],
@@ -59,8 +63,8 @@ describeEachDatabase("batches", (home) => {
     const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
     const count = (includesUsed: boolean) =>
       lead.batches.countPrompts({ task: "demonstration", filter: { includesUsed } });
-    expect(await count(false)).toEqual({ usable: 1, total: 3 });
-    expect(await count(true)).toEqual({ usable: 3, total: 3 });
+    expect(await count(false)).toEqual({ usable: 1, total: 3, k: null });
+    expect(await count(true)).toEqual({ usable: 3, total: 3, k: null });
     await expect(addBatch(t.db, { prompts: { by: "ids", promptIds: [plain, gone] } })).rejects.toThrow(
       `1 of 2 prompts cannot be used: unknown, pulled, or without consent. The first is ${gone}.`,
     );
@@ -79,6 +83,70 @@ describeEachDatabase("batches", (home) => {
       "k: A pair has 2 responses, not 3.",
     ]);
     expect(problems({ task: "demonstration" })).toBeUndefined();
+    const own = { responsesFrom: "prompts" };
+    expect(problems({ ...own, k: 4, policies: ["a".repeat(64)] })).toEqual([
+      "k: Each task has as many responses as came with its prompt: leave K out.",
+      "policies: The prompts bring their responses: leave the policies out.",
+    ]);
+    expect(problems({ ...own, task: "demonstration" })).toEqual([
+      "policies: A demonstration is written by a person: it has no responses.",
+    ]);
+    expect(problems(own)).toBeUndefined();
+  });
+
+  it("take the responses that came with the prompts, as many as there are, and open at once", async () => {
+    await using t = await testDatabase(home);
+    const ids = await addPrompts(t.db, ["none", "one", "two", "three", "nine", "ten"], { source: "import" });
+    const counts = [0, 1, 2, 3, 9, 10];
+    for (const [i, promptId] of ids.entries()) {
+      const texts = Array.from({ length: counts[i] ?? 0 }, (_, n) => `response ${n}`);
+      if (texts.length === 0) continue;
+      await t.db
+        .insert(responses)
+        .values(texts.map((text) => ({ promptId, source: "imported" as const, text })));
+    }
+    const [, one = "", two = "", three = "", nine = ""] = ids;
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    const own = { responsesFrom: "prompts" as const };
+    const count = (task: "ranking" | "pairwise") => lead.batches.countPrompts({ ...own, task, filter: {} });
+    expect(await count("ranking")).toEqual({ usable: 3, total: 6, k: { least: 2, most: 9 } });
+    expect(await count("pairwise")).toEqual({ usable: 1, total: 6, k: { least: 2, most: 2 } });
+    await expect(
+      addBatch(t.db, { ...own, task: "ranking", prompts: { by: "ids", promptIds: [two, one] } }),
+    ).rejects.toThrow(`1 of 2 prompts did not come with 2 to 9 responses. The first is ${one}.`);
+    const { batchId } = await addBatch(t.db, {
+      ...own,
+      task: "ranking",
+      hasRatings: false,
+      prompts: all(10),
+    });
+    expect(await readBatch(t.db, batchId)).toMatchObject({ k: 9, policies: [], status: "open" });
+    const tasks = await tasksOf(t.db, batchId);
+    const sizes = await Promise.all(
+      tasks.map(({ id }) => t.db.$count(taskResponses, eq(taskResponses.taskId, id))),
+    );
+    expect(new Map(tasks.map(({ promptId }, i) => [promptId, sizes[i]]))).toEqual(
+      new Map([
+        [two, 2],
+        [three, 3],
+        [nine, 9],
+      ]),
+    );
+    expect(tasks.every(({ status }) => status === "open")).toBe(true);
+    // Taken out and put back, such a task does not wait for sampling that will never come.
+    await lead.prompts.report({ promptId: two, reason: "harmful" });
+    await lead.prompts.restore({ promptId: two });
+    expect((await tasksOf(t.db, batchId)).every(({ status }) => status === "open")).toBe(true);
+    expect(await count("ranking")).toMatchObject({ usable: 0, k: null });
+    const labeler = callerFor(t.db, await makeLabeler(t.db)).labeling;
+    for (let left = 3; left > 0; left--) {
+      const next = await labeler.next({});
+      if (!("task" in next)) throw new Error(next.noTask.text);
+      const { claimId, responses: shown } = next.task;
+      await labeler.submit({ claimId, mode: "board", tiers: shown.map(({ id }) => [id]), activeMs: 1 });
+    }
+    // 1 + 3 + 36 pairs.
+    expect((await readBatch(t.db, batchId)).progress).toMatchObject({ rankings: 3, comparisons: 40 });
   });
 
   it("count comparisons and ties, leave out what is returned or set aside, and charge all active time", async () => {

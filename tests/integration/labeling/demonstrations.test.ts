@@ -1,15 +1,26 @@
 /** @file Demonstrations: reviewed by others, their ratings shown to who wrote them and asked for by datasets; erased with accounts. */
 import { eq } from "drizzle-orm";
 import { expect, it } from "vitest";
-import { auditLog, datasetRows, demonstrations, rankedResponses, users } from "@/drizzle/schema";
+import {
+  auditLog,
+  datasetRows,
+  demonstrations,
+  rankedResponses,
+  rankingTasks,
+  users,
+} from "@/drizzle/schema";
 import type { SessionUser } from "@/server/context";
 import type { Db } from "@/server/db/db";
 import { deleteAccount } from "@/server/domain/account";
 import { exportAccount } from "@/server/domain/account-data";
 import { snapshotDemonstrationsOf } from "@/server/domain/exchange/make-snapshot";
+import { releaseExpired } from "@/server/domain/labeling/claims";
+import { deliverMails } from "@/server/domain/mail";
+import { createMailer } from "@/server/mail";
 import { addRanking } from "../../helpers/batches";
 import { type MadeTask, makeBatch, makeLabeler } from "../../helpers/labeling";
-import { callerFor, makePerson } from "../../helpers/test-context";
+import { smtpServer } from "../../helpers/smtp-server";
+import { callerFor, makePerson, testEnv } from "../../helpers/test-context";
 import { describeEachDatabase, testDatabase } from "../../helpers/test-database";
 
 const makeLead = (db: Db) => makePerson(db, { role: "labeler", grants: ["labelingLead"] });
@@ -70,6 +81,94 @@ describeEachDatabase("demonstrations", (home) => {
     });
     expect(JSON.stringify(found)).not.toContain(labeler.id);
     expect(found.demonstrations.map(({ id }) => id)).not.toContain(own);
+  });
+
+  it("are given back with a note to be written again: the next task of their labeler, with their text", async () => {
+    await using t = await testDatabase(home);
+    const [labeler, lead] = [await makeLabeler(t.db), await makeLead(t.db)];
+    const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, tasks: 2 });
+    const [asLabeler, asLead] = [callerFor(t.db, labeler).labeling, callerFor(t.db, lead).demonstrations];
+    const taskOf = async () => {
+      const next = await asLabeler.next({});
+      if (!("task" in next)) throw new Error(next.noTask.text);
+      return next.task;
+    };
+    const submit = async (text: string) =>
+      asLabeler.submitDemonstration({
+        claimId: (await taskOf()).claimId,
+        text,
+        editedFromId: null,
+        pastedCharacters: 2,
+        activeMs: 5,
+      });
+    const { demonstrationId } = await submit("Too short");
+    await asLead.review({ demonstrationId, rating: 2 });
+    await expect(asLead.giveBack({ demonstrationId, note: "Longer." })).rejects.toThrow("rated this 2 of 7");
+    await asLead.giveBack({ demonstrationId, note: "Longer.", basedOn: 2 });
+    expect(await asLead.reviewed()).toMatchObject([{ rating: null, isReturned: true, note: "Longer." }]);
+    expect((await t.db.select().from(auditLog)).at(-1)).toMatchObject({
+      action: "demonstration.returned",
+      actorId: lead.id,
+      details: { from: 2 },
+    });
+    const again = await taskOf();
+    expect(again).toMatchObject({
+      taskId: tasks[0]?.taskId,
+      returnedComment: "Longer.",
+      draft: { step: "demonstrate", demonstration: { text: "Too short", pastedCharacters: 2 } },
+    });
+    // Left for an hour, it gives back no place it never took, and is there again.
+    await releaseExpired(t.db, new Date(Date.now() + 2 * 60 * 60 * 1000));
+    const [task] = await t.db.select().from(rankingTasks).where(eq(rankingTasks.id, again.taskId));
+    expect(task).toMatchObject({ status: "done", openPlaces: 0 });
+    expect((await taskOf()).claimId).toBe(again.claimId);
+    await submit("Long enough now");
+    expect((await taskOf()).taskId).toBe(tasks[1]?.taskId);
+    expect((await asLead.waiting()).demonstrations).toMatchObject([{ text: "Long enough now", version: 2 }]);
+  });
+
+  it("that are given back are told by mail to who wants it, without a word of them", async () => {
+    await using t = await testDatabase(home);
+    await using smtp = await smtpServer();
+    const [labeler, other, lead] = [await makeLabeler(t.db), await makeLabeler(t.db), await makeLead(t.db)];
+    const env = testEnv({
+      ATTUNE_SMTP_URL: smtp.url,
+      ATTUNE_MAIL_FROM: "attune@example.org",
+      ATTUNE_URL: "https://chat.example.org",
+    });
+    const asLabeler = callerFor(t.db, labeler, { env }).labeling;
+    expect((await asLabeler.status()).mail).toMatchObject({ isConfigured: true, wantsMail: false });
+    await asLabeler.chooseMail({ wantsMail: true });
+    const asUser = callerFor(t.db, await makePerson(t.db)).labeling;
+    await expect(asUser.chooseMail({ wantsMail: true })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, tasks: 2 });
+    for (const [i, by] of [labeler, other].entries()) {
+      const demonstrationId = await write(t.db, { task: tasks[i] as MadeTask, by });
+      await callerFor(t.db, lead).demonstrations.giveBack({ demonstrationId, note: "Secret words" });
+    }
+    expect(await deliverMails(t.db, createMailer(env))).toBe(1);
+    const [mail] = smtp.received;
+    expect(mail?.to).toBe(`RCPT TO:<${labeler.email}>`);
+    expect(mail?.data).toContain("https://chat.example.org/label");
+    expect(mail?.data).not.toContain("Secret");
+  });
+
+  it("are not given back where nobody could write them again, nor by who wrote them", async () => {
+    await using t = await testDatabase(home);
+    const [labeler, lead] = [await makeLabeler(t.db), await makeLead(t.db)];
+    const make = async (values: Parameters<typeof makeBatch>[1], by = labeler) => {
+      const { tasks } = await makeBatch(t.db, { task: "demonstration", k: 0, ...values });
+      return { demonstrationId: await write(t.db, { task: tasks[0] as MadeTask, by }), note: "Again." };
+    };
+    const asLead = callerFor(t.db, lead).demonstrations;
+    await expect(asLead.giveBack(await make({ status: "closed" }))).rejects.toThrow("batch is closed");
+    await expect(asLead.giveBack(await make({ purpose: "qualification" }))).rejects.toThrow("answered once");
+    await expect(asLead.giveBack(await make({}, lead))).rejects.toThrow("their own");
+    const given = await make({});
+    await expect(asLead.giveBack({ ...given, note: " " })).rejects.toThrow("Say what to write otherwise");
+    await expect(callerFor(t.db, labeler).demonstrations.giveBack(given)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
   });
 
   it("are rated with a note that who wrote them reads; the rating enters the audit log, the note does not", async () => {

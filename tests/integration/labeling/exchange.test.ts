@@ -1,5 +1,5 @@
 /** @file Rankings in and out: imports keep what the file said, exports and snapshots hold what may be used, and no more. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { eq } from "drizzle-orm";
 import { parquetReadObjects } from "hyparquet";
@@ -90,6 +90,23 @@ async function rankNext(db: Db, labeler: Awaited<ReturnType<typeof makeLabeler>>
 }
 
 describeEachDatabase("rankings in and out", (home) => {
+  it("refuses a file that was imported before, naming when, unless it is meant", async () => {
+    await using t = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const file = path.join(folder.path, "pairs.jsonl");
+    writeFileSync(file, '{"prompt": "p", "chosen": "a", "rejected": "b"}\n');
+    const wanted = { file, layout: null, actorId: null };
+    const { importId } = await importFile(t.db, wanted);
+    await expect(importFile(t.db, wanted)).rejects.toThrow(
+      new RegExp(`A file pairs.jsonl of 48 bytes was imported on \\d{4}-.* UTC \\(import ${importId}\\)`),
+    );
+    expect(await t.db.$count(imports)).toBe(1);
+    await importFile(t.db, { ...wanted, isAgain: true });
+    expect(await t.db.$count(rankings)).toBe(2);
+    appendFileSync(file, '{"prompt": "q", "chosen": "a", "rejected": "b"}\n');
+    await importFile(t.db, wanted);
+  });
+
   it("gives back exactly what was imported", async () => {
     await using t = await testDatabase(home);
     await using folder = await temporaryFolder();

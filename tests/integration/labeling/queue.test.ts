@@ -15,7 +15,7 @@ import {
   taskSkips,
 } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
-import { claimNext, releaseClaims, releaseExpired } from "@/server/domain/labeling/claims";
+import { claimNext, type NextTask, releaseClaims, releaseExpired } from "@/server/domain/labeling/claims";
 import type { TaskView } from "@/server/domain/labeling/task-schema";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
 import { makeTest } from "../../helpers/qualifying";
@@ -28,6 +28,11 @@ async function next(db: Db, labelerId: string, now = new Date()): Promise<TaskVi
   const claimed = await claimNext(db, { labelerId }, now);
   if (!("task" in claimed)) throw new Error(`No task: ${claimed.noTask.text}`);
   return claimed.task;
+}
+
+function taskOf(given: NextTask | null): TaskView {
+  if (!given || !("task" in given)) throw new Error(`No task: ${given?.noTask.text}`);
+  return given.task;
 }
 
 const inOrder = ({ claimId, responses }: TaskView) => ({
@@ -262,7 +267,7 @@ describeEachDatabase("labeling queue", (home) => {
 
   it("brings a task back to where its sampling was", async () => {
     await using t = await testDatabase(home);
-    const { batchId, tasks } = await makeBatch(t.db, { tasks: 1 });
+    const { batchId, tasks } = await makeBatch(t.db, { tasks: 1, policies: ["a policy"] });
     const [task] = tasks;
     await t.db.update(rankingTasks).set({ status: "sampling" }).where(eq(rankingTasks.batchId, batchId));
     await t.db.delete(taskResponses).where(eq(taskResponses.responseId, task?.responseIds[0] ?? ""));
@@ -272,6 +277,62 @@ describeEachDatabase("labeling queue", (home) => {
     expect((await lead.batches.tasks({ batchId })).tasks).toMatchObject([
       { status: "sampling", reasons: [] },
     ]);
+  });
+
+  it("brings the next task with what ends one, once, also where it is sent twice", async () => {
+    await using t = await testDatabase(home);
+    const { tasks } = await makeBatch(t.db, { tasks: 4 });
+    const labeler = await makeLabeler(t.db);
+    const caller = callerFor(t.db, labeler).labeling;
+    const first = await next(t.db, labeler.id);
+    const ending = { ...inOrder(first), nextPurpose: "work" as const };
+    const [once, again] = await Promise.all([caller.submit(ending), caller.submit(ending)]);
+    const second = taskOf(once.next);
+    expect(taskOf(again.next).claimId).toBe(second.claimId);
+    expect(second).toMatchObject({ taskId: tasks[1]?.taskId, draft: null });
+    expect(await t.db.$count(taskClaims)).toBe(1);
+    const skip = { claimId: second.claimId, kind: "skip" as const, reason: "Not mine", activeMs: 1 };
+    const third = taskOf((await caller.skip({ ...skip, nextPurpose: "work" })).next);
+    expect(third.taskId).toBe(tasks[2]?.taskId);
+    const none = { ...inOrder(third), noneAcceptable: true, nextPurpose: "work" as const };
+    const asked = taskOf((await caller.submit(none)).next);
+    expect(asked.batch.task).toBe("demonstration");
+    const written = { claimId: asked.claimId, editedFromId: null, pastedCharacters: 0, activeMs: 9 };
+    const last = taskOf(
+      (await caller.submitDemonstration({ ...written, text: "Ideal.", nextPurpose: "work" })).next,
+    );
+    expect(last.taskId).toBe(tasks[3]?.taskId);
+    const { next: nothing } = await caller.submit({ ...inOrder(last), nextPurpose: "work" });
+    expect(nothing).toMatchObject({ noTask: { reason: "empty" } });
+  });
+
+  it("brings back the draft that another machine left on the task that is next", async () => {
+    await using t = await testDatabase(home);
+    await makeBatch(t.db, { tasks: 2 });
+    const labeler = await makeLabeler(t.db);
+    const caller = callerFor(t.db, labeler).labeling;
+    const first = await next(t.db, labeler.id);
+    await t.db.transaction((tx) => releaseClaims(tx, labeler.id));
+    const draft = { step: "rank" as const, mode: "board" as const, tiers: [[first.responses[0]?.id ?? ""]] };
+    await t.db.update(taskClaims).set({ draft }).where(eq(taskClaims.id, first.claimId));
+    await t.db.update(rankingTasks).set({ openPlaces: 0 }).where(eq(rankingTasks.id, first.taskId));
+    const second = await next(t.db, labeler.id);
+    await t.db.update(rankingTasks).set({ openPlaces: 1 }).where(eq(rankingTasks.id, first.taskId));
+    const { next: back } = await caller.submit({ ...inOrder(second), nextPurpose: "work" });
+    expect(taskOf(back)).toMatchObject({ claimId: first.claimId, draft: { tiers: draft.tiers } });
+  });
+
+  it("gives nothing out where nothing is asked for, and keeps what was sent though the next is refused", async () => {
+    await using t = await testDatabase(home);
+    await makeBatch(t.db, { tasks: 2 });
+    const labeler = await makeLabeler(t.db, { dailyCap: 1 });
+    const caller = callerFor(t.db, labeler).labeling;
+    const task = await next(t.db, labeler.id);
+    const { next: capped } = await caller.submit({ ...inOrder(task), nextPurpose: "work" });
+    expect(capped).toMatchObject({ noTask: { reason: "dailyCap" } });
+    expect((await caller.submit(inOrder(task))).next).toBeNull();
+    expect(await t.db.$count(taskClaims)).toBe(0);
+    expect(await t.db.$count(rankings)).toBe(1);
   });
 
   it("asks for a demonstration where none was acceptable, and keeps the order", async () => {

@@ -1,6 +1,6 @@
 /** @file Branches read out of a tree of messages. */
 import { describe, expect, test } from "vitest";
-import { newestLeaf, newestLeafBelow, pathTo, siblingsOf } from "@/app/_lib/message-tree";
+import { newestLeaf, newestLeafBelow, pathTo, putMessages, siblingsOf } from "@/app/_lib/message-tree";
 
 const message = (id: string, parentId: string | null, second: number) => ({
   id,
@@ -48,6 +48,23 @@ describe("message tree", () => {
     expect(newestLeafBelow(tree, "q1")).toBe("q3");
     expect(newestLeafBelow(tree, "a1")).toBe("a2");
     expect(newestLeaf(tree)).toBe("a3");
+  });
+
+  test("keeps the newer feedback on an answer, whichever arrives last", () => {
+    const answer = (feedbackSecond: number | null) => ({
+      ...message("a1", "q1", 2),
+      feedback: feedbackSecond === null ? null : { updatedAt: new Date(feedbackSecond * 1000) },
+    });
+    for (const [before, now, kept] of [
+      [5, null, 5],
+      [5, 4, 5],
+      [5, 6, 6],
+      [null, 6, 6],
+      [null, null, null],
+    ] as const) {
+      expect(putMessages([answer(before)], [answer(now)])).toEqual([answer(kept)]);
+    }
+    expect(putMessages([], [answer(3)])).toEqual([answer(3)]);
   });
 
   test("ends on a cycle instead of hanging", () => {

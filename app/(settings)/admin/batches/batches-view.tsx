@@ -64,7 +64,10 @@ const columns: Column<Batch>[] = [
     title: "Batch",
     cell: ({ id, name, policies, group }) => (
       <div className="min-w-36">
-        <Link href={`/admin/batches/${id}`} className="font-medium underline-offset-2 hover:underline">
+        <Link
+          href={`/admin/batches/${id}`}
+          className="wrap-anywhere font-medium underline-offset-2 hover:underline"
+        >
           {name}
         </Link>
         <p className="text-small text-muted">

@@ -37,9 +37,17 @@ export function DemonstrationReview({
   const [note, setNote] = useState(demonstration.note);
   const [isDiff, setIsDiff] = useState(demonstration.editedFrom !== null);
   const form = useRef<HTMLFormElement>(null);
-  const reviewing = useMutation(useTRPC().demonstrations.review.mutationOptions({ onSuccess: onReviewed }));
+  const trpc = useTRPC();
+  const reviewing = useMutation(trpc.demonstrations.review.mutationOptions({ onSuccess: onReviewed }));
+  const returning = useMutation(trpc.demonstrations.giveBack.mutationOptions({ onSuccess: onReviewed }));
+  const isBusy = reviewing.isPending || returning.isPending;
+  const error = reviewing.error ?? returning.error;
+  const giveBack = () => {
+    if (note.trim() === "" || isBusy) return;
+    returning.mutate({ demonstrationId: demonstration.id, note, basedOn: demonstration.rating });
+  };
   const send = () => {
-    if (rating === null || reviewing.isPending) return;
+    if (rating === null || isBusy) return;
     reviewing.mutate({ demonstrationId: demonstration.id, rating, note, basedOn: demonstration.rating });
   };
   const { editedFrom } = demonstration;
@@ -120,9 +128,9 @@ export function DemonstrationReview({
             value={note}
             onChange={({ target }) => setNote(target.value)}
           />
-          {reviewing.error && (
+          {error && (
             <Notice tone="error">
-              {errorText(reviewing.error)}{" "}
+              {errorText(error)}{" "}
               <Button small className="mt-1" onClick={() => void onReviewed()}>
                 Go on
               </Button>
@@ -142,6 +150,17 @@ export function DemonstrationReview({
               {demonstration.rating === null ? "Later" : "Leave it"} <KeyHint>s</KeyHint>
             </Button>
           </div>
+          {demonstration.purpose === "work" && !demonstration.isReturned && (
+            <div>
+              <Button busy={returning.isPending} disabled={note.trim() === ""} onClick={giveBack}>
+                Give it back
+              </Button>
+              <p className="mt-1 text-small text-muted">
+                Instead of a rating: its labeler writes it again, with your note beside their text.
+                {note.trim() === "" && " The note says what to write otherwise."}
+              </p>
+            </div>
+          )}
         </form>
       </div>
       <PageKeys

@@ -83,8 +83,8 @@ export function DemonstrationsView({ initialWaiting, initialReviewed }: Demonstr
         </p>
       )}
       <Section
-        title="Rated by you"
-        text="The last ten. A changed rating holds for datasets made from then on."
+        title="Reviewed by you"
+        text="The last ten. A changed rating holds for datasets made from then on; what you gave back is in none until it is written again."
       >
         {reviewed.data.length === 0 ? (
           <p className="text-muted">Nothing yet.</p>
@@ -92,7 +92,9 @@ export function DemonstrationsView({ initialWaiting, initialReviewed }: Demonstr
           <ol className="max-w-[46rem] divide-y divide-line border-y border-line">
             {reviewed.data.map((one) => (
               <li key={one.id} className="flex items-start gap-4 py-2">
-                <p className="w-10 shrink-0 font-medium tabular">{one.rating}/7</p>
+                <p className="w-10 shrink-0 font-medium tabular">
+                  {one.isReturned ? "back" : `${one.rating}/7`}
+                </p>
                 <div className="min-w-0 grow">
                   <p className="line-clamp-1 break-words">
                     {one.isSensitive ? "Sensitive text" : one.prompt.at(-1)?.content}
@@ -104,10 +106,12 @@ export function DemonstrationsView({ initialWaiting, initialReviewed }: Demonstr
                 </div>
                 <Button
                   small
-                  aria-label={`Change the rating ${one.rating} of 7`}
+                  aria-label={
+                    one.isReturned ? "Rate what was given back" : `Change the rating ${one.rating} of 7`
+                  }
                   onClick={() => setChanging(one)}
                 >
-                  Change
+                  {one.isReturned ? "Rate it" : "Change"}
                 </Button>
               </li>
             ))}

@@ -141,7 +141,7 @@ const columnsWith = (onRemove: (one: RankingsImport) => void): Column<RankingsIm
     title: "File",
     cell: (one) => (
       <div className="min-w-40">
-        <span className="font-medium">{one.name}</span>
+        <span className="wrap-anywhere font-medium">{one.name}</span>
         <ImportState {...one} />
       </div>
     ),
@@ -154,7 +154,7 @@ const columnsWith = (onRemove: (one: RankingsImport) => void): Column<RankingsIm
   {
     title: "By",
     cell: ({ createdBy, createdAt }) => (
-      <span className="text-small">
+      <span className="block min-w-24 text-small">
         {createdBy ?? "the command line"}, <Moment at={createdAt} withTime={false} />
       </span>
     ),

@@ -24,6 +24,7 @@ const draft: BatchDraft = {
   count: 7,
   includesUsed: false,
   includesSensitive: true,
+  responsesFrom: "policies",
   policies: [],
   k: 9,
   temperature: 1,
@@ -60,6 +61,25 @@ describe("prompts named one by one", () => {
 });
 
 describe("a new batch", () => {
+  it("asks for no policy and no K where the responses came with the prompts, and for none of either where people write", () => {
+    const ranked = {
+      ...draft,
+      task: "ranking" as const,
+      policies: ["a".repeat(64)],
+      responsesFrom: "prompts" as const,
+    };
+    expect(newBatchSchema.parse(toBatch(ranked))).toMatchObject({
+      responsesFrom: "prompts",
+      policies: [],
+      k: null,
+    });
+    expect(toBatch({ ...ranked, task: "demonstration" })).toMatchObject({ responsesFrom: "policies" });
+    expect(toBatch({ ...ranked, purpose: "practice", sourceId: a })).toMatchObject({
+      responsesFrom: "policies",
+      prompts: { by: "batch" },
+    });
+  });
+
   it("takes the filter or the named prompts, never both, and the group", () => {
     const filtered = newBatchSchema.parse(toBatch(draft));
     expect(filtered.prompts).toMatchObject({ by: "filter", sources: ["upload"], count: 7 });

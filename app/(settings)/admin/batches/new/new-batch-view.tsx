@@ -39,7 +39,8 @@ export function NewBatchView(props: NewBatchViewProps) {
   const isWritten = draft.task === "demonstration";
   const isWork = draft.purpose === "work";
   const isCopied = !isWork && draft.sourceId !== "";
-  const isShort = taken.count === 0 || taken.problem !== null || (!isWritten && draft.policies.length === 0);
+  const isUnanswered = !isWritten && draft.responsesFrom === "policies" && draft.policies.length === 0;
+  const isShort = taken.count === 0 || taken.problem !== null || isUnanswered;
   return (
     <form
       className="max-w-3xl"
@@ -105,8 +106,9 @@ export function NewBatchView(props: NewBatchViewProps) {
         )}
         {!isCopied && taken.fitting !== "named" && taken.fitting?.usable === 0 && (
           <p className="text-small text-muted">
-            No prompt fits yet. Prompts come from conversations of people who agreed, from labelers, and from
-            files.
+            {draft.responsesFrom === "prompts" && !isWritten
+              ? "No prompt fits: responses come with what is imported as rankings. Import a file, or let prompts in that were used before."
+              : "No prompt fits yet. Prompts come from conversations of people who agreed, from labelers, and from files."}
           </p>
         )}
       </div>

@@ -4,6 +4,7 @@
 import Link from "next/link";
 import { SelectField, TextArea } from "@/app/_components/field";
 import { Switch } from "@/app/_components/switch";
+import type { PromptsFitting } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
 import { ChoiceList } from "./choice-list";
@@ -118,9 +119,15 @@ function FilteredPrompts(part: PartProps) {
   );
 }
 
+function describeK(k: PromptsFitting["k"]): string {
+  if (k === null) return "";
+  const each = k.least === k.most ? String(k.least) : `${k.least} to ${k.most}`;
+  return ` ${k.least === k.most ? "Each" : "They"} came with ${each} responses${k.least === k.most ? "" : " each"}.`;
+}
+
 function describe({ count, fitting }: Taken): string {
   if (fitting === "named") return `The batch takes ${plural(count, "prompt", "prompts")}.`;
   if (fitting === null) return "Counting prompts.";
   const found = `${plural(fitting.usable, "prompt fits", "prompts fit")}, of ${fitting.total.toLocaleString("en")} that may be used.`;
-  return `${found} The batch takes ${count.toLocaleString("en")}.`;
+  return `${found} The batch takes ${count.toLocaleString("en")}.${describeK(fitting.k)}`;
 }

@@ -26,6 +26,7 @@ export type BatchDraft = {
   count: number;
   includesUsed: boolean;
   includesSensitive: boolean;
+  responsesFrom: NonNullable<NewBatch["responsesFrom"]>;
   policies: string[];
   k: number;
   temperature: number;
@@ -65,6 +66,7 @@ function startOf({ policies, purpose, test }: Start): BatchDraft {
     count: purpose === "work" ? 100 : 10,
     includesUsed: false,
     includesSensitive: true,
+    responsesFrom: "policies",
     policies: live ? [live.id] : [],
     k: 9,
     temperature: 1,
@@ -103,7 +105,11 @@ export function useNewBatch(start: Start) {
   const { task, sources, splits, includesUsed, includesSensitive } = draft;
   const counted = useQuery(
     trpc.batches.countPrompts.queryOptions(
-      { task, filter: { sources, splits, includesUsed, includesSensitive } },
+      {
+        task,
+        responsesFrom: responsesFrom(draft),
+        filter: { sources, splits, includesUsed, includesSensitive },
+      },
       { placeholderData: (previous) => previous },
     ),
   );
@@ -133,6 +139,10 @@ function takenBy(draft: BatchDraft, counts: PromptsFitting | null): Taken {
   return { count: Math.min(draft.count || 0, counts?.usable ?? 0), fitting: counts, problem: null };
 }
 
+/** A demonstration has none, whatever was chosen before. */
+const responsesFrom = ({ task, responsesFrom }: BatchDraft) =>
+  task === "demonstration" ? "policies" : responsesFrom;
+
 /** What the server takes; what does not apply to the task is left out. */
 export function toBatch(draft: BatchDraft): NewBatch {
   const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...others } =
@@ -141,6 +151,7 @@ export function toBatch(draft: BatchDraft): NewBatch {
   const isWritten = draft.task === "demonstration";
   const isWork = draft.purpose === "work";
   const isCopied = !isWork && sourceId !== "";
+  const isOwn = !isCopied && responsesFrom(draft) === "prompts";
   return {
     ...rest,
     test: draft.purpose === "qualification" ? test : null,
@@ -149,9 +160,10 @@ export function toBatch(draft: BatchDraft): NewBatch {
       : chosenBy === "ids"
         ? { by: "ids", promptIds: readPromptIds(promptIds).ids }
         : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
-    policies: isWritten || isCopied ? [] : draft.policies,
+    responsesFrom: isOwn ? "prompts" : "policies",
+    policies: isWritten || isCopied || isOwn ? [] : draft.policies,
     hasRatings: draft.purpose === "qualification" || draft.hasRatings,
-    k: draft.task === "ranking" ? draft.k : null,
+    k: draft.task === "ranking" && !isOwn ? draft.k : null,
     // The end of that day.
     deadline: draft.deadline === "" ? null : new Date(`${draft.deadline}T23:59:59`),
     repeatShare: isWork ? draft.repeatShare / 100 : 0,
