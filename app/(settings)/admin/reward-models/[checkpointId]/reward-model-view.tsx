@@ -19,6 +19,7 @@ import { EvaluationBar } from "./evaluation-bar";
 import { ProbesSection } from "./probes-section";
 import { ScoreByHand } from "./score-by-hand";
 import { ScoresSection } from "./scores-section";
+import { UncertaintySection } from "./uncertainty-section";
 
 type RewardModelViewProps = {
   initial: RewardModelDetail;
@@ -108,6 +109,7 @@ export function RewardModelView({ initial, other, models, initialEvaluation }: R
           <ProbesSection probes={view.report.probes} beside={beside?.report.probes ?? null} />
           <DisagreementsSection view={view} />
           <CalibrationSection figures={view.report.main} beside={beside?.report.main ?? null} />
+          <UncertaintySection figures={view.report.main} beside={beside?.report.main ?? null} />
           <ScoresSection report={view.report} beside={beside?.report ?? null} />
         </>
       )}
