@@ -1,5 +1,6 @@
 /** @file The scoring services of this process, for routers and API routes, and how they are brought up. */
 import type { Db } from "../db/db";
+import { BackgroundDoubts } from "../domain/batches/score-doubts";
 import { locateCheckpoint } from "../domain/checkpoints";
 import { Evaluations } from "../domain/reward-models/evaluations";
 import { defaultTrainerThreads, type Env } from "../env";
@@ -8,7 +9,12 @@ import type { Log } from "../log";
 import { processState } from "../process-state";
 import { Scoring } from "./scoring";
 
-export type ScoringServices = AsyncDisposable & { scoring: Scoring; evaluations: Evaluations };
+export type ScoringServices = AsyncDisposable & {
+  scoring: Scoring;
+  evaluations: Evaluations;
+  /** Scores for the order of labeling tasks. */
+  doubts: BackgroundDoubts;
+};
 
 type ScoringStart = {
   db: Db;
@@ -17,10 +23,19 @@ type ScoringStart = {
   /** The compiled scorer: dist/scorer.js. */
   scorerEntry: string;
   idleMs?: number;
+  /** How often the order of tasks is looked after; for tests. */
+  doubtsIdleMs?: number;
 };
 
-/** Starts no process yet: the first who asks for a score does. */
-export function startScoring({ db, env, log, scorerEntry, idleMs }: ScoringStart): ScoringServices {
+/** Starts no process yet: the first who asks for a score does, or a task that is to be ordered by one. */
+export function startScoring({
+  db,
+  env,
+  log,
+  scorerEntry,
+  idleMs,
+  doubtsIdleMs,
+}: ScoringStart): ScoringServices {
   const scoring = new Scoring({
     entry: scorerEntry,
     // As a trainer: chat keeps the other half.
@@ -30,10 +45,13 @@ export function startScoring({ db, env, log, scorerEntry, idleMs }: ScoringStart
     ...(idleMs !== undefined && { idleMs }),
   });
   const evaluations = new Evaluations({ db, scoring, log });
+  const doubts = new BackgroundDoubts({ db, scoring, log, idleForMs: doubtsIdleMs });
   return {
     scoring,
     evaluations,
+    doubts,
     async [Symbol.asyncDispose]() {
+      await doubts[Symbol.asyncDispose]();
       await evaluations[Symbol.asyncDispose]();
       await scoring[Symbol.asyncDispose]();
     },

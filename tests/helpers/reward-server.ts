@@ -22,7 +22,7 @@ export type RewardServer = AsyncDisposable & {
 };
 
 /** One per test at a time: routers find it in the process's state. */
-export async function rewardServer({ idleMs = 60_000 } = {}): Promise<RewardServer> {
+export async function rewardServer({ idleMs = 60_000, doubtsIdleMs = 60_000 } = {}): Promise<RewardServer> {
   const database = await testDatabase();
   const folder = await temporaryFolder();
   const { db } = database;
@@ -32,6 +32,7 @@ export async function rewardServer({ idleMs = 60_000 } = {}): Promise<RewardServ
     log,
     scorerEntry: await compileFakeScorer(folder.path),
     idleMs,
+    doubtsIdleMs,
   });
   Object.assign(processState(), { db, scoring: services, phase: "serving" });
   return {

@@ -1,12 +1,18 @@
 /** @file What is sampled for a batch: from which policies, how many responses a task, and how. */
 "use client";
 
-import type { PolicyChoice } from "@/app/_lib/api-types";
+import type { DoubtModel, PolicyChoice } from "@/app/_lib/api-types";
 import { Section } from "../../../_frame/section";
 import { ChoiceList } from "./choice-list";
 import { FieldGrid, NumberField, type PartProps } from "./number-field";
+import { OrderFields } from "./order-fields";
 
-export function ResponsesPart({ policies, ...part }: PartProps & { policies: readonly PolicyChoice[] }) {
+type ResponsesPartProps = PartProps & {
+  policies: readonly PolicyChoice[];
+  doubtModels: readonly DoubtModel[];
+};
+
+export function ResponsesPart({ policies, doubtModels, ...part }: ResponsesPartProps) {
   const { draft, change } = part;
   const pairs = (draft.k * (draft.k - 1)) / 2;
   return (
@@ -51,6 +57,7 @@ export function ResponsesPart({ policies, ...part }: PartProps & { policies: rea
           min={1}
           max={8192}
         />
+        {draft.purpose === "work" && <OrderFields {...part} models={doubtModels} />}
       </FieldGrid>
     </Section>
   );

@@ -35,6 +35,10 @@ export type BatchDraft = {
   groupId: string | null;
   guidelinesVersion: number | null;
   priority: number;
+  /** Which tasks go first; plain: in the order of their prompts. */
+  first: "plain" | DoubtKind;
+  /** Whose doubt decides; empty = none chosen. */
+  doubtModelId: string;
   /** yyyy-mm-dd; empty = none. */
   deadline: string;
   hasRatings: boolean;
@@ -45,6 +49,8 @@ export type BatchDraft = {
   costPerHour: string;
   opensAtOnce: boolean;
 };
+
+type DoubtKind = NonNullable<Batch["doubtFirst"]>["by"];
 
 type Start = { policies: readonly PolicyChoice[]; purpose: BatchDraft["purpose"]; test: NewTest };
 
@@ -73,6 +79,8 @@ function startOf({ policies, purpose, test }: Start): BatchDraft {
     groupId: null,
     guidelinesVersion: null,
     priority: 0,
+    first: "plain",
+    doubtModelId: "",
     deadline: "",
     hasRatings: true,
     repeatShare: 0,
@@ -137,7 +145,7 @@ function takenBy(draft: BatchDraft, counts: PromptsFitting | null): Taken {
 export function toBatch(draft: BatchDraft): NewBatch {
   const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...others } =
     draft;
-  const { sourceId, test, ...rest } = others;
+  const { sourceId, test, first, doubtModelId, ...rest } = others;
   const isWritten = draft.task === "demonstration";
   const isWork = draft.purpose === "work";
   const isCopied = !isWork && sourceId !== "";
@@ -150,6 +158,7 @@ export function toBatch(draft: BatchDraft): NewBatch {
         ? { by: "ids", promptIds: readPromptIds(promptIds).ids }
         : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
     policies: isWritten || isCopied ? [] : draft.policies,
+    doubtFirst: isWork && !isWritten && first !== "plain" ? { by: first, rewardModelId: doubtModelId } : null,
     hasRatings: draft.purpose === "qualification" || draft.hasRatings,
     k: draft.task === "ranking" ? draft.k : null,
     // The end of that day.

@@ -35,7 +35,11 @@ export function UncertaintySection({ figures: { uncertainty }, beside }: Uncerta
             : []),
           ...thirdRows(byMargin, { names: marginNames, quantity: "margin", mark: "reference" }),
         ]}
-        markTexts={{ candidate: "by deviation", other: "by deviation, the other model", reference: "by margin" }}
+        markTexts={{
+          candidate: "by deviation",
+          other: "by deviation, the other model",
+          reference: "by margin",
+        }}
       />
     </Section>
   );
