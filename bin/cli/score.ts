@@ -246,10 +246,10 @@ function describeReport({ main, probes, warnings }: RewardReport, file: string |
   ].join("\n");
 }
 
-function describeUncertainty({ members, byDeviation, byMargin }: Uncertainty): string {
-  const list = (thirds: Uncertainty["byDeviation"]) =>
+function describeUncertainty({ members, byDoubt, byMargin }: Uncertainty): string {
+  const list = (thirds: Uncertainty["byDoubt"]) =>
     thirds.map(({ accuracy }) => percent(accuracy.share)).join(", ");
-  return `Ensemble of ${members}: accuracy ${list(byDeviation)} from the surest third of the pairs to the least sure; from the widest margins to the narrowest ${list(byMargin)}.`;
+  return `Ensemble of ${members}: accuracy ${list(byDoubt)} from the surest third of the pairs to the least sure; from the widest margins to the narrowest ${list(byMargin)}.`;
 }
 
 const percent = (share: number | null) => (share === null ? "unknown" : `${(share * 100).toFixed(1)} %`);

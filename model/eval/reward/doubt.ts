@@ -1,8 +1,8 @@
 /** @file How little a reward model can tell the responses to a prompt apart: where people's rankings teach it most. */
 import { sigmoid } from "./calibration";
-import { marginDeviation } from "./member-spread";
+import { marginDeviation, orderDoubt } from "./member-spread";
 
-/** deviation: how far the members of an ensemble differ about margins · margin: how narrow the margins are. */
+/** deviation: how far the members of an ensemble differ about the order · margin: how narrow the margins are. */
 export const doubtKinds = ["deviation", "margin"] as const;
 export type DoubtKind = (typeof doubtKinds)[number];
 
@@ -11,7 +11,9 @@ type Scored = { score: number; memberScores: readonly number[] | null };
 const doubtOfPair: Record<DoubtKind, (a: Scored, b: Scored) => number> = {
   /** 0 of a model with one head: nobody differs. */
   deviation: (a, b) =>
-    a.memberScores && b.memberScores ? marginDeviation(a.memberScores, b.memberScores) : 0,
+    a.memberScores && b.memberScores
+      ? orderDoubt(a.score - b.score, marginDeviation(a.memberScores, b.memberScores))
+      : 0,
   /** The probability, by the model itself, that it has the pair wrong: a half where it sees no difference. */
   margin: (a, b) => sigmoid(-Math.abs(a.score - b.score)),
 };

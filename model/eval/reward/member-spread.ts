@@ -1,4 +1,5 @@
 /** @file How far the members of an ensemble differ: of one score, and of the margin between two. */
+import { normalCdf } from "../normal-distribution";
 
 /** Standard deviation over members, dividing by n - 1. */
 export function deviationOf(memberScores: ArrayLike<number>): number {
@@ -11,6 +12,15 @@ export function deviationOf(memberScores: ArrayLike<number>): number {
  */
 export function marginDeviation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return deviationOfValues(a.length, (member) => (a[member] ?? Number.NaN) - (b[member] ?? Number.NaN));
+}
+
+/**
+ * The probability that a pair stands in the other order, by the spread of the members alone: Phi(-|margin| / deviation), at
+ * most a half. Wide margins come with wide deviations, for both grow with how far two responses lie apart; only their
+ * ratio says how sure the order is. 0 where the members do not differ.
+ */
+export function orderDoubt(margin: number, deviation: number): number {
+  return deviation === 0 ? 0 : normalCdf(-Math.abs(margin) / deviation);
 }
 
 function deviationOfValues(count: number, scoreOf: (member: number) => number): number {

@@ -101,7 +101,7 @@ const figuresSchema = z.object({
       members: count,
       meanDeviation: z.number(),
       meanMargin: z.number(),
-      byDeviation: z.array(tercileSchema),
+      byDoubt: z.array(tercileSchema),
       byMargin: z.array(tercileSchema),
     })
     .optional(),

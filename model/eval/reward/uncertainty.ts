@@ -1,10 +1,11 @@
 /**
- * @file Whether an ensemble knows what it does not know: accuracy where its members differ least about a margin, and where
- * they differ most. Beside it the same by the margin itself, for a deviation that only says again that a margin is small
- * is worth nothing.
+ * @file Whether an ensemble knows what it does not know: accuracy where its members differ least about the order of a pair,
+ * and where they differ most. Beside it the same by the margin alone, for a doubt that only says again that a margin is
+ * small is worth nothing.
  */
 import type { BootstrapOptions } from "../bootstrap";
 import { accuracyOf, type Figure } from "./accuracy";
+import { orderDoubt } from "./member-spread";
 import type { ScoredPair } from "./scored-prompt";
 
 export type Tercile = {
@@ -19,8 +20,8 @@ export type Uncertainty = {
   /** Mean over pairs of the deviation of their margin, and of the margin's size. */
   meanDeviation: number;
   meanMargin: number;
-  /** Pairs by the deviation of their margin over the members, the surest third first. */
-  byDeviation: Tercile[];
+  /** Pairs by the members' doubt of their order (`orderDoubt`), the surest third first. */
+  byDoubt: Tercile[];
   /** Pairs by the size of their margin, the widest third first. */
   byMargin: Tercile[];
 };
@@ -36,12 +37,12 @@ export function uncertaintyOf(
   const known = pairs.flatMap((pair) => (pair.deviation === null ? [] : { pair, deviation: pair.deviation }));
   if (members < 2 || known.length < parts) return undefined;
   const widths = known.map(({ pair }) => ({ pair, value: Math.abs(pair.margin) }));
-  const deviations = known.map(({ pair, deviation }) => ({ pair, value: deviation }));
+  const doubts = known.map(({ pair, deviation }) => ({ pair, value: orderDoubt(pair.margin, deviation) }));
   return {
     members,
-    meanDeviation: meanOf(deviations),
+    meanDeviation: known.reduce((sum, { deviation }) => sum + deviation, 0) / known.length,
     meanMargin: meanOf(widths),
-    byDeviation: terciles(deviations, options),
+    byDoubt: terciles(doubts, options),
     byMargin: terciles(widths, options).toReversed(),
   };
 }

@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkpoints, rankingTasks, responses } from "@/drizzle/schema";
+import { normalCdf } from "@/model/eval/normal-distribution";
 import type { DoubtFirst } from "@/server/domain/batches/batch-schema";
 import { newBatchSchema } from "@/server/domain/batches/batch-schema";
 import { readBatch } from "@/server/domain/batches/read-batches";
@@ -71,7 +72,7 @@ async function givenOut(batch: MadeBatch): Promise<number[]> {
 }
 
 describe("a batch ordered by a reward model's doubt", () => {
-  it("gives out first the tasks about whose margins the members of an ensemble differ", async () => {
+  it("gives out first the tasks about whose order the members of an ensemble differ", async () => {
     const model = await server.addCheckpoint("ensemble", { ensemble: 2 });
     const batch = await orderedBatch(model, "deviation", [
       ["sure", "sure too"],
@@ -87,7 +88,8 @@ describe("a batch ordered by a reward model's doubt", () => {
     });
     const [first, second, third] = await doubtsOf(batch.batchId);
     expect(first?.doubt).toBe(0);
-    expect(second?.doubt).toBeCloseTo(Math.SQRT1_2, 6);
+    // A margin of 1 with a deviation of 0.71.
+    expect(second?.doubt).toBeCloseTo(normalCdf(-Math.SQRT2), 6);
     expect(third?.doubt).toBe(0);
     expect(await givenOut(batch)).toEqual([1, 0, 2]);
   });

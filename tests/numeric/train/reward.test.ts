@@ -250,11 +250,11 @@ describe.each([
     expect(biases.reduce((sum, each) => sum + each, 0) / 4).toBeCloseTo(opened.manifest.scoreBias ?? 0, 5);
   });
 
-  test("its report says how accuracy goes with the deviation", async () => {
+  test("its report says how accuracy goes with the doubt of its members", async () => {
     const report = await readRewardReport(checkpoint);
     const { uncertainty, pairs = 0 } = report?.main ?? {};
     expect(uncertainty?.members).toBe(4);
-    for (const thirds of [uncertainty?.byDeviation ?? [], uncertainty?.byMargin ?? []]) {
+    for (const thirds of [uncertainty?.byDoubt ?? [], uncertainty?.byMargin ?? []]) {
       expect(thirds).toHaveLength(3);
       expect(thirds.reduce((sum, { accuracy }) => sum + accuracy.pairs, 0)).toBe(pairs);
     }

@@ -1,6 +1,8 @@
 /** @file What the members of an ensemble say by differing. */
 import { describe, expect, test } from "vitest";
-import { deviationOf, marginDeviation } from "@/model/eval/reward/member-spread";
+import { normalCdf } from "@/model/eval/normal-distribution";
+import { doubtOf } from "@/model/eval/reward/doubt";
+import { deviationOf, marginDeviation, orderDoubt } from "@/model/eval/reward/member-spread";
 import { makeRewardReport, rewardReportSchema } from "@/model/eval/reward/report";
 import { scoredPrompt } from "@/tests/helpers/scored-prompts";
 
@@ -13,6 +15,30 @@ describe("deviations", () => {
   test("of a margin leave out what a member gives to both responses alike", () => {
     expect(marginDeviation([1, 6], [0, 5])).toBe(0);
     expect(deviationOf([1, 6])).toBeGreaterThan(3);
+  });
+});
+
+describe("doubt", () => {
+  test("of an order grows with the deviation and falls with the margin, from 0 to a half", () => {
+    expect(orderDoubt(1, 0)).toBe(0);
+    expect(orderDoubt(0, 1)).toBeCloseTo(0.5, 12);
+    expect(orderDoubt(-1, 1)).toBeCloseTo(0.158655, 6);
+    // Both twice as wide: as sure as before.
+    expect(orderDoubt(2, 2)).toBe(orderDoubt(1, 1));
+  });
+
+  test("of responses is the mean over their pairs, and nothing of fewer than two or of one head", () => {
+    const scored = (score: number, spread: number) => ({
+      score,
+      memberScores: [score - spread, score + spread],
+    });
+    const three = [scored(0, 0), scored(0, 1), scored(8, 0)];
+    expect(doubtOf(three, "deviation")).toBeCloseTo((0.5 + normalCdf(-8 / Math.SQRT2)) / 3, 6);
+    expect(doubtOf(three, "margin")).toBeCloseTo((0.5 + 2 / (1 + Math.exp(8))) / 3, 12);
+    expect(doubtOf([scored(0, 1)], "deviation")).toBe(0);
+    expect(doubtOf([], "margin")).toBe(0);
+    const single = { score: 1, memberScores: null };
+    expect(doubtOf([single, single], "deviation")).toBe(0);
   });
 });
 
@@ -40,7 +66,7 @@ const reportOf = (prompts: ReturnType<typeof scoredPrompt>[]) =>
   });
 
 describe("the report of an ensemble", () => {
-  test("has accuracy fall from the surest third of the pairs to the least sure, where the deviation tells", () => {
+  test("has accuracy fall from the surest third of the pairs to the least sure, where the doubt tells", () => {
     // Of 30 pairs the ten with the widest spread are wrong half of the time.
     const prompts = Array.from({ length: 30 }, (_, id) =>
       pair(id, { isRight: id < 20 || id % 2 === 0, spread: id / 10 }),
@@ -50,9 +76,10 @@ describe("the report of an ensemble", () => {
     const { uncertainty } = report.main;
     expect(uncertainty?.members).toBe(2);
     expect(uncertainty?.meanMargin).toBe(1);
-    expect(uncertainty?.byDeviation.map(({ accuracy }) => accuracy.share)).toEqual([1, 1, 0.5]);
-    expect(uncertainty?.byDeviation.map(({ accuracy }) => accuracy.pairs)).toEqual([10, 10, 10]);
-    expect(uncertainty?.byDeviation.at(-1)?.from).toBeCloseTo(2 * Math.SQRT2, 12);
+    expect(uncertainty?.byDoubt.map(({ accuracy }) => accuracy.share)).toEqual([1, 1, 0.5]);
+    expect(uncertainty?.byDoubt.map(({ accuracy }) => accuracy.pairs)).toEqual([10, 10, 10]);
+    // A margin of 1, which the members have at 1 - 2 and 1 + 2.
+    expect(uncertainty?.byDoubt.at(-1)?.from).toBeCloseTo(normalCdf(-1 / (2 * Math.SQRT2)), 12);
   });
 
   test("has the widest margins first in the thirds beside it", () => {

@@ -8,36 +8,36 @@ import { ForestPlot, type ForestRow } from "../../agreement/forest-plot";
 import { forestRow } from "../describe-report";
 
 type UncertaintySectionProps = { figures: RewardFigures; beside: RewardFigures | null };
-type Third = NonNullable<RewardFigures["uncertainty"]>["byDeviation"][number];
+type Third = NonNullable<RewardFigures["uncertainty"]>["byDoubt"][number];
 
 /** Nothing of a model with one head. */
 export function UncertaintySection({ figures: { uncertainty }, beside }: UncertaintySectionProps) {
   if (!uncertainty) return null;
-  const { members, meanDeviation, meanMargin, byDeviation, byMargin } = uncertainty;
-  const other = beside?.uncertainty?.byDeviation;
+  const { members, meanDeviation, meanMargin, byDoubt, byMargin } = uncertainty;
+  const other = beside?.uncertainty?.byDoubt;
   return (
     <Section
       title="Uncertainty"
-      text={`It is an ensemble of ${members} heads. A pair’s deviation is that of its margin over them: ${formatMetric(meanDeviation)} on average, where margins are ${formatMetric(meanMargin)}. Where it tells, accuracy falls from the pairs about which the members agree to those about which they differ; it is of use beyond the margin where it falls further than it does from wide margins to narrow ones. The heads share all layers below, so what these do not see, all miss together.`}
+      text={`It is an ensemble of ${members} heads, which differ about margins by ${formatMetric(meanDeviation)} on average, where margins are ${formatMetric(meanMargin)}. By that spread each pair has a doubt, the probability that its order is the other way. Where it tells, accuracy falls from the pairs the members are sure of to those they doubt; it is of use beyond the margin where it falls further than from wide margins to narrow ones. The heads share all layers below: what these do not see, all miss together.`}
     >
       <ForestPlot
         caption="Accuracy by uncertainty"
         nameTitle="A third of the pairs"
         valueTitle="Right"
         rows={[
-          ...thirdRows(byDeviation, { names: deviationNames, quantity: "deviation", mark: "candidate" }),
+          ...thirdRows(byDoubt, { names: doubtNames, quantity: "doubt", mark: "candidate" }),
           ...(other
             ? thirdRows(other, {
-                names: deviationNames.map((name) => `${name}, the other model`),
-                quantity: "deviation",
+                names: doubtNames.map((name) => `${name}, the other model`),
+                quantity: "doubt",
                 mark: "other",
               })
             : []),
           ...thirdRows(byMargin, { names: marginNames, quantity: "margin", mark: "reference" }),
         ]}
         markTexts={{
-          candidate: "by deviation",
-          other: "by deviation, the other model",
+          candidate: "by doubt",
+          other: "by doubt, the other model",
           reference: "by margin",
         }}
       />
@@ -45,7 +45,7 @@ export function UncertaintySection({ figures: { uncertainty }, beside }: Uncerta
   );
 }
 
-const deviationNames = ["Members agree most", "In between", "Members differ most"];
+const doubtNames = ["Least doubt", "Middling doubt", "Most doubt"];
 const marginNames = ["Widest margins", "Middling margins", "Narrowest margins"];
 
 type Kind = { names: readonly string[]; quantity: string; mark: ForestRow["mark"] };
