@@ -4,6 +4,7 @@
 import type { RewardFigures } from "@/app/_lib/api-types";
 import { formatMetric } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
+import { percent } from "../../agreement/describe-figure";
 import { ForestPlot, type ForestRow } from "../../agreement/forest-plot";
 import { forestRow } from "../describe-report";
 
@@ -25,15 +26,15 @@ export function UncertaintySection({ figures: { uncertainty }, beside }: Uncerta
         nameTitle="A third of the pairs"
         valueTitle="Right"
         rows={[
-          ...thirdRows(byDoubt, { names: doubtNames, quantity: "doubt", mark: "candidate" }),
+          ...thirdRows(byDoubt, { names: doubtNames, rangeOf: doubtRange, mark: "candidate" }),
           ...(other
             ? thirdRows(other, {
                 names: doubtNames.map((name) => `${name}, the other model`),
-                quantity: "doubt",
+                rangeOf: doubtRange,
                 mark: "other",
               })
             : []),
-          ...thirdRows(byMargin, { names: marginNames, quantity: "margin", mark: "reference" }),
+          ...thirdRows(byMargin, { names: marginNames, rangeOf: marginRange, mark: "reference" }),
         ]}
         markTexts={{
           candidate: "by doubt",
@@ -48,13 +49,16 @@ export function UncertaintySection({ figures: { uncertainty }, beside }: Uncerta
 const doubtNames = ["Least doubt", "Middling doubt", "Most doubt"];
 const marginNames = ["Widest margins", "Middling margins", "Narrowest margins"];
 
-type Kind = { names: readonly string[]; quantity: string; mark: ForestRow["mark"] };
+type Kind = { names: readonly string[]; rangeOf: (third: Third) => string; mark: ForestRow["mark"] };
 
-function thirdRows(thirds: readonly Third[], { names, quantity, mark }: Kind): ForestRow[] {
-  return thirds.flatMap(({ from, to, accuracy }, at) =>
-    forestRow(names[at] ?? "", accuracy, mark).map((row) => ({
+const doubtRange = ({ from, to }: Third) => `doubt ${percent(from)} to ${percent(to)} %`;
+const marginRange = ({ from, to }: Third) => `margin ${formatMetric(from)} to ${formatMetric(to)}`;
+
+function thirdRows(thirds: readonly Third[], { names, rangeOf, mark }: Kind): ForestRow[] {
+  return thirds.flatMap((third, at) =>
+    forestRow(names[at] ?? "", third.accuracy, mark).map((row) => ({
       ...row,
-      n: `${quantity} ${formatMetric(from)} to ${formatMetric(to)}; ${row.n}`,
+      n: `${rangeOf(third)}; ${row.n}`,
     })),
   );
 }
