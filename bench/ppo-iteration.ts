@@ -71,6 +71,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<PpoIte
       lora: shape,
       trained,
       facts: { ...facts, scoreBias: 0 },
+      memberBiases: null,
       report: null,
     });
     const config = ppoConfigSchema.parse({

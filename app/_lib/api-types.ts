@@ -66,6 +66,7 @@ export type BatchTaskRow = BatchTasks["tasks"][number];
 export type TaskPreview = Outputs["batches"]["preview"];
 export type ReviewedRanking = Outputs["batches"]["rankings"]["rankings"][number];
 export type PolicyChoice = Outputs["batches"]["policies"][number];
+export type DoubtModel = Outputs["batches"]["doubtModels"][number];
 export type PromptsFitting = Outputs["batches"]["countPrompts"];
 export type NewBatch = Inputs["batches"]["create"];
 export type Guidelines = Outputs["guidelines"]["get"];

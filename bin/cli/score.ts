@@ -9,6 +9,7 @@ import { findLeaks, type SplitItem } from "@/model/eval/reward/leaks";
 import { probeRules } from "@/model/eval/reward/probes";
 import { makeRewardReport, type RewardReport, rewardReportFile } from "@/model/eval/reward/report";
 import { scoreProbes, scoreRankings, type TextScore } from "@/model/eval/reward/score-rankings";
+import type { Uncertainty } from "@/model/eval/reward/uncertainty";
 import { type ResponseScore, Scorer } from "@/model/runtime/scorer";
 import { defaultThreads, type Env, loadEnv } from "@/server/env";
 import { basePlaces, modelsFolder } from "@/server/models/model-library";
@@ -132,9 +133,10 @@ async function scoreRows(
   return all;
 }
 
-function describeScore({ score, tokens, cutTokens, tokenTexts, tokenValues }: ResponseScore) {
+function describeScore({ score, deviation, tokens, cutTokens, tokenTexts, tokenValues }: ResponseScore) {
   return {
     score,
+    ...(deviation !== null && { deviation }),
     tokens,
     ...(cutTokens > 0 && { cutTokens }),
     ...(tokenTexts && {
@@ -220,7 +222,7 @@ const besideOutput = (output: string | undefined) =>
   output === undefined ? null : path.join(path.dirname(output), rewardReportFile);
 
 function describeReport({ main, probes, warnings }: RewardReport, file: string | null): string {
-  const { accuracy, ceiling, length, rankCorrelation, calibration } = main;
+  const { accuracy, ceiling, length, rankCorrelation, calibration, uncertainty } = main;
   const share = (of: { share: number | null; interval: { low: number; high: number } | null }) =>
     `${percent(of.share)}${of.interval ? ` [${percent(of.interval.low)}, ${percent(of.interval.high)}]` : ""}`;
   const failed = probes?.kinds.filter(({ passes }) => !passes) ?? [];
@@ -231,6 +233,7 @@ function describeReport({ main, probes, warnings }: RewardReport, file: string |
       ? `People agree with each other on ${percent(ceiling.agreement)} of ${ceiling.pairs} pairs; accuracy there ${share(ceiling.accuracy)}.`
       : "No two people ranked the same pair: how far people agree is unknown.",
     `Kendall's tau-b ${rankCorrelation.tauB?.toFixed(3) ?? "unknown"}, calibration error ${percent(calibration.error)}.`,
+    ...(uncertainty ? [describeUncertainty(uncertainty)] : []),
     ...(probes
       ? [
           failed.length === 0
@@ -241,6 +244,12 @@ function describeReport({ main, probes, warnings }: RewardReport, file: string |
     ...warnings.map(({ text }) => `Warning: ${text}`),
     file ? `The whole report: ${file}` : "Name a file with --report for the whole report.",
   ].join("\n");
+}
+
+function describeUncertainty({ members, byDoubt, byMargin }: Uncertainty): string {
+  const list = (thirds: Uncertainty["byDoubt"]) =>
+    thirds.map(({ accuracy }) => percent(accuracy.share)).join(", ");
+  return `Ensemble of ${members}: accuracy ${list(byDoubt)} from the surest third of the pairs to the least sure; from the widest margins to the narrowest ${list(byMargin)}.`;
 }
 
 const percent = (share: number | null) => (share === null ? "unknown" : `${(share * 100).toFixed(1)} %`);

@@ -227,6 +227,12 @@ export const batches = pgTable(
     sampling: jsonb().notNull().default({}),
     /** Higher goes first. */
     priority: smallint().notNull().default(0),
+    /**
+     * Which tasks go first: those whose responses this reward model can tell apart least, by the deviation of its members or
+     * by its margins. Null: in the plain order.
+     */
+    doubtBy: text({ enum: ["deviation", "margin"] }),
+    doubtModelId: text().references(() => checkpoints.id),
     deadline: moment(),
     /** Share of tasks that come back to the same labeler weeks later, to measure agreement with oneself. */
     repeatShare: real().notNull().default(0),
@@ -251,6 +257,8 @@ export const batches = pgTable(
         when ${t.task} = 'pairwise' then ${t.k} = 2
         else ${t.k} between 4 and 9 end`,
     ),
+    check("batches_doubt_by", sql`${t.doubtBy} in ('deviation', 'margin')`),
+    check("batches_doubt", sql`(${t.doubtBy} is null) = (${t.doubtModelId} is null)`),
     check("batches_overlap", sql`${t.overlap} between 1 and 100`),
     check("batches_shares", sql`${t.repeatShare} between 0 and 1 and ${t.goldShare} between 0 and 1`),
   ],
@@ -274,6 +282,8 @@ export const rankingTasks = pgTable(
     openPlaces: smallint().notNull(),
     /** Order within the batch: lower first. */
     position: integer().notNull(),
+    /** How little the batch's reward model can tell the responses apart: higher goes before any position. Null: not scored. */
+    doubt: real(),
     /** A known answer is with the responses; `explanation` says why, after practice. */
     isGold: boolean().notNull().default(false),
     explanation: text().notNull().default(""),
@@ -285,7 +295,7 @@ export const rankingTasks = pgTable(
   },
   (t) => [
     index("ranking_tasks_queue")
-      .on(t.batchId, t.position)
+      .on(t.batchId, t.doubt.desc().nullsLast(), t.position)
       .where(sql`${t.status} = 'open' and ${t.openPlaces} > 0 and ${t.onlyForId} is null`),
     index("ranking_tasks_repeats").on(t.onlyForId, t.notBefore).where(sql`${t.onlyForId} is not null`),
     index("ranking_tasks_sampling").on(t.batchId, t.position).where(sql`${t.status} = 'sampling'`),

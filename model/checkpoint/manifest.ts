@@ -31,6 +31,8 @@ export const manifestSchema = z.object({
   threadCount: z.int().positive().nullable(),
   /** Added to a reward model's head output, so that scores are centred. */
   scoreBias: z.number().optional(),
+  /** Heads in `ensemble.safetensors`, of which a reward model's head is the mean; left out where it has but one. */
+  ensemble: z.int().min(2).optional(),
   files: z.record(relativePath, z.object({ sha256, sizeBytes: z.int().nonnegative() })),
 });
 

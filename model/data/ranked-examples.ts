@@ -15,6 +15,8 @@ export type RankedExample = ResponseGroup & {
   ties: number;
   /** Untied pairs of all of its rankings, equal ones counted each time. */
   comparisons: number;
+  /** (members) of an ensemble: how often the prompt is in each one's own draw of the prompts; left out: once. */
+  draws?: readonly number[];
 };
 
 /** `each`: every ranking by itself, so opposed ones pull against each other; `consensus`: what they agree on. */

@@ -45,10 +45,14 @@ export function bootstrapInterval(
   return bcaInterval({ estimate, replicates: defined, jackknife, level });
 }
 
-function drawWeights(seed: number, resample: number, units: number): Uint32Array {
+/**
+ * How often each unit is drawn.
+ * @param position of the counter: draws for another purpose have another one
+ */
+export function drawWeights(seed: number, resample: number, units: number, position = 0): Uint32Array {
   const weights = new Uint32Array(units);
   for (let place = 0; place < units; place++) {
-    const drawn = Math.floor(uniform(seed, [randomStreams.bootstrap, resample, place, 0]) * units);
+    const drawn = Math.floor(uniform(seed, [randomStreams.bootstrap, resample, place, position]) * units);
     weights[drawn] = (weights[drawn] ?? 0) + 1;
   }
   return weights;

@@ -1,11 +1,13 @@
 /** @file Where a reward model's score head starts from: solved on the states as they are, before the first step. */
 import type { RankedExample } from "../data/ranked-examples";
 import { normalTensor } from "../random/normal";
-import { type SolvedHead, solveHead } from "./solve-head";
+import { type HeadExamples, type SolvedHead, solveHead } from "./solve-head";
 
 export type InitialHeadInput = {
   seed: number;
   hiddenSize: number;
+  /** Heads to start; the draws of each are the examples' own. */
+  members: number;
   training: readonly RankedExample[];
   /**
    * (responses, hidden) of each example: the states that the head reads, of the model as the run starts.
@@ -21,25 +23,36 @@ export type InitialHeadInput = {
 const headTensor = 2 ** 31;
 
 /**
- * (hidden), normal with std 1 / sqrt(hidden + 1), as in arXiv 1909.08593. An epoch is hardly enough to turn it the right
+ * (members, hidden), normal with std 1 / sqrt(hidden + 1), as in arXiv 1909.08593. An epoch is hardly enough to turn it the right
  * way, and what the adapter learns meanwhile serves a wrong head.
  */
 export function randomHead({
   seed,
   hiddenSize,
-}: Pick<InitialHeadInput, "seed" | "hiddenSize">): Float32Array {
-  return normalTensor(seed, headTensor, hiddenSize, 1 / Math.sqrt(hiddenSize + 1));
+  members,
+}: Pick<InitialHeadInput, "seed" | "hiddenSize" | "members">): Float32Array {
+  const heads = new Float32Array(members * hiddenSize);
+  for (let member = 0; member < members; member++) {
+    const head = normalTensor(seed, headTensor + member, hiddenSize, 1 / Math.sqrt(hiddenSize + 1));
+    heads.set(head, member * hiddenSize);
+  }
+  return heads;
 }
 
-/** The best head on the states of the training prompts, by one pass forward over them; see `solveHead`. */
+/**
+ * The best head on the states of the training prompts, by one pass forward over them; see `solveHead`. Of an ensemble each
+ * member's is the best on its own draw of the prompts, with the penalty that is best for all of them.
+ * @returns `heads` (members, hidden)
+ */
 export async function solvedHead({
   seed,
   hiddenSize: width,
+  members,
   training,
   hiddenStates,
   onProgress,
   signal,
-}: InitialHeadInput): Promise<SolvedHead> {
+}: InitialHeadInput): Promise<SolvedHead & { heads: Float32Array }> {
   const count = training.reduce((sum, { responses }) => sum + responses.length, 0);
   const states = new Float32Array(count * width);
   let at = 0;
@@ -60,5 +73,24 @@ export async function solvedHead({
     }));
     return { from: first, to: from, pairs: placed };
   });
-  return solveHead({ states, width, prompts }, { seed, signal });
+  const solved = solveHead({ states, width, prompts }, { seed, signal });
+  if (members === 1) return { ...solved, heads: solved.head };
+  const heads = new Float32Array(members * width);
+  for (let member = 0; member < members; member++) {
+    const drawn = prompts.map((prompt, at) => drawPairs(prompt, training[at]?.draws?.[member] ?? 1));
+    const { head } = solveHead(
+      { states, width, prompts: drawn },
+      { seed, strengths: [solved.strength], signal },
+    );
+    heads.set(head, member * width);
+  }
+  return { ...solved, heads };
+}
+
+type Prompt = HeadExamples["prompts"][number];
+
+/** A prompt drawn twice counts twice; one that was not drawn is not there. */
+function drawPairs(prompt: Prompt, times: number): Prompt {
+  if (times === 0) return { ...prompt, pairs: [] };
+  return { ...prompt, pairs: prompt.pairs.map((pair) => ({ ...pair, weight: pair.weight * times })) };
 }

@@ -1,6 +1,9 @@
 /** @file Makes a complete model of a checkpoint that is an adapter: for tools without adapters, or as the base of a new lineage. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { type OpenOptions, openCheckpoint } from "../checkpoint/checkpoint";
 import { writeCheckpoint } from "../checkpoint/checkpoint-writer";
+import { ensembleFile } from "../checkpoint/ensemble";
 import { expectedTensors, rewardTensors } from "../checkpoint/expected-tensors";
 import type { Manifest } from "../checkpoint/manifest";
 import { CompleteWeights } from "./complete-weights";
@@ -38,6 +41,8 @@ export async function mergeCheckpoint(
         },
       }));
       await files.tensors("model.safetensors", tensors);
+      if (facts.ensemble !== undefined)
+        await files.bytes(ensembleFile, [await readFile(path.join(folder, ensembleFile))]);
     },
     signal,
   );

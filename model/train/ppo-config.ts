@@ -119,7 +119,9 @@ export const ppoConfigSchema = z.strictObject({
   combine: z
     .enum(["mean", "minimum", "lowerBound"])
     .default("mean")
-    .describe("of several reward models: their mean, the least, or the mean less deviationFactor deviations"),
+    .describe(
+      "of several reward models, and of an ensemble's members: their mean, the least, or the mean less deviationFactor deviations",
+    ),
   deviationFactor: z.number().min(0).default(1).describe("for lowerBound"),
   rewardWeight: weight.default(1),
   acceptFailedProbes: z

@@ -14,6 +14,9 @@ const {
   ...common
 } = commonSettings;
 
+/** Each costs a row of weights and hardly any time, but beyond a few the deviation hardly gets truer. */
+const mostMembers = 32;
+
 export const rewardConfigSchema = z.strictObject({
   ...common,
   model: z.string().min(1).describe("checkpoint folder to start from: the policy's, usually after SFT"),
@@ -61,6 +64,14 @@ export const rewardConfigSchema = z.strictObject({
     .default(null)
     .describe(
       "what multiplies the learning rate of the score head; null: 1 where it was solved, 15 where it starts from nothing",
+    ),
+  ensemble: z
+    .int()
+    .min(1)
+    .max(mostMembers)
+    .default(1)
+    .describe(
+      "score heads over one trunk, each trained on a draw of its own of the prompts: the score is their mean, and where they differ it is unsure; 1: no ensemble",
     ),
   promptsPerBatch: z
     .int()

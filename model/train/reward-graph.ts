@@ -20,23 +20,25 @@ export type RewardGraphOptions = {
   /** As in `LanguageModelOptions`. */
   recompute?: boolean;
   dropout?: number;
+  /** Heads of the ensemble; pairs are then pairs of one member's scores. */
+  members?: number;
 };
 
 /**
- * Inputs: the weights by name, those of `rewardFeeds` and of `pairFeeds`. Outputs: `loss`, `scores` (R) without bias, `read`
- * (R, hidden), the states they are read from, and with `backward` each gradient.
+ * Inputs: the weights by name, those of `rewardFeeds` and of `pairFeeds`. Outputs: `loss`, `scores` (R * members) without
+ * bias, `read` (R, hidden), the states they are read from, and with `backward` each gradient.
  */
 export function buildRewardGraph(
   config: ModelConfig,
-  { lora, backward, recompute = false, dropout: rate = 0 }: RewardGraphOptions,
+  { lora, backward, recompute = false, dropout: rate = 0, members = 1 }: RewardGraphOptions,
 ): RewardGraph {
   const g = new Graph();
   const weights = new TrainedWeights(lora);
   const chosen = g.input("chosen", "int64", ["pairs"]);
   const rejected = g.input("rejected", "int64", ["pairs"]);
   const pairWeights = g.input("pairWeights", "float32", ["pairs"]);
-  const drop = rate > 0 ? dropoutInputs(g, config, { tokens: "tokens", rate }) : null;
-  const { scores, read, layers } = buildRewardModel(g, config, weights, drop);
+  const dropout = rate > 0 ? dropoutInputs(g, config, { tokens: "tokens", rate }) : null;
+  const { scores, read, layers } = buildRewardModel(g, config, weights, { dropout, members });
   const loss = pairwiseLoss(g, scores, { chosen, rejected, weights: pairWeights });
   g.output("loss", loss);
   g.output("scores", scores);

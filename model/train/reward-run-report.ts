@@ -3,10 +3,12 @@ import path from "node:path";
 import type { RankedExample } from "../data/ranked-examples";
 import type { RankedRow } from "../data/read-ranked-data";
 import { findLeaks, type SplitItem } from "../eval/reward/leaks";
+import { memberScoresAt } from "../eval/reward/member-spread";
 import { makeRewardReport, type RewardReport } from "../eval/reward/report";
 import { groupOf, scoreProbes, sourceOf, type TextScore } from "../eval/reward/score-rankings";
 import type { ScoredPrompt } from "../eval/reward/scored-prompt";
 import type { ConversationMessage } from "../tokenizer/render-conversation";
+import type { ExampleScores } from "./reward-trainer";
 
 /** A row with the tokens of those of its responses that were ranked, at `places` among all of them. */
 export type PreparedRow = { row: RankedRow; example: RankedExample; places: readonly number[] };
@@ -14,9 +16,11 @@ export type PreparedRow = { row: RankedRow; example: RankedExample; places: read
 export type RunReportInput = {
   training: readonly PreparedRow[];
   heldOut: readonly PreparedRow[];
-  /** (ranked responses) of each of `heldOut`, without bias. */
-  scores: readonly Float32Array[];
+  /** Of each of `heldOut`, its ranked responses. */
+  scored: readonly ExampleScores[];
   scoreBias: number;
+  /** (members) of an ensemble. */
+  memberBiases: Float32Array | null;
   /** Without bias. */
   scoreTexts: (prompt: readonly ConversationMessage[], responses: readonly string[]) => Promise<TextScore[]>;
   /** Prompts on which probes are tried. */
@@ -30,7 +34,7 @@ export type RunReportInput = {
  */
 export async function reportOnRun(input: RunReportInput): Promise<RewardReport> {
   const { training, heldOut, scoreBias, probePrompts, seed } = input;
-  const prompts = heldOut.map((prepared, at) => toScored(prepared, input.scores[at], scoreBias));
+  const prompts = heldOut.map((prepared, at) => toScored(prepared, input.scored[at], input));
   const score: typeof input.scoreTexts = async (prompt, responses) =>
     (await input.scoreTexts(prompt, responses)).map((each) => ({ ...each, score: each.score + scoreBias }));
   const probed = await scoreProbes(prompts, score, { seed, most: probePrompts });
@@ -48,8 +52,8 @@ export async function reportOnRun(input: RunReportInput): Promise<RewardReport> 
 
 function toScored(
   { row: { record, file, line }, example, places }: PreparedRow,
-  scores: Float32Array | undefined,
-  scoreBias: number,
+  scored: ExampleScores | undefined,
+  { scoreBias, memberBiases }: Pick<RunReportInput, "scoreBias" | "memberBiases">,
 ): ScoredPrompt {
   const owner = record.meta?.user;
   return {
@@ -61,7 +65,9 @@ function toScored(
       place,
       text: record.responses[place]?.text ?? "",
       model: record.responses[place]?.model ?? null,
-      score: (scores?.[at] ?? Number.NaN) + scoreBias,
+      score: (scored?.scores[at] ?? Number.NaN) + scoreBias,
+      memberScores:
+        memberBiases && scored?.memberScores ? memberScoresAt(scored.memberScores, at, memberBiases) : null,
       tokens: example.responses[at]?.length ?? 0,
     })),
     rankings: record.rankings.map((ranking) => ({

@@ -8,6 +8,7 @@ import type { LoraShape } from "../nn/trained-weights";
 import { AdamW, type AdamWOptions, type TrainedParameter } from "../optim/adamw";
 import { type Feed, GraphSession } from "../runtime/graph-session";
 import { dropoutFeeds } from "./dropout-feeds";
+import { meanScores } from "./ensemble-heads";
 import { buildRewardGraph } from "./reward-graph";
 import {
   gradientFrom,
@@ -38,6 +39,16 @@ export type RewardTrainerOptions = {
   threads: number;
   recompute?: boolean;
   dropout?: { rate: number; seed: number };
+  /** Rows of the score head, each a member of the ensemble; default 1. */
+  members?: number;
+};
+
+/** Of the responses of an example, without bias. */
+export type ExampleScores = {
+  /** (responses) of an ensemble the mean over its members. */
+  scores: Float32Array;
+  /** (responses * members), response by response; null where there is one head. */
+  memberScores: Float32Array | null;
 };
 
 /** Over prompts that were not trained on. */
@@ -46,8 +57,8 @@ export type RewardEvaluation = {
   validationLoss: number;
   /** Share of the pairs with a preference that are ordered as people did; equal scores count half. */
   pairAccuracy: number;
-  /** (responses) of each example, without bias. */
-  scores: Float32Array[];
+  /** Beside the examples. */
+  scored: ExampleScores[];
 };
 
 export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
@@ -60,6 +71,10 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
     const lrFactors = new Map([[scoreHeadName(options.lora), options.headLrFactor]]);
     this.options = options;
     this.optimizer = new AdamW(options.trained, { ...options.adamW, lrFactors });
+  }
+
+  get #members(): number {
+    return this.options.members ?? 1;
   }
 
   get trained(): ReadonlyMap<string, TrainedParameter> {
@@ -91,7 +106,7 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
       const outputs = await session.run(
         {
           ...rewardFeeds(laidOut),
-          ...pairFeeds(batch.examples, batch.promptsPerStep),
+          ...pairFeeds(batch.examples, batch.promptsPerStep, this.#members),
           ...dropped,
           ...this.#weights(),
         },
@@ -103,13 +118,14 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
 
   /** Nothing changes. */
   async evaluate(examples: readonly RankedExample[], signal?: AbortSignal): Promise<RewardEvaluation> {
-    const scores: Float32Array[] = [];
-    for await (const { scores: ofExample } of this.forward(examples, signal)) scores.push(ofExample);
+    const scored: ExampleScores[] = [];
+    for await (const { scores, memberScores } of this.forward(examples, signal))
+      scored.push({ scores, memberScores });
     let loss = 0;
     let right = 0;
     let pairs = 0;
     for (const [at, example] of examples.entries()) {
-      const of = scores[at] ?? new Float32Array();
+      const of = scored[at]?.scores ?? new Float32Array();
       for (const { chosen, rejected, weight } of example.pairs) {
         const margin = (of[chosen] ?? Number.NaN) - (of[rejected] ?? Number.NaN);
         // log(1 + exp(-margin)), without overflow.
@@ -118,14 +134,14 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
         pairs++;
       }
     }
-    return { validationLoss: loss / examples.length, pairAccuracy: right / pairs, scores };
+    return { validationLoss: loss / examples.length, pairAccuracy: right / pairs, scored };
   }
 
   /** Scores without bias (responses) and the states they are read from (responses, hidden), example by example. */
   async *forward(
     examples: readonly RankedExample[],
     signal?: AbortSignal,
-  ): AsyncGenerator<{ scores: Float32Array; read: Float32Array }> {
+  ): AsyncGenerator<ExampleScores & { read: Float32Array }> {
     const { hiddenSize } = this.options.config;
     await this.#release("training");
     this.#evaluation ??= this.#compile(false);
@@ -142,7 +158,12 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
       let from = 0;
       for (const { responses } of batch) {
         const to = from + responses.length;
-        yield { scores: scores.slice(from, to), read: read.slice(from * hiddenSize, to * hiddenSize) };
+        const own = scores.slice(from * this.#members, to * this.#members);
+        yield {
+          scores: this.#members === 1 ? own : meanScores(own, this.#members),
+          memberScores: this.#members === 1 ? null : own,
+          read: read.slice(from * hiddenSize, to * hiddenSize),
+        };
         from = to;
       }
     }
@@ -151,7 +172,8 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
   async #compile(backward: boolean): Promise<Compiled> {
     const { config, lora, threads, recompute = false, dropout } = this.options;
     const more = backward ? { recompute, dropout: dropout?.rate ?? 0 } : {};
-    const { graph, gradientName } = buildRewardGraph(config, { lora, backward, ...more });
+    const members = this.#members;
+    const { graph, gradientName } = buildRewardGraph(config, { lora, backward, members, ...more });
     return { session: await GraphSession.create(graph, { threads }), gradientName };
   }
 
@@ -175,20 +197,26 @@ export class RewardTrainer implements Learner<RewardBatch>, AsyncDisposable {
 
 type Compiled = { session: GraphSession; gradientName: (parameter: string) => string };
 
-/** The pairs of several examples laid out one after another, each prompt's by 1 / prompts. */
+/**
+ * The pairs of several examples laid out one after another, each prompt's by 1 / prompts. Of an ensemble each pair is one of
+ * every member, by how often the prompt was drawn for it and 1 / members: the loss is the mean of the members' own.
+ */
 export function pairFeeds(
-  examples: readonly Pick<RankedExample, "pairs" | "responses">[],
+  examples: readonly Pick<RankedExample, "pairs" | "responses" | "draws">[],
   promptsPerStep: number,
+  members = 1,
 ): Record<"chosen" | "rejected" | "pairWeights", Feed> {
   const chosen: bigint[] = [];
   const rejected: bigint[] = [];
   const weights: number[] = [];
   let first = 0;
-  for (const { pairs, responses } of examples) {
+  for (const { pairs, responses, draws } of examples) {
     for (const pair of pairs) {
-      chosen.push(BigInt(first + pair.chosen));
-      rejected.push(BigInt(first + pair.rejected));
-      weights.push(pair.weight / promptsPerStep);
+      for (let member = 0; member < members; member++) {
+        chosen.push(BigInt((first + pair.chosen) * members + member));
+        rejected.push(BigInt((first + pair.rejected) * members + member));
+        weights.push((pair.weight / promptsPerStep) * ((draws?.[member] ?? 1) / members));
+      }
     }
     first += responses.length;
   }

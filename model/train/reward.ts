@@ -5,6 +5,7 @@ import path from "node:path";
 import { adapterWeightsFile } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import type { CheckpointFacts } from "../checkpoint/checkpoint-writer";
+import { ensembleFile } from "../checkpoint/ensemble";
 import { rewardTensors } from "../checkpoint/expected-tensors";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
 import { heldOutPrompts, type RankedExample, weighPairs } from "../data/ranked-examples";
@@ -16,11 +17,12 @@ import { permutation } from "../random/permutation";
 import { ChatTemplateError } from "../tokenizer/chat-template";
 import { type ConversationMessage, PromptTooLongError } from "../tokenizer/render-conversation";
 import { chooseLora } from "./choose-lora";
+import { drawForMembers } from "./ensemble-heads";
 import { randomHead, solvedHead } from "./initial-head";
 import { openBase, UnfitBaseError } from "./open-base";
 import type { RewardConfig } from "./reward-config";
 import { type PreparedRow, type RunReportInput, reportOnRun } from "./reward-run-report";
-import { type RewardEvaluation, RewardTrainer } from "./reward-trainer";
+import { type ExampleScores, type RewardEvaluation, RewardTrainer } from "./reward-trainer";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
 import {
@@ -142,6 +144,7 @@ type RewardSettings = LoopSettings &
   Pick<
     RewardConfig,
     | "headStart"
+    | "ensemble"
     | "probePrompts"
     | "promptsPerBatch"
     | "tokensPerBatch"
@@ -165,9 +168,12 @@ const referencePrompts = 64;
 
 async function trainReward(settings: RewardSettings, input: RewardInput): Promise<RunSummary> {
   const { base, facts, signal } = input;
-  const training = input.training.map(({ example }) => example);
+  const { seed, lora, epochs, promptsPerBatch, ensemble: members } = settings;
+  const training = drawForMembers(
+    input.training.map(({ example }) => example),
+    { seed, members },
+  );
   const validation = input.validation.map(({ example }) => example);
-  const { seed, lora, epochs, promptsPerBatch } = settings;
   const { hiddenSize } = base.config;
   // 1. The order of the data is known before anything is computed.
   const orders = Array.from({ length: epochs }, (_, epoch) => permutation(seed, epoch, training.length));
@@ -186,7 +192,7 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
   const shapes = new Map(rewardTensors(base.config));
   shapes.delete("score.weight");
   const { trained: weights, frozen } = await loadWeights(base, settings, { resumeFrom, shapes });
-  const head = { values: new Float32Array(hiddenSize), shape: [1, hiddenSize] };
+  const head = { values: new Float32Array(members * hiddenSize), shape: [members, hiddenSize] };
   const trained = new Map([...weights, [headName, head]]);
   await using trainer = new RewardTrainer({
     ...settings,
@@ -195,6 +201,7 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     frozen,
     adamW: settings,
     dropout: { rate: settings.dropout, seed },
+    members,
   });
   if (resumeFrom === null) {
     const states = async function* (of: readonly RankedExample[]) {
@@ -202,10 +209,13 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     };
     head.values.set(
       settings.headStart === "random"
-        ? randomHead({ seed, hiddenSize })
-        : await solveFirst({ seed, hiddenSize, training, hiddenStates: states, signal }, input.onEvent),
+        ? randomHead({ seed, hiddenSize, members })
+        : await solveFirst(
+            { seed, hiddenSize, members, training, hiddenStates: states, signal },
+            input.onEvent,
+          ),
     );
-  } else head.values.set(readHead(resumeFrom, lora !== null, headName));
+  } else head.values.set(readHead(resumeFrom, { isAdapter: lora !== null, members, name: headName }));
 
   // 3. The run; each checkpoint says by its bias where 0 lies.
   let latest: { optimizerSteps: number; evaluation: RewardEvaluation } | null = null;
@@ -216,17 +226,20 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
   };
   const heldOutScores = async () =>
     latest?.optimizerSteps === trainer.optimizer.stepCount
-      ? latest.evaluation.scores
+      ? latest.evaluation.scored
       : scoresOf(trainer, validation);
-  const referenceScores = async (ofHeldOut: Float32Array[]) => {
+  const referenceScores = async (ofHeldOut: ExampleScores[]) => {
     if (input.demonstrations.length > 0) return scoresOf(trainer, input.demonstrations);
     if (validation.length === 0) return scoresOf(trainer, training.slice(0, referencePrompts));
     return ofHeldOut;
   };
   const scoreTexts: RunReportInput["scoreTexts"] = async (prompt, responses) => {
     const group = renderGroup(base, prompt, responses, settings.longestTokens);
-    const [scores] = await scoresOf(trainer, [{ ...group, pairs: [], ties: 0, comparisons: 0 }]);
-    return group.responses.map(({ length }, at) => ({ score: scores?.[at] ?? Number.NaN, tokens: length }));
+    const [scored] = await scoresOf(trainer, [{ ...group, pairs: [], ties: 0, comparisons: 0 }]);
+    return group.responses.map(({ length }, at) => ({
+      score: scored?.scores[at] ?? Number.NaN,
+      tokens: length,
+    }));
   };
   const objective: Objective = {
     totalSteps: epochs * stepsPerEpoch,
@@ -235,14 +248,24 @@ async function trainReward(settings: RewardSettings, input: RewardInput): Promis
     learner: trainer,
     evaluate: validation.length === 0 ? null : evaluate,
     writeWeights: async (folder) => {
-      const scores = await heldOutScores();
-      const scoreBias = -mean(await referenceScores(scores));
+      const scored = await heldOutScores();
+      const reference = await referenceScores(scored);
+      const scoreBias = -mean(reference.flatMap(({ scores }) => [...scores]));
+      const memberBiases = members === 1 ? null : biasesOf(reference, members);
       const { probePrompts } = settings;
-      const measured = { training: input.training, heldOut: input.validation, scores, scoreBias };
+      const { training: trainedOn, validation: heldOut } = input;
+      const measured = { training: trainedOn, heldOut, scored, scoreBias, memberBiases };
       // A run that is to stop saves at once; the checkpoint it ends with has its report.
       const isMeasured = validation.length > 0 && !signal?.aborted;
       const report = isMeasured ? await reportOnRun({ ...measured, scoreTexts, probePrompts, seed }) : null;
-      await writeRewardModel(folder, { base, lora, trained, facts: { ...facts, scoreBias }, report });
+      await writeRewardModel(folder, {
+        base,
+        lora,
+        trained,
+        facts: { ...facts, scoreBias },
+        memberBiases,
+        report,
+      });
     },
     sampling: null,
   };
@@ -263,32 +286,49 @@ async function solveFirst(
     said = performance.now();
     note(`States of ${done} of ${input.training.length} prompts.`);
   };
-  const { head, strength, tried } = await solvedHead({ ...input, onProgress });
+  const { heads, strength, tried } = await solvedHead({ ...input, onProgress });
   const best = tried.find((each) => each.strength === strength);
   const figures = best
     ? ` It orders ${(100 * best.accuracy).toFixed(1)} % of the pairs of prompts held out in turn as people did (loss ${best.loss.toFixed(3)}).`
     : "";
   const seconds = Math.round((performance.now() - startedAt) / 1000);
-  note(`Solved in ${seconds} s, with a penalty of ${strength}.${figures}`);
-  return head;
+  const members = input.members > 1 ? ` Each of ${input.members} members is solved on its own draw.` : "";
+  note(`Solved in ${seconds} s, with a penalty of ${strength}.${figures}${members}`);
+  return heads;
 }
 
 const noteEveryMs = 30_000;
 
-async function scoresOf(trainer: RewardTrainer, examples: readonly RankedExample[]): Promise<Float32Array[]> {
-  const all: Float32Array[] = [];
-  for await (const { scores } of trainer.forward(examples)) all.push(scores);
+async function scoresOf(
+  trainer: RewardTrainer,
+  examples: readonly RankedExample[],
+): Promise<ExampleScores[]> {
+  const all: ExampleScores[] = [];
+  for await (const { scores, memberScores } of trainer.forward(examples)) all.push({ scores, memberScores });
   return all;
 }
 
-function mean(scores: readonly Float32Array[]): number {
-  const all = scores.flatMap((each) => [...each]);
-  return all.reduce((sum, score) => sum + score, 0) / all.length;
+function mean(scores: readonly number[]): number {
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }
 
-function readHead(folder: string, isAdapter: boolean, name: string): Float32Array {
-  using tensors = openSafetensors([path.join(folder, isAdapter ? adapterWeightsFile : "model.safetensors")]);
-  return tensors.read(name);
+/** (members) each puts 0 where the mean of all has it. */
+function biasesOf(reference: readonly ExampleScores[], members: number): Float32Array {
+  return Float32Array.from({ length: members }, (_, member) =>
+    mean(
+      reference.flatMap(({ memberScores }) =>
+        [...(memberScores ?? [])].filter((_score, at) => at % members === member),
+      ),
+    ),
+  ).map((score) => -score);
+}
+
+type StoredHead = { isAdapter: boolean; members: number; name: string };
+
+function readHead(folder: string, { isAdapter, members, name }: StoredHead): Float32Array {
+  const weightsFile = isAdapter ? adapterWeightsFile : "model.safetensors";
+  using tensors = openSafetensors([path.join(folder, members === 1 ? weightsFile : ensembleFile)]);
+  return tensors.read(members === 1 ? name : "score.weight");
 }
 
 type Counts = Pick<RewardSummary, "pairs" | "ties" | "tiedPrompts" | "cutResponses">;

@@ -5,12 +5,14 @@ import { z } from "zod";
 import { adapterConfigFile, adapterWeightsFile } from "../checkpoint/adapter-config";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../checkpoint/checkpoint-writer";
+import { ensembleFile } from "../checkpoint/ensemble";
 import type { ModelConfig } from "../checkpoint/model-config";
 import { type RewardReport, rewardReportFile } from "../eval/reward/report";
-import { scoreHead } from "../nn/reward-model";
+import { scoreHead, scoreHeadName } from "../nn/reward-model";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
 import { renderConversation } from "../tokenizer/render-conversation";
+import { meanHead } from "./ensemble-heads";
 import { floatTensor } from "./float-tensor";
 import { UnfitBaseError } from "./open-base";
 import { describeAdapter, tokenizerFiles } from "./save-checkpoint";
@@ -21,7 +23,10 @@ const architectures: Record<ModelConfig["family"], string> = {
   gpt2: "GPT2ForSequenceClassification",
 };
 
-/** @param facts with the `scoreBias` of these very weights */
+/**
+ * Of an ensemble the head in the weights is the mean of its members, which stand apart: other tools load the mean.
+ * @param facts with the `scoreBias` of these very weights
+ */
 export async function writeRewardModel(
   folder: string,
   {
@@ -29,25 +34,44 @@ export async function writeRewardModel(
     lora,
     trained,
     facts,
+    memberBiases,
     report,
   }: {
     base: Checkpoint;
     lora: LoraShape | null;
     trained: ReadonlyMap<string, TrainedParameter>;
     facts: CheckpointFacts;
+    /** (members) of an ensemble, whose mean is `scoreBias`; null where there is one head. */
+    memberBiases: Float32Array | null;
     /** On what was held out; null where nothing was. */
     report: RewardReport | null;
   },
 ): Promise<void> {
-  await writeCheckpoint(folder, facts, async (files) => {
+  const headName = scoreHeadName(lora);
+  const members = memberBiases?.length ?? 1;
+  await writeCheckpoint(folder, { ...facts, ...(memberBiases && { ensemble: members }) }, async (files) => {
     if (report) await files.json(rewardReportFile, report);
     await writeRewardSurroundings(files, base, { dtype: lora === null ? "float32" : null });
-    const tensors = [...trained].map(([name, { shape, values }]) => floatTensor(name, shape, values));
+    const heads = trained.get(headName)?.values ?? new Float32Array();
+    if (memberBiases) await files.tensors(ensembleFile, ensembleTensors(heads, memberBiases));
+    const tensors = [...trained].map(([name, { shape, values }]) =>
+      memberBiases && name === headName
+        ? floatTensor(name, [1, values.length / members], meanHead(values, values.length / members))
+        : floatTensor(name, shape, values),
+    );
     if (lora === null) return files.tensors("model.safetensors", tensors);
     const adapter = describeAdapter(base, lora);
     await files.json(adapterConfigFile, { ...adapter, task_type: "SEQ_CLS", modules_to_save: [scoreHead] });
     await files.tensors(adapterWeightsFile, tensors);
   });
+}
+
+function ensembleTensors(heads: Float32Array, biases: Float32Array) {
+  const members = biases.length;
+  return [
+    floatTensor("score.weight", [members, heads.length / members], heads),
+    floatTensor("score.bias", [members], biases),
+  ];
 }
 
 type Surroundings = Pick<Checkpoint, "folder" | "config" | "tokenizer" | "chatTemplate">;

@@ -39,10 +39,11 @@ export async function giveScores(request: Request, { db, holder }: ApiCall): Pro
     object: "list",
     model,
     checkpoint: checkpointId,
-    data: scores.map(({ score, tokens, cutTokens, perToken }, index) => ({
+    data: scores.map(({ score, deviation, tokens, cutTokens, perToken }, index) => ({
       object: "score",
       index,
       score,
+      ...(deviation !== null && { deviation }),
       tokens,
       cut_tokens: cutTokens,
       ...(perToken && { token_scores: perToken.map(({ text, score: at }) => ({ token: text, score: at })) }),

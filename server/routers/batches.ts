@@ -9,6 +9,7 @@ import {
 import { listBatchTasks, previewTask, taskStatuses } from "../domain/batches/batch-tasks";
 import { countPrompts } from "../domain/batches/choose-prompts";
 import { createBatch } from "../domain/batches/create-batch";
+import { listDoubtModels } from "../domain/batches/doubt-queue";
 import { listBatches, listPolicies, readBatch } from "../domain/batches/read-batches";
 import { adjudicateTask, adjudicationSchema, listRankings, returnRanking } from "../domain/batches/review";
 import { batchSteers, prioritiseBatch, steerBatch } from "../domain/batches/steer-batch";
@@ -29,6 +30,12 @@ export const batchesRouter = router({
 
   /** Checkpoints that can be sampled from. */
   policies: procedure("labeling.lead").query(({ ctx }) => listPolicies(ctx.db)),
+
+  /** Reward models whose doubt can order tasks. */
+  doubtModels: procedure("labeling.lead").query(({ ctx }) => listDoubtModels(ctx.db)),
+
+  /** What keeps reward models from ordering tasks, while something does. */
+  doubtHindrances: procedure("labeling.lead").query(() => processState().scoring?.doubts.hindrances() ?? []),
 
   /** How many prompts a filter finds. */
   countPrompts: procedure("labeling.lead")

@@ -8,8 +8,10 @@ export const openRewardModel: OpenScorer = async (folder, options) => {
   return {
     async score({ prompt, responses, withTokens }) {
       const scores = await scorer.score(prompt, responses, { tokenValues: withTokens });
-      return scores.map(({ score, tokens, cutTokens, tokenValues, tokenTexts }) => ({
+      return scores.map(({ tokenValues, tokenTexts, score, deviation, memberScores, tokens, cutTokens }) => ({
         score,
+        deviation,
+        memberScores,
         tokens,
         cutTokens,
         perToken: tokenTexts?.map((text, at) => ({ text, score: tokenValues?.[at] ?? Number.NaN })) ?? null,

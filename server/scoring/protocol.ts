@@ -17,6 +17,10 @@ export type TokenScore = { text: string; score: number };
 
 export type ResponseScore = {
   score: number;
+  /** Standard deviation of the score over the members of an ensemble; null where the model has one head. */
+  deviation: number | null;
+  /** Of an ensemble, each member's own score. */
+  memberScores: number[] | null;
   /** Of the response. */
   tokens: number;
   /** Tokens cut off its end, for prompt and response are longer than the model's context. */

@@ -1,5 +1,6 @@
 /** @file The scoring services of this process, for routers and API routes, and how they are brought up. */
 import type { Db } from "../db/db";
+import { BackgroundDoubts } from "../domain/batches/score-doubts";
 import { locateCheckpoint } from "../domain/checkpoints";
 import { Evaluations } from "../domain/reward-models/evaluations";
 import { RankingScorer } from "../domain/reward-models/ranking-scorer";
@@ -14,6 +15,8 @@ export type ScoringServices = AsyncDisposable & {
   evaluations: Evaluations;
   /** New rankings, with the reward model in use. */
   rankingScorer: RankingScorer;
+  /** Scores for the order of labeling tasks. */
+  doubts: BackgroundDoubts;
 };
 
 type ScoringStart = {
@@ -23,11 +26,12 @@ type ScoringStart = {
   /** The compiled scorer: dist/scorer.js. */
   scorerEntry: string;
   idleMs?: number;
-  /** How often it is looked for new rankings; for tests. */
+  /** How often it is looked for new rankings, and after the order of tasks; for tests. */
   rankingsEveryMs?: number;
+  doubtsIdleMs?: number;
 };
 
-/** Starts no process yet: the first who asks for a score does, or the first ranking that waits for one. */
+/** Starts no process yet: the first who asks for a score does, or what waits for one in the background. */
 export function startScoring({
   db,
   env,
@@ -35,6 +39,7 @@ export function startScoring({
   scorerEntry,
   idleMs,
   rankingsEveryMs,
+  doubtsIdleMs,
 }: ScoringStart): ScoringServices {
   const scoring = new Scoring({
     entry: scorerEntry,
@@ -51,13 +56,15 @@ export function startScoring({
     log,
     ...(rankingsEveryMs !== undefined && { idleForMs: rankingsEveryMs }),
   });
+  const doubts = new BackgroundDoubts({ db, scoring, log, idleForMs: doubtsIdleMs });
   return {
     scoring,
     evaluations,
     rankingScorer,
+    doubts,
     async [Symbol.asyncDispose]() {
-      // It need not wait for the score that it has asked for: that goes with the process.
-      const ended = rankingScorer[Symbol.asyncDispose]();
+      // They need not wait for the scores that they have asked for: those go with the process.
+      const ended = Promise.all([rankingScorer[Symbol.asyncDispose](), doubts[Symbol.asyncDispose]()]);
       await evaluations[Symbol.asyncDispose]();
       await scoring[Symbol.asyncDispose]();
       await ended;

@@ -58,6 +58,11 @@ export class Scoring implements AsyncDisposable {
     return this.#waiting > 0;
   }
 
+  /** Whether a score by this model would keep nobody waiting, and put no other model out of memory. */
+  isFreeFor(checkpointId: string): boolean {
+    return this.#waiting === 0 && (this.#held === null || this.#held.checkpointId === checkpointId);
+  }
+
   /**
    * Also while a report of the same model is made.
    * @throws {AppError} what loading and scoring refuse, TOO_MANY_REQUESTS while too much waits, CONFLICT while another model

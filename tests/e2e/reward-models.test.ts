@@ -83,6 +83,7 @@ test("rankings are imported, made a dataset, and a run makes a reward model of i
   await page.goto(`/admin/runs/new?dataset=${datasetId}`);
   await page.getByLabel("Name", { exact: true }).fill("Taste");
   await expect.poll(() => page.getByRole("checkbox", { name: /Taste/ }).isChecked()).toBe(true);
+  await page.getByLabel("Ensemble", { exact: true }).fill("3");
   await page.getByRole("button", { name: "Put it into the queue" }).click();
   await page.getByRole("heading", { name: /Taste/ }).waitFor();
   await page.getByRole("status").getByText("finished", { exact: true }).waitFor({ timeout: trainingLimitMs });
@@ -97,6 +98,8 @@ test("its report says how far it can be trusted, with the texts to read", async 
   await accuracy.getByRole("cell", { name: "Labelers with each other" }).waitFor();
   const probes = page.getByRole("table", { name: "Degenerate responses" });
   await probes.getByRole("row", { name: /Confident nonsense/ }).waitFor();
+  const uncertainty = page.getByRole("table", { name: "Accuracy by uncertainty" });
+  await uncertainty.getByRole("row", { name: /Most doubt/ }).waitFor();
   await page.getByText("The numbers of this chart").first().click();
   await page.getByRole("table", { name: "Calibration" }).waitFor();
   expect(await seriousFindings(page)).toEqual([]);
@@ -110,6 +113,7 @@ test("a text is scored by hand, token by token", async () => {
   await page.getByRole("button", { name: "Score", exact: true }).click();
   const scored = page.getByRole("region", { name: "Response", exact: true });
   await scored.getByText(/^\d+ tokens$/).waitFor();
+  await scored.getByText("deviation of the members").waitFor();
   await page
     .getByRole("region", { name: "Another response" })
     .getByText(/^\d+ tokens?$/)
@@ -171,6 +175,18 @@ test("a chat shows the best of three answers by it, and says so", async () => {
   await choice.getByText(/^Taste/).waitFor();
   await page.keyboard.press("Escape");
   expect(await seriousFindings(page)).toEqual([]);
+  await page.goto(address);
+});
+
+test("a new batch can give out first what it is unsure of", async () => {
+  const address = page.url();
+  await page.goto("/admin/batches/new");
+  await page.getByLabel("Labeled first").selectOption({ label: "where an ensemble differs most" });
+  await expect
+    .poll(() => page.getByLabel("Reward model").locator("option:checked").textContent())
+    .toContain("ensemble of 3");
+  expect(await seriousFindings(page)).toEqual([]);
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
   await page.goto(address);
 });
 

@@ -25,6 +25,7 @@ export type RewardServer = AsyncDisposable & {
 export async function rewardServer({
   idleMs = 60_000,
   rankingsEveryMs = 30_000,
+  doubtsIdleMs = 60_000,
 } = {}): Promise<RewardServer> {
   const database = await testDatabase();
   const folder = await temporaryFolder();
@@ -36,6 +37,7 @@ export async function rewardServer({
     scorerEntry: await compileFakeScorer(folder.path),
     idleMs,
     rankingsEveryMs,
+    doubtsIdleMs,
   });
   Object.assign(processState(), { db, scoring: services, phase: "serving" });
   return {

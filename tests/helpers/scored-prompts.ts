@@ -5,6 +5,8 @@ import type { LabelerGroup, ScoredPrompt } from "@/model/eval/reward/scored-prom
 type Short = {
   id?: string;
   scores: readonly number[];
+  /** Of an ensemble, response by response. */
+  memberScores?: readonly (readonly number[])[];
   tokens?: readonly number[];
   /** Ranks of unnamed people, or of named ones. */
   rankings: readonly (
@@ -19,6 +21,7 @@ type Short = {
 export function scoredPrompt({
   id = "p",
   scores,
+  memberScores,
   tokens,
   rankings,
   source,
@@ -34,6 +37,7 @@ export function scoredPrompt({
       place: at,
       text: texts?.[at] ?? `Response ${at} to ${id}.`,
       score,
+      memberScores: memberScores?.[at] ?? null,
       tokens: tokens?.[at] ?? 10,
       model: null,
     })),

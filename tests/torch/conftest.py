@@ -70,6 +70,12 @@ def llama_reward_short(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def llama_reward_ensemble(tmp_path_factory):
+    """What others load is the mean of its three heads."""
+    return reward(runs.TINY, tmp_path_factory.mktemp("llama-reward-ensemble"), lora={"rank": 4, "alpha": 12}, ensemble=3)
+
+
+@pytest.fixture(scope="session")
 def gpt2_reward_lora(gpt2_pretrained, tmp_path_factory):
     """Its tokenizer's PAD is its EOS, at which the score is read."""
     lora = {"rank": 3, "alpha": 6, "targets": None}

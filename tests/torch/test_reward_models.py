@@ -8,8 +8,8 @@ from command_line import run_node
 from peft import PeftConfig, PeftModel
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-RUNS = ["llama_reward_lora", "llama_reward_full", "llama_reward_short", "gpt2_reward_lora"]
-ADAPTERS = ["llama_reward_lora", "llama_reward_short", "gpt2_reward_lora"]
+RUNS = ["llama_reward_lora", "llama_reward_full", "llama_reward_short", "llama_reward_ensemble", "gpt2_reward_lora"]
+ADAPTERS = ["llama_reward_lora", "llama_reward_short", "llama_reward_ensemble", "gpt2_reward_lora"]
 PROMPT = "Say stone"
 RESPONSES = ["stone", "STONE", "the stone and the drum", "", "no"]
 

@@ -15,6 +15,7 @@ import { lengthReport } from "./length";
 import { judgeProbes, type ProbedPrompt, probeKinds } from "./probes";
 import { rankCorrelation } from "./rank-correlation";
 import { type ScoredPrompt, type ScoredRanking, scoredPairs } from "./scored-prompt";
+import { uncertaintyOf } from "./uncertainty";
 import { warningKinds, warningsOf } from "./warnings";
 
 export const rewardReportFile = "reward-report.json";
@@ -40,6 +41,8 @@ const distributionSchema = z.object({
 });
 const placeSchema = z.object({ file: z.string(), line: z.int().min(1) });
 const shareSchema = z.object({ share: z.number(), interval: intervalSchema.nullable() });
+
+const tercileSchema = z.object({ from: z.number(), to: z.number(), accuracy: figureSchema });
 
 /** Of the rankings of one kind of judge. */
 const figuresSchema = z.object({
@@ -92,6 +95,16 @@ const figuresSchema = z.object({
     rankGap: breakdownSchema,
     source: breakdownSchema,
   }),
+  /** Left out where the model is no ensemble. */
+  uncertainty: z
+    .object({
+      members: count,
+      meanDeviation: z.number(),
+      meanMargin: z.number(),
+      byDoubt: z.array(tercileSchema),
+      byMargin: z.array(tercileSchema),
+    })
+    .optional(),
 });
 
 const exampleSchema = z.object({
@@ -235,6 +248,8 @@ function figuresOf(prompts: readonly ScoredPrompt[], options: BootstrapOptions):
   const { pairs, ties } = scoredPairs(prompts);
   const rankings = prompts.flatMap((prompt) => prompt.rankings);
   const judged = prompts.filter((prompt) => prompt.rankings.length > 0);
+  const [response] = prompts.flatMap(({ responses }) => responses);
+  const uncertainty = uncertaintyOf(pairs, response?.memberScores?.length ?? 1, options);
   return {
     rankings: rankings.length,
     labelers: new Set(rankings.flatMap(({ labeler }) => labeler ?? [])).size,
@@ -251,6 +266,7 @@ function figuresOf(prompts: readonly ScoredPrompt[], options: BootstrapOptions):
       rankGap: accuracyBy(pairs, ({ rankGap }) => rankGap, options),
       source: accuracyBy(pairs, ({ source }) => source, options),
     },
+    ...(uncertainty && { uncertainty }),
   };
 }
 

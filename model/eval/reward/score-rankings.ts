@@ -3,7 +3,12 @@ import type { RankedPrompt, ResponseRanking } from "../../data/rankings/ranked-p
 import { choosePrompts, type ProbedPrompt, writeProbes } from "./probes";
 import type { LabelerGroup, RowPlace, ScoredPrompt, ScoredResponse } from "./scored-prompt";
 
-export type TextScore = { score: number; tokens: number };
+export type TextScore = {
+  score: number;
+  tokens: number;
+  /** Of an ensemble, by member. */
+  memberScores?: readonly number[] | null;
+};
 /** Scores of the responses to one prompt, in their order. */
 export type ScoreResponses = (
   prompt: RankedPrompt["prompt"],
@@ -92,6 +97,7 @@ async function scoreTexts(
     text,
     model: model ?? null,
     score: finite(scores[at]?.score, id),
+    memberScores: scores[at]?.memberScores ?? null,
     tokens: scores[at]?.tokens ?? 0,
   }));
 }

@@ -4,6 +4,7 @@
  */
 import type { PromptTurn } from "../../data/rankings/ranked-prompt";
 import { createRanking, pairsOf } from "../ranking";
+import { marginDeviation } from "./member-spread";
 
 export type ScoredResponse = {
   /** Among the prompt's responses as its data has them: some may not be scored. */
@@ -11,6 +12,8 @@ export type ScoredResponse = {
   text: string;
   /** What the reward model gave it, finite. */
   score: number;
+  /** Of an ensemble, by member; null where the model has one head. */
+  memberScores: readonly number[] | null;
   tokens: number;
   /** Which model or checkpoint wrote it; null where nobody knows. */
   model: string | null;
@@ -60,6 +63,8 @@ export type ScoredPair = {
   margin: number;
   /** The same of their lengths in tokens. */
   tokenMargin: number;
+  /** Of the margin over the members of an ensemble; null where the model has one head. */
+  deviation: number | null;
 };
 
 /** Untied pairs of every ranking; ties are counted and say nothing here. */
@@ -86,6 +91,10 @@ export function scoredPairs(prompts: readonly ScoredPrompt[]): { pairs: ScoredPa
           rejected: Number(rejected),
           margin: better.score - worse.score,
           tokenMargin: better.tokens - worse.tokens,
+          deviation:
+            better.memberScores && worse.memberScores
+              ? marginDeviation(better.memberScores, worse.memberScores)
+              : null,
         });
       }
     }

@@ -94,9 +94,19 @@ export class ScoreParts implements AsyncDisposable {
   }
 }
 
-async function scoreByAll(models: readonly Scorer[], rollouts: readonly Rollout[], signal?: AbortSignal) {
+/** @returns (models), an ensemble's members one by one, of (responses) */
+async function scoreByAll(
+  models: readonly Scorer[],
+  rollouts: readonly Rollout[],
+  signal?: AbortSignal,
+): Promise<number[][]> {
   const all: number[][] = [];
-  for (const model of models) all.push(await scoreBy(model, rollouts, signal));
+  for (const model of models) {
+    const scores = (await model.scoreTokens(groupsOf(rollouts), { signal })).flat();
+    const members = scores.map(({ score, memberScores }) => memberScores ?? [score]);
+    for (let member = 0; member < model.members; member++)
+      all.push(members.map((ofResponse) => ofResponse[member] ?? Number.NaN));
+  }
   return all;
 }
 
@@ -106,7 +116,7 @@ async function scoreBy(model: Scorer, rollouts: readonly Rollout[], signal?: Abo
   return scores.flat().map(({ score }) => score);
 }
 
-/** @param scores by model, then response */
+/** @param scores by model, or member of an ensemble, then response */
 export function combine(
   scores: readonly (readonly number[])[],
   { combine: how, deviationFactor }: Pick<PpoConfig, "combine" | "deviationFactor">,

@@ -1,5 +1,6 @@
 /** @file What a labeling lead says to make a batch: its task, its prompts, its policies, its people. */
 import { z } from "zod";
+import { doubtKinds } from "@/model/eval/reward/doubt";
 import type { Sampling } from "@/model/runtime/types";
 import { splits } from "../prompts/split";
 import { newTestSchema } from "../qualification/test-schema";
@@ -49,6 +50,12 @@ const taskCopySchema = z.object({
   batchId: z.uuid(),
   count: z.int().min(1).max(1_000),
 });
+const checkpointId = z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint");
+
+/** Tasks come first whose responses this reward model tells apart least; those it has not scored yet come last. */
+const doubtFirstSchema = z.object({ by: z.enum(doubtKinds), rewardModelId: checkpointId });
+export type DoubtFirst = z.infer<typeof doubtFirstSchema>;
+
 type TaskCopy = z.infer<typeof taskCopySchema>;
 
 const share = z.number().min(0).max(0.5, "At most half of a batch.");
@@ -65,10 +72,7 @@ export const newBatchSchema = z
     /** policies: sampled for the batch · prompts: those that came with them, made elsewhere; no other ones are sampled. */
     responsesFrom: z.enum(responseSources).default("policies"),
     /** Ids of checkpoints that answer; responses are spread evenly over them. */
-    policies: z
-      .array(z.string().regex(/^[0-9a-f]{64}$/, "must be the id of a checkpoint"))
-      .max(mostK)
-      .default([]),
+    policies: z.array(checkpointId).max(mostK).default([]),
     /** Null: 9 for rankings, 2 for pairs, 0 for demonstrations; as many as there are, where they come with the prompts. */
     k: z.int().nullable().default(null),
     temperature: z.number().min(0.1).max(2).default(1),
@@ -80,6 +84,8 @@ export const newBatchSchema = z
     /** Null: the current one. */
     guidelinesVersion: z.int().min(1).nullable().default(null),
     priority: z.int().min(-100).max(100).default(0),
+    /** Null: tasks go out in the order of their prompts. */
+    doubtFirst: doubtFirstSchema.nullable().default(null),
     deadline: z.date().nullable().default(null),
     hasRatings: z.boolean().default(true),
     repeatShare: share.default(0),
@@ -94,6 +100,7 @@ export const newBatchSchema = z
     add("k", kProblem(batch));
     add("policies", policiesProblem(batch));
     add("purpose", purposeProblem(batch));
+    add("doubtFirst", doubtProblem(batch));
     if (batch.purpose === "work") add("prompts", batch.prompts.by === "batch" ? copiesForWork : null);
   });
 export type NewBatch = z.infer<typeof newBatchSchema>;
@@ -168,6 +175,13 @@ function purposeProblem(batch: {
   return batch.hasRatings
     ? null
     : "A test measures agreement on flags: let each response be rated alone first.";
+}
+
+function doubtProblem(batch: { task: BatchTask; purpose: string; doubtFirst: unknown }): string | null {
+  if (batch.doubtFirst === null) return null;
+  if (batch.task === "demonstration")
+    return "Demonstrations have no responses that a reward model could score.";
+  return batch.purpose === "work" ? null : "Practice and tests have an order of their own: leave it out.";
 }
 
 /** How a batch's responses are sampled: the policy's own distribution, nothing cut off it; each with a seed of its own. */

@@ -28,6 +28,8 @@ export type BatchTaskRow = {
   isSensitive: boolean;
   responses: number;
   rankings: number;
+  /** The reward model's, where the batch is ordered by it and this task is scored. */
+  doubt: number | null;
   /** Why it is excluded, and what labelers said of it; or why it waits. */
   reasons: string[];
 };
@@ -57,6 +59,7 @@ export async function listBatchTasks(
       isGold: rankingTasks.isGold,
       repeatOfId: rankingTasks.repeatOfId,
       excludedReason: rankingTasks.excludedReason,
+      doubt: rankingTasks.doubt,
       isReadable: isConsentedPrompt,
       messages: prompts.messages,
       isSensitive: prompts.isSensitive,

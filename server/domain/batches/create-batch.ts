@@ -10,6 +10,7 @@ import { chooseSourceTasks, copyGold, copyKnown } from "../qualification/copy-ta
 import { insertTest } from "../qualification/tests";
 import { type BatchTask, batchSampling, defaultK, leastK, type NewBatch } from "./batch-schema";
 import { choosePrompts } from "./choose-prompts";
+import { checkDoubtModel } from "./doubt-queue";
 import { currentGuidelinesVersion, readGuidelines } from "./guidelines";
 
 /** Within what one statement takes as parameters. */
@@ -17,8 +18,8 @@ const rowsPerInsert = 2_000;
 
 /**
  * @returns the batch's id and how many tasks it has, those with a known answer included
- * @throws {AppError} BAD_REQUEST naming what does not fit: no prompt, a policy that cannot answer; NOT_FOUND for an unknown
- * group, version of the guidelines or checkpoint
+ * @throws {AppError} BAD_REQUEST naming what does not fit: no prompt, a policy that cannot answer, a reward model that cannot say its
+ * doubt; NOT_FOUND for an unknown group, version of the guidelines or checkpoint
  */
 export async function createBatch(
   db: Db,
@@ -30,6 +31,7 @@ export async function createBatch(
     await checkAnswers(db, checkpointId);
     await locateCheckpoint(db, checkpointId, dataFolder);
   }
+  if (batch.doubtFirst) await checkDoubtModel(db, batch.doubtFirst);
   return db.transaction(async (tx) => {
     const guidelinesVersion = await chooseVersion(tx, batch.guidelinesVersion);
     await checkGroup(tx, batch.groupId);
@@ -66,6 +68,7 @@ export async function createBatch(
         policies,
         overlap: batch.overlap,
         guidelinesVersion,
+        ...(batch.doubtFirst && { doubtFirst: batch.doubtFirst }),
       },
     });
     return { batchId: made.id, tasks };
@@ -82,6 +85,8 @@ function rowOf(batch: NewBatch) {
     overlap,
     groupId,
     priority,
+    doubtBy: batch.doubtFirst?.by ?? null,
+    doubtModelId: batch.doubtFirst?.rewardModelId ?? null,
     deadline,
     costPerHour,
     repeatShare,

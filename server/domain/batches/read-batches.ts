@@ -1,20 +1,24 @@
 /** @file Batches as a lead sees them: what was asked for, and how far it is. */
 import { asc, desc, eq, inArray, ne } from "drizzle-orm";
 import { batches, channels, checkpoints, labelerGroups, users } from "@/drizzle/schema";
+import type { DoubtKind } from "@/model/eval/reward/doubt";
 import type { Sampling } from "@/model/runtime/types";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import { isToyFolder } from "../checkpoints";
+import { type DoubtProgress, readDoubtProgress } from "./doubt-queue";
 import { costPerComparison, type Progress, readProgress } from "./progress";
 
 export type Policy = { id: string; name: string; stage: string; isDeleted: boolean };
 
 export type BatchSummary = Omit<
   typeof batches.$inferSelect,
-  "policies" | "sampling" | "createdBy" | "importId"
+  "policies" | "sampling" | "createdBy" | "importId" | "doubtBy" | "doubtModelId"
 > & {
   sampling: Partial<Sampling>;
   policies: Policy[];
+  /** By what its tasks are ordered, and how far that is; null: plainly. */
+  doubtFirst: (DoubtProgress & { by: DoubtKind; model: Policy }) | null;
   group: { id: string; name: string; isHeldOut: boolean } | null;
   createdBy: { id: string; name: string } | null;
   progress: Progress;
@@ -57,12 +61,20 @@ async function complete(db: Db, rows: Awaited<ReturnType<typeof select>>): Promi
     db,
     rows.map(({ batch }) => batch.id),
   );
-  const policies = await readPolicies(db, [...new Set(rows.flatMap(({ batch }) => batch.policies))]);
-  return rows.flatMap(({ batch: { importId: _, ...batch }, group, createdBy }) => {
+  const doubted = rows.filter(({ batch }) => batch.doubtModelId !== null).map(({ batch }) => batch.id);
+  const doubts = await readDoubtProgress(db, doubted);
+  const named = rows.flatMap(({ batch }) => [...batch.policies, batch.doubtModelId ?? []].flat());
+  const policies = await readPolicies(db, [...new Set(named)]);
+  return rows.flatMap(({ batch: { importId: _, doubtBy, doubtModelId, ...batch }, group, createdBy }) => {
     const done = progress.get(batch.id);
     if (!done) return [];
+    const model = policies.get(doubtModelId ?? "");
     return {
       ...batch,
+      doubtFirst:
+        doubtBy && model
+          ? { by: doubtBy, model, ...(doubts.get(batch.id) ?? { scored: 0, waiting: 0 }) }
+          : null,
       // Written by createBatch alone; empty where nothing is sampled.
       sampling: batch.sampling as Partial<Sampling>,
       policies: batch.policies.flatMap((id) => policies.get(id) ?? []),

@@ -36,7 +36,7 @@ export type NextTask = { task: TaskView } | { noTask: NoTask };
 
 /**
  * The task this labeler has open already, else one whose place or draft they had lost, else the next of the queue: by
- * batch priority, then by position. Their own prompts and what they have done or put away never come.
+ * batch priority, then by doubt, then by position. Their own prompts and what they have done or put away never come.
  */
 export async function claimNext(
   db: Db,
@@ -234,7 +234,8 @@ async function lockNextTask(
         labeler.seesSensitive ? undefined : eq(prompts.isSensitive, false),
         isUntouchedBy(labeler.userId, sitting?.startedAt),
       ),
-      asc(rankingTasks.position),
+      // As the index has it: what a reward model doubts, where the batch asks one, else the plain order.
+      sql`${rankingTasks.doubt} desc nulls last, ${rankingTasks.position}`,
     );
     if (taskId !== null) return taskId;
   }

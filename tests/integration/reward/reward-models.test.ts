@@ -71,6 +71,8 @@ describe("scoring by hand", () => {
     expect(scores).toEqual([
       {
         score: 2,
+        deviation: null,
+        memberScores: null,
         tokens: 2,
         cutTokens: 0,
         perToken: [
@@ -78,7 +80,7 @@ describe("scoring by hand", () => {
           { text: "two ", score: 2 },
         ],
       },
-      { score: 0, tokens: 0, cutTokens: 0, perToken: [] },
+      { score: 0, deviation: null, memberScores: null, tokens: 0, cutTokens: 0, perToken: [] },
     ]);
   });
 
@@ -342,6 +344,17 @@ describe("POST /v1/score", () => {
     return { status: response.status, body: await response.json() };
   }
   const body = { model: "rm-1", messages: question, responses: ["one two", "three"] };
+
+  it("gives the deviation of an ensemble beside its score", async () => {
+    await server.addCheckpoint("ensemble");
+    const { body: given } = await post({ ...body, model: "ensemble", responses: ["sure", "or [split]"] });
+    expect(given).toMatchObject({
+      data: [
+        { score: 1, deviation: 0 },
+        { score: 2, deviation: Math.SQRT1_2 },
+      ],
+    });
+  });
 
   it("scores by name, with token scores where they are asked for", async () => {
     const checkpoint = await server.addCheckpoint("rm-1");

@@ -47,6 +47,7 @@ const promptOf = ({ scores, tokens = [], rankings }: Given, place: number): Scor
     place: at,
     text: "",
     score,
+    memberScores: null,
     tokens: tokens[at] ?? 0,
     model: null,
   })),

@@ -15,6 +15,7 @@ import { normalTensor } from "@/model/random/normal";
 import { GraphSession } from "@/model/runtime/graph-session";
 import { createLora } from "@/model/train/lora";
 import { buildRewardGraph } from "@/model/train/reward-graph";
+import { pairFeeds as ensemblePairFeeds } from "@/model/train/reward-trainer";
 import { randomWeights, tinyGpt2, tinyLlama } from "./tiny-configs";
 
 type Config = typeof tinyLlama | typeof tinyGpt2;
@@ -176,6 +177,77 @@ describe.each([
     const weights = withHead(config);
     const kept = await shared(config, weights, { groups, pairs });
     expectSame(await shared(config, weights, { groups, pairs }, { recompute: true }), kept);
+  });
+});
+
+describe("an ensemble of heads over one trunk", () => {
+  const members = 3;
+  const trunk = randomWeights(tinyLlama);
+  const heads = Array.from({ length: members }, (_, member) =>
+    normalTensor(20 + member, 0, tinyLlama.hiddenSize, 0.5),
+  );
+  /** Drawn twice, never, once: by prompt. */
+  const draws = [
+    [2, 0, 1],
+    [1, 1, 0],
+    [0, 3, 1],
+  ];
+  const promptOf = (response: number) => (response < 4 ? 0 : response < 6 ? 1 : 2);
+  const examples = groups.map((group, prompt) => {
+    const first = [0, 4, 6][prompt] ?? 0;
+    const own = pairs.filter(([chosen]) => promptOf(chosen) === prompt);
+    return {
+      ...group,
+      pairs: own.map(([chosen, rejected, weight]) => ({
+        chosen: chosen - first,
+        rejected: rejected - first,
+        weight,
+      })),
+      draws: draws[prompt] ?? [],
+    };
+  });
+
+  test("its loss is the mean of what each member would have alone on its own draw, and so are the trunk's gradients", async () => {
+    const model = buildRewardGraph(tinyLlama, { lora: null, backward: true, members });
+    await using session = await GraphSession.create(model.graph, { threads: 1 });
+    const all = new Float32Array(members * tinyLlama.hiddenSize);
+    for (const [member, head] of heads.entries()) all.set(head, member * head.length);
+    const outputs = await session.run({
+      ...rewardFeeds(layOutGroups(groups, blockCount)),
+      ...ensemblePairFeeds(examples, 1, members),
+      ...Object.fromEntries(trunk),
+      [scoreHeadName(null)]: all,
+    });
+    const alone = await Promise.all(
+      heads.map((head, member) => {
+        const drawn = pairs.map(([chosen, rejected, weight]): Pair => {
+          return [chosen, rejected, weight * (draws[promptOf(chosen)]?.[member] ?? 0)];
+        });
+        const weights = new Map([...trunk, [scoreHeadName(null), head]]);
+        return shared(tinyLlama, weights, { groups, pairs: drawn });
+      }),
+    );
+    const mean = (of: (result: Result) => number) =>
+      alone.reduce((sum, result) => sum + of(result), 0) / members;
+    expect(Number(outputs.loss?.[0])).toBeCloseTo(
+      mean(({ loss }) => loss),
+      5,
+    );
+    for (const [member, { scores }] of alone.entries())
+      for (const [response, score] of scores.entries())
+        expect((outputs.scores as Float32Array)[response * members + member]).toBeCloseTo(score, 5);
+    for (const name of model.weights.trained.keys()) {
+      const gradient = outputs[model.gradientName(name)] as Float32Array;
+      expect(gradient.some((each) => each !== 0)).toBe(true);
+      for (const [i, each] of gradient.entries()) {
+        const isHead = name === scoreHeadName(null);
+        const [member, place] = [Math.floor(i / tinyLlama.hiddenSize), i % tinyLlama.hiddenSize];
+        const expected = isHead
+          ? (alone[member]?.gradients.get(name)?.[place] ?? Number.NaN) / members
+          : mean(({ gradients }) => gradients.get(name)?.[i] ?? Number.NaN);
+        expect(Math.abs(each - expected), name).toBeLessThan(tolerance);
+      }
+    }
   });
 });
 

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import { readEnsemble } from "@/model/checkpoint/ensemble";
 import { readRewardWeights } from "@/model/checkpoint/reward-weights";
+import { openSafetensors } from "@/model/checkpoint/safetensors-reader";
 import { renderGroup } from "@/model/data/render-group";
 import { animals, objects } from "@/model/data/tiny-world";
 import { readRewardReport } from "@/model/eval/reward/read-report";
@@ -195,6 +197,114 @@ describe.each([
     expect(valued?.tokenValues?.at(-1)).toBeCloseTo(valued?.score ?? Number.NaN, 5);
     expect(valued?.tokenTexts?.join("")).toContain("the drum");
   });
+});
+
+describe.each([
+  ["an adapter", { rank: 4, alpha: 8, targets: null }, "adapter_model.safetensors"],
+  ["every weight", null, "model.safetensors"],
+] as const)("an ensemble over %s", (_, lora, weightsFile) => {
+  const kind = lora === null ? "full" : "lora";
+  const more = {
+    ensemble: 4,
+    lora: lora && { ...lora },
+    lr: lora === null ? 1e-3 : 1e-2,
+    headLrFactor: 3,
+    saveEverySteps: 6,
+  };
+  const texts = ["drum", "DRUM", "the drum and the cat", "", "lamp"];
+  let checkpoint = "";
+
+  test("gives each score with the deviation over its members, of which the score is the mean", async () => {
+    const { summary } = await run(configFor(`ensemble-${kind}`, more));
+    expect(summary.pairAccuracy).toBeGreaterThan(0.85);
+    checkpoint = summary.checkpoint;
+    await verifyCheckpoint(checkpoint);
+    await using scorer = await Scorer.open(checkpoint, { threads: 1 });
+    expect(scorer.members).toBe(4);
+    const scores = await scorer.score(prompt, texts);
+    for (const { score, deviation, memberScores } of scores) {
+      expect(memberScores).toHaveLength(4);
+      const mean = (memberScores ?? []).reduce((sum, each) => sum + each, 0) / 4;
+      // The head of mean weights, in single precision.
+      expect(Math.abs(mean - score)).toBeLessThan(1e-4);
+      const squares = (memberScores ?? []).reduce((sum, each) => sum + (each - mean) ** 2, 0);
+      expect(deviation).toBeCloseTo(Math.sqrt(squares / 3), 6);
+      expect(deviation).toBeGreaterThan(1e-3);
+    }
+  });
+
+  test("stores the mean where other tools read the head, and the members in a file of the manifest", async () => {
+    using opened = await openCheckpoint(checkpoint);
+    expect(opened.manifest.ensemble).toBe(4);
+    expect(opened.manifest.files["ensemble.safetensors"]?.sizeBytes).toBeGreaterThan(0);
+    const ensemble = readEnsemble(opened);
+    const { hiddenSize } = opened.config;
+    using stored = openSafetensors([path.join(checkpoint, weightsFile)]);
+    const head = lora === null ? "score.weight" : "base_model.model.score.weight";
+    expect(stored.info(head).shape).toEqual([1, hiddenSize]);
+    for (const [j, weight] of stored.read(head).entries()) {
+      const own = [0, 1, 2, 3].map((member) => ensemble?.heads[member * hiddenSize + j] ?? Number.NaN);
+      expect(weight).toBeCloseTo(own.reduce((sum, each) => sum + each, 0) / 4, 6);
+    }
+    const biases = [...(ensemble?.biases ?? [])];
+    expect(biases.reduce((sum, each) => sum + each, 0) / 4).toBeCloseTo(opened.manifest.scoreBias ?? 0, 5);
+  });
+
+  test("its report says how accuracy goes with the doubt of its members", async () => {
+    const report = await readRewardReport(checkpoint);
+    const { uncertainty, pairs = 0 } = report?.main ?? {};
+    expect(uncertainty?.members).toBe(4);
+    for (const thirds of [uncertainty?.byDoubt ?? [], uncertainty?.byMargin ?? []]) {
+      expect(thirds).toHaveLength(3);
+      expect(thirds.reduce((sum, { accuracy }) => sum + accuracy.pairs, 0)).toBe(pairs);
+    }
+  });
+
+  test("stopped in the middle and started again, it ends with the same bits", async () => {
+    const stopped = configFor(`ensemble-${kind}-stopped`, more);
+    await run(stopped, 4);
+    const { summary, events } = await run(stopped);
+    expect(events).toContainEqual({ type: "resumed", step: 4 });
+    for (const file of [weightsFile, "ensemble.safetensors", "attune.json", "state/optimizer.safetensors"])
+      expect(await sha256(path.join(summary.checkpoint, file)), file).toBe(
+        await sha256(path.join(checkpoint, file)),
+      );
+  });
+
+  test("merged, it scores with the same members", async () => {
+    const merged = path.join(folder, `ensemble-${kind}-merged`);
+    await mergeCheckpoint(checkpoint, merged);
+    await using ours = await Scorer.open(checkpoint, { threads: 1 });
+    await using theirs = await Scorer.open(merged, { threads: 1 });
+    const [a, b] = [await ours.score(prompt, texts), await theirs.score(prompt, texts)];
+    for (const [i, { deviation }] of a.entries())
+      expect(deviation).toBeCloseTo(b[i]?.deviation ?? Number.NaN, 4);
+  });
+
+  test("a file of other heads than the manifest says is refused", async () => {
+    using opened = await openCheckpoint(checkpoint);
+    expect(() => readEnsemble({ ...opened, manifest: { ...opened.manifest, ensemble: 3 } })).toThrow(
+      /ensemble\.safetensors.*score\.weight has \d+ numbers where 3 heads have \d+/,
+    );
+  });
+});
+
+test("one head has no deviation, and none of its files is new", async () => {
+  const { summary } = await run(configFor("one-head", { epochs: 1, ensemble: 1 }));
+  using opened = await openCheckpoint(summary.checkpoint);
+  expect(opened.manifest).not.toHaveProperty("ensemble");
+  expect(Object.keys(opened.manifest.files)).not.toContain("ensemble.safetensors");
+  expect((await readRewardReport(summary.checkpoint))?.main).not.toHaveProperty("uncertainty");
+  await using scorer = await Scorer.open(summary.checkpoint, { threads: 1 });
+  expect(await scorer.score(prompt, ["drum"])).toMatchObject([{ deviation: null, memberScores: null }]);
+});
+
+test("members that start at random differ from the first step on", async () => {
+  const config = configFor("ensemble-random", { epochs: 1, ensemble: 2, headStart: "random" });
+  const { summary } = await run(config, 1);
+  await using scorer = await Scorer.open(summary.checkpoint, { threads: 1 });
+  const [scored] = await scorer.score(prompt, ["drum"]);
+  expect(scored?.deviation).toBeGreaterThan(1e-3);
 });
 
 test("a reward model may keep the first layers only: it scores as it was trained, merged or not", async () => {

@@ -33,6 +33,8 @@ const draft: BatchDraft = {
   groupId: null,
   guidelinesVersion: null,
   priority: 0,
+  first: "plain",
+  doubtModelId: "",
   deadline: "",
   hasRatings: true,
   repeatShare: 10,
@@ -89,5 +91,19 @@ describe("a new batch", () => {
     );
     expect(named.prompts).toEqual({ by: "ids", promptIds: [b, a] });
     expect(named.groupId).toBe(a);
+  });
+
+  it("asks a reward model for the order only where responses are ranked in work", () => {
+    const doubted: BatchDraft = {
+      ...draft,
+      first: "margin",
+      doubtModelId: "a".repeat(64),
+      policies: ["b".repeat(64)],
+    };
+    const sent = newBatchSchema.parse(toBatch({ ...doubted, task: "ranking" }));
+    expect(sent.doubtFirst).toEqual({ by: "margin", rewardModelId: "a".repeat(64) });
+    expect(toBatch(doubted).doubtFirst).toBeNull();
+    expect(toBatch({ ...doubted, task: "ranking", purpose: "practice" }).doubtFirst).toBeNull();
+    expect(toBatch({ ...doubted, task: "ranking", first: "plain" }).doubtFirst).toBeNull();
   });
 });

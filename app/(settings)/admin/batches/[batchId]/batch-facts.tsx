@@ -1,4 +1,5 @@
 /** @file A batch's figures and settings. */
+import Link from "next/link";
 import type { ReactNode } from "react";
 import { Moment } from "@/app/_components/moment";
 import type { Batch } from "@/app/_lib/api-types";
@@ -51,6 +52,11 @@ export function BatchFacts({ batch }: { batch: Batch }) {
       <Fact title="Policies" note={samplingNote(batch)}>
         {batch.policies.map(({ name }) => name).join(", ") || "none"}
       </Fact>
+      {batch.doubtFirst && (
+        <Fact title="Labeled first" note={<DoubtNote doubtFirst={batch.doubtFirst} />}>
+          {doubtNames[batch.doubtFirst.by]}
+        </Fact>
+      )}
       <Fact
         title="People"
         note={`${isWork ? `${plural(batch.overlap, "labeler", "labelers")} a task` : "each task for all of them"}, guidelines version ${batch.guidelinesVersion}`}
@@ -58,6 +64,29 @@ export function BatchFacts({ batch }: { batch: Batch }) {
         {batch.group?.name ?? (isWork ? "everybody qualified" : "everybody")}
       </Fact>
     </dl>
+  );
+}
+
+type DoubtFirst = NonNullable<Batch["doubtFirst"]>;
+
+const doubtNames: Record<DoubtFirst["by"], string> = {
+  margin: "closest scores",
+  deviation: "where the ensemble differs most",
+};
+
+function DoubtNote({ doubtFirst: { model, scored, waiting } }: { doubtFirst: DoubtFirst }) {
+  return (
+    <>
+      by{" "}
+      <Link href={`/admin/reward-models/${model.id}`} className="underline underline-offset-2">
+        {model.name}
+      </Link>
+      : {plural(scored, "task scored", "tasks scored")}
+      {waiting > 0 &&
+        (model.isDeleted
+          ? `; it was deleted, so the other ${waiting.toLocaleString("en")} keep their plain order`
+          : `, ${waiting.toLocaleString("en")} not yet, which come last`)}
+    </>
   );
 }
 

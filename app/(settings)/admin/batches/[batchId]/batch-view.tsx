@@ -13,6 +13,7 @@ import { useTRPC } from "@/app/_lib/trpc";
 import { purposeNames, statusNames, taskNames } from "../batch-names";
 import { SamplingNotice } from "../sampling-notice";
 import { BatchFacts } from "./batch-facts";
+import { DoubtNotice } from "./doubt-notice";
 import { RankingsList } from "./rankings-list";
 import { TasksList } from "./tasks-list";
 
@@ -54,6 +55,7 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
         {batch.progress.tasks.sampling > 0 && (
           <SamplingNotice policies={batch.policies.map((policy) => policy.id)} />
         )}
+        {(batch.doubtFirst?.waiting ?? 0) > 0 && <DoubtNotice modelId={batch.doubtFirst?.model.id ?? ""} />}
       </div>
       <BatchFacts batch={batch} />
       <div className="mt-8">

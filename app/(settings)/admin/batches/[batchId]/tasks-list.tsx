@@ -9,6 +9,7 @@ import { SelectField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import type { Batch, BatchTaskRow } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { formatMetric } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { KnownAnswerDialog } from "./known-answer-dialog";
 import { PreviewDialog } from "./preview-dialog";
@@ -16,7 +17,7 @@ import { PreviewDialog } from "./preview-dialog";
 const statuses = ["sampling", "open", "done", "excluded"] as const;
 type Status = (typeof statuses)[number];
 
-export function TasksList({ batch }: { batch: Pick<Batch, "id" | "task" | "purpose"> }) {
+export function TasksList({ batch }: { batch: Pick<Batch, "id" | "task" | "purpose" | "doubtFirst"> }) {
   const { id: batchId } = batch;
   const [answeringId, setAnsweringId] = useState<string | null>(null);
   const trpc = useTRPC();
@@ -67,7 +68,7 @@ export function TasksList({ batch }: { batch: Pick<Batch, "id" | "task" | "purpo
 type Acts = { onOpen: (taskId: string) => void; onAnswer: (taskId: string) => void };
 
 function columnsOf(
-  { task, purpose }: Pick<Batch, "task" | "purpose">,
+  { task, purpose, doubtFirst }: Pick<Batch, "task" | "purpose" | "doubtFirst">,
   { onOpen, onAnswer }: Acts,
 ): Column<BatchTaskRow>[] {
   const needsAnswer = purpose === "practice" || purpose === "qualification";
@@ -95,6 +96,7 @@ function columnsOf(
     { title: "Status", cell: ({ status }) => status },
     { title: "Responses", isNumber: true, cell: ({ responses }) => responses },
     { title: "Rankings", isNumber: true, cell: ({ rankings }) => rankings },
+    ...(doubtFirst ? [doubtColumn] : []),
     {
       title: "Action",
       isTitleHidden: true,
@@ -124,3 +126,10 @@ function columnsOf(
     },
   ];
 }
+
+/** Higher goes first. */
+const doubtColumn: Column<BatchTaskRow> = {
+  title: "Doubt",
+  isNumber: true,
+  cell: ({ doubt }) => (doubt === null ? "not scored" : formatMetric(doubt)),
+};

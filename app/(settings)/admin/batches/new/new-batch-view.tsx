@@ -5,7 +5,14 @@ import Link from "next/link";
 import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
-import type { Batch, GuidelinesSummary, LabelerGroup, NewTest, PolicyChoice } from "@/app/_lib/api-types";
+import type {
+  Batch,
+  DoubtModel,
+  GuidelinesSummary,
+  LabelerGroup,
+  NewTest,
+  PolicyChoice,
+} from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { PageTitle } from "../../../_frame/section";
 import { taskNames, taskTexts } from "../batch-names";
@@ -20,6 +27,7 @@ const tasks = ["ranking", "pairwise", "demonstration"] as const;
 
 type NewBatchViewProps = {
   policies: PolicyChoice[];
+  doubtModels: DoubtModel[];
   groups: LabelerGroup[];
   versions: GuidelinesSummary[];
   /** Whose tasks may be copied for practice and tests. */
@@ -29,7 +37,7 @@ type NewBatchViewProps = {
 };
 
 export function NewBatchView(props: NewBatchViewProps) {
-  const { policies, groups, versions, sources: batches, purpose, testDefaults } = props;
+  const { policies, doubtModels, groups, versions, sources: batches, purpose, testDefaults } = props;
   const { draft, change, taken, error, isBusy, submit } = useNewBatch({
     policies,
     purpose,
@@ -88,7 +96,7 @@ export function NewBatchView(props: NewBatchViewProps) {
         <NewTestFields test={draft.test} onChange={(test) => change({ test })} />
       )}
       {!isCopied && <PromptsPart {...part} taken={taken} />}
-      {!isWritten && !isCopied && <ResponsesPart {...part} policies={policies} />}
+      {!isWritten && !isCopied && <ResponsesPart {...part} policies={policies} doubtModels={doubtModels} />}
       <PeoplePart {...part} groups={groups} versions={versions} />
       <div className="mt-6 space-y-3">
         {error && (

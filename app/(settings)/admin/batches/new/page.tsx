@@ -13,8 +13,9 @@ export default async function NewBatchPage({
   searchParams: Promise<{ purpose?: string }>;
 }) {
   const caller = await requirePermission("labeling.lead");
-  const [policies, groups, versions, batches, testDefaults, { purpose }] = await Promise.all([
+  const [policies, doubtModels, groups, versions, batches, testDefaults, { purpose }] = await Promise.all([
     caller.batches.policies(),
+    caller.batches.doubtModels(),
     caller.labelers.groups(),
     caller.guidelines.list(),
     caller.batches.list(),
@@ -24,6 +25,7 @@ export default async function NewBatchPage({
   return (
     <NewBatchView
       policies={policies}
+      doubtModels={doubtModels}
       groups={groups}
       versions={versions}
       sources={batches}

@@ -2,13 +2,19 @@
 "use client";
 
 import { SelectField } from "@/app/_components/field";
-import type { PolicyChoice } from "@/app/_lib/api-types";
+import type { DoubtModel, PolicyChoice } from "@/app/_lib/api-types";
 import { Section } from "../../../_frame/section";
 import { ChoiceList } from "./choice-list";
 import { FieldGrid, NumberField, type PartProps } from "./number-field";
+import { OrderFields } from "./order-fields";
 import type { BatchDraft } from "./use-new-batch";
 
-export function ResponsesPart({ policies, ...part }: PartProps & { policies: readonly PolicyChoice[] }) {
+type ResponsesPartProps = PartProps & {
+  policies: readonly PolicyChoice[];
+  doubtModels: readonly DoubtModel[];
+};
+
+export function ResponsesPart({ policies, doubtModels, ...part }: ResponsesPartProps) {
   const { draft, change } = part;
   return (
     <Section title="Responses" text={sourceTexts[draft.responsesFrom]}>
@@ -24,6 +30,7 @@ export function ResponsesPart({ policies, ...part }: PartProps & { policies: rea
           <option value="prompts">those that came with the prompts</option>
         </SelectField>
         {draft.responsesFrom === "policies" && <SampledFields {...part} policies={policies} />}
+        {draft.purpose === "work" && <OrderFields {...part} models={doubtModels} />}
       </FieldGrid>
     </Section>
   );

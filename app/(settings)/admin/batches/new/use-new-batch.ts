@@ -36,6 +36,10 @@ export type BatchDraft = {
   groupId: string | null;
   guidelinesVersion: number | null;
   priority: number;
+  /** Which tasks go first; plain: in the order of their prompts. */
+  first: "plain" | DoubtKind;
+  /** Whose doubt decides; empty = none chosen. */
+  doubtModelId: string;
   /** yyyy-mm-dd; empty = none. */
   deadline: string;
   hasRatings: boolean;
@@ -46,6 +50,8 @@ export type BatchDraft = {
   costPerHour: string;
   opensAtOnce: boolean;
 };
+
+type DoubtKind = NonNullable<Batch["doubtFirst"]>["by"];
 
 type Start = { policies: readonly PolicyChoice[]; purpose: BatchDraft["purpose"]; test: NewTest };
 
@@ -75,6 +81,8 @@ function startOf({ policies, purpose, test }: Start): BatchDraft {
     groupId: null,
     guidelinesVersion: null,
     priority: 0,
+    first: "plain",
+    doubtModelId: "",
     deadline: "",
     hasRatings: true,
     repeatShare: 0,
@@ -147,7 +155,7 @@ const responsesFrom = ({ task, responsesFrom }: BatchDraft) =>
 export function toBatch(draft: BatchDraft): NewBatch {
   const { chosenBy, promptIds, sources, splits, order, count, includesUsed, includesSensitive, ...others } =
     draft;
-  const { sourceId, test, ...rest } = others;
+  const { sourceId, test, first, doubtModelId, ...rest } = others;
   const isWritten = draft.task === "demonstration";
   const isWork = draft.purpose === "work";
   const isCopied = !isWork && sourceId !== "";
@@ -162,6 +170,7 @@ export function toBatch(draft: BatchDraft): NewBatch {
         : { by: "filter", sources, splits, order, count, includesUsed, includesSensitive },
     responsesFrom: isOwn ? "prompts" : "policies",
     policies: isWritten || isCopied || isOwn ? [] : draft.policies,
+    doubtFirst: isWork && !isWritten && first !== "plain" ? { by: first, rewardModelId: doubtModelId } : null,
     hasRatings: draft.purpose === "qualification" || draft.hasRatings,
     k: draft.task === "ranking" && !isOwn ? draft.k : null,
     // The end of that day.

@@ -28,6 +28,7 @@ import { LiveSection, LiveWarnings } from "./live-section";
 import { ProbesSection } from "./probes-section";
 import { ScoreByHand } from "./score-by-hand";
 import { ScoresSection } from "./scores-section";
+import { UncertaintySection } from "./uncertainty-section";
 
 type RewardModelViewProps = {
   initial: RewardModelDetail;
@@ -143,6 +144,7 @@ export function RewardModelView({
           <ProbesSection probes={view.report.probes} beside={beside?.report.probes ?? null} />
           <DisagreementsSection view={view} />
           <CalibrationSection figures={view.report.main} beside={beside?.report.main ?? null} />
+          <UncertaintySection figures={view.report.main} beside={beside?.report.main ?? null} />
           <ScoresSection report={view.report} beside={beside?.report ?? null} />
         </>
       )}

@@ -103,7 +103,7 @@ export function ScoreByHand({ checkpointId, other }: ScoreByHandProps) {
 
 function ScoreView({
   title,
-  score: { score, tokens, cutTokens, perToken },
+  score: { score, deviation, tokens, cutTokens, perToken },
 }: {
   title: string;
   score: ResponseScore;
@@ -112,7 +112,15 @@ function ScoreView({
   return (
     <section aria-label={title} className="min-w-0">
       <p className="text-small text-muted">{title}</p>
-      <p className="text-title tabular">{formatMetric(score)}</p>
+      <p className="text-title tabular">
+        {formatMetric(score)}
+        {deviation !== null && (
+          <span className="text-body text-muted">
+            {" "}
+            ± {formatMetric(deviation)} <span className="text-small">deviation of the members</span>
+          </span>
+        )}
+      </p>
       <p className="text-small text-muted tabular">{plural(tokens, "token", "tokens")}</p>
       {cutTokens > 0 && (
         <Notice tone="warning" className="mt-1">

@@ -113,7 +113,10 @@ export function formOf(
 const groups: { title: string; names: string[] }[] = [
   {
     title: "",
-    names: ["architecture", "tokenizer", "epochs", "lr", "lora", "pretrainMix", "rowLength", "rowsPerBatch"],
+    names: [
+      ...["architecture", "tokenizer", "epochs", "lr", "lora", "ensemble"],
+      ...["pretrainMix", "rowLength", "rowsPerBatch"],
+    ],
   },
   {
     title: "Optimizer",
