@@ -3,64 +3,20 @@
  * is reference(y) exp(score(y) / beta) / Z over whole responses y (arXiv 1909.08593, sec. 2).
  */
 import { expect, test, vi } from "vitest";
-import type { LlamaConfig } from "@/model/checkpoint/model-config";
 import { uniform } from "@/model/random/philox";
 import type { DrawPlace } from "@/model/runtime/sampling";
 import type { Judged } from "@/model/train/ppo/episodes";
-import { GroupedLearner } from "@/model/train/ppo/grouped-learner";
-import {
-  type IterationSettings,
-  type PolicyColumn,
-  type PpoState,
-  readEpisodes,
-  rollOut,
-  update,
-  type ValueColumn,
-} from "@/model/train/ppo/iteration";
-import { buildLogprobGraph, buildPolicyUpdate } from "@/model/train/ppo/policy-graph";
+import type { GroupedLearner } from "@/model/train/ppo/grouped-learner";
+import { type PolicyColumn, readEpisodes, rollOut, update } from "@/model/train/ppo/iteration";
+import { klEstimates } from "@/model/train/ppo/kl-penalty";
 import { copyOf } from "@/model/train/ppo/ppo-objective";
-import { buildValueGraph, buildValueUpdate } from "@/model/train/ppo/value-graph";
 import type { Trained } from "@/model/train/training-state";
-import { randomWeights, tinyLlama } from "../train/tiny-configs";
+import { endToken, newState, plainSettings, promptOf, tinyLearners } from "@/tests/helpers/tiny-ppo";
 
-const end = 0;
-const promptTokens = [2, 1];
+const prompt = promptOf([2, 1]);
 const beta = 0.5;
 
 type Response = { tokens: readonly number[]; logprob: number };
-
-function learners(config: LlamaConfig) {
-  const adamW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-6, weightDecay: 0, maxGradientNorm: 1 };
-  const common = { adamW, frozen: new Map(), threads: 1, tokensPerBatch: 256 };
-  const trained = (more: [string, number[], Float32Array][] = []): Trained =>
-    new Map([
-      ...[...randomWeights(config)].map(
-        ([name, values]) => [name, { values, shape: shapeOf(values, name) }] as const,
-      ),
-      ...more.map(([name, shape, values]) => [name, { values, shape }] as const),
-    ]);
-  // Only vectors are told from matrices here, for weight decay; there is none.
-  const shapeOf = (values: Float32Array, name: string) =>
-    name.includes("norm") ? [values.length] : [1, values.length];
-  const policyOptions = { lora: null, mostRows: 256 };
-  const valueOptions = { lora: null, bias: 0 };
-  const head = new Float32Array(config.hiddenSize);
-  return {
-    policy: new GroupedLearner<PolicyColumn>({
-      ...common,
-      trained: trained(),
-      buildForward: () => buildLogprobGraph(config, policyOptions),
-      buildUpdate: () => buildPolicyUpdate(config, { ...policyOptions, clip: 0.2, recompute: false }),
-    }),
-    value: new GroupedLearner<ValueColumn>({
-      ...common,
-      trained: trained([["score.weight", [1, config.hiddenSize], head]]),
-      buildForward: () => buildValueGraph(config, valueOptions),
-      buildUpdate: () =>
-        buildValueUpdate(config, { ...valueOptions, clip: 0.5, coefficient: 1, recompute: false }),
-    }),
-  };
-}
 
 /** Every response of at most `length` tokens with its log-probability: one that does not end is cut there. */
 async function everyResponse(
@@ -69,12 +25,12 @@ async function everyResponse(
   trained: Trained = policy.trained,
 ): Promise<Response[]> {
   const grow = (begun: number[]): number[][] =>
-    begun.at(-1) === end || begun.length === length
+    begun.at(-1) === endToken || begun.length === length
       ? [begun]
       : Array.from({ length: vocabulary }, (_, token) => [...begun, token]).flatMap(grow);
   const responses = grow([]);
   const rows = await policy.read(
-    responses.map((tokens) => ({ prompt: promptTokens, responses: [tokens] })),
+    responses.map((tokens) => ({ prompt: prompt.tokens, responses: [tokens] })),
     trained,
   );
   return responses.map((tokens, i) => ({
@@ -105,7 +61,7 @@ type Run = {
 
 /** Samples exactly from the enumerated distribution: what is tested is all that comes after. */
 async function solve({ score, iterations, episodes: count, lr, ...size }: Run) {
-  const { policy, value } = learners({ ...tinyLlama, vocabularySize: size.vocabulary, layerCount: 1 });
+  const { policy, value } = tinyLearners(size.vocabulary);
   await using _policy = policy;
   await using _value = value;
   // Compiling is most of the time here.
@@ -123,33 +79,19 @@ async function solve({ score, iterations, episodes: count, lr, ...size }: Run) {
         const draw = uniform(5, [0, step, sample, 0]);
         const drawn = all[cumulative.findIndex((sum) => draw < sum)] ?? all[0];
         const tokens = [...(drawn?.tokens ?? [])];
-        return { tokens, samplerLogprobs: new Float32Array(tokens.length), isEnded: tokens.at(-1) === end };
+        return {
+          tokens,
+          samplerLogprobs: new Float32Array(tokens.length),
+          isEnded: tokens.at(-1) === endToken,
+        };
       });
     },
   };
   const judge = async (all: readonly Omit<Judged, "score" | "parts">[]) =>
     all.map((each) => ({ ...each, parts: {}, score: score(each.tokens) }));
-  const settings: IterationSettings = {
-    seed: 1,
-    responseTokens: size.length,
-    minibatches: 2,
-    innerEpochs: 2,
-    criticWarmup: 0,
-    gamma: 1,
-    lambda: 0.95,
-    whiten: false,
-    mostApproxKl: null,
-    scoreClip: null,
-    unfinishedScore: null,
-    scoreShift: "none",
-    scoreScale: false,
-    warmupSteps: 0,
-    lr,
-    valueLr: 3 * lr,
-  };
-  const prompt = { messages: [], tokens: promptTokens, rules: null, source: { file: "", line: 1 } };
+  const settings = { ...plainSettings, innerEpochs: 2, responseTokens: size.length, lr, valueLr: 3 * lr };
   const prompts = Array.from({ length: count }, () => prompt);
-  let state: PpoState = { beta, shift: null, scores: { count: 0, mean: 0, squares: 0 } };
+  let state = newState(beta);
   const models = { policy, value, reference, rollouts, scoring: { judge }, spell: () => "" };
   for (let step = 0; step < iterations; step++) {
     const { judged } = await rollOut(models, prompts, { seed: 1, responseTokens: size.length, step });
@@ -195,7 +137,7 @@ test("a bandit of eight arms ends at reference x exp(score / beta), within 0.02 
 test("responses of up to three tokens, scored as a whole, end at the optimum found by enumeration, within 0.06", async () => {
   // What the first token is worth is known only at the end; ending early is worth something too.
   const score = (tokens: readonly number[]) =>
-    (tokens.at(-1) === end ? 0.4 : -0.6) +
+    (tokens.at(-1) === endToken ? 0.4 : -0.6) +
     (tokens[0] === 3 && tokens[1] === 2 ? 1.5 : 0) -
     (tokens.includes(1) ? 0.7 : 0);
   const { startDistance, distance } = await solve({
@@ -208,4 +150,31 @@ test("responses of up to three tokens, scored as a whole, end at the optimum fou
   });
   expect(startDistance).toBeGreaterThan(0.3);
   expect(distance).toBeLessThan(0.06);
+});
+
+test("over what the policy samples, k1 and k3 are both its distance from the reference on average", async () => {
+  const { policy } = tinyLearners(4);
+  await using _policy = policy;
+  const size = { vocabulary: 4, length: 3 };
+  const reference = copyOf(policy.trained);
+  for (const { values } of policy.trained.values())
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * (1 + 0.2 * Math.cos(i));
+  const all = await everyResponse(policy, size);
+  const ofReference = await everyResponse(policy, size, reference);
+  const exact = all.reduce(
+    (sum, { logprob }, i) => sum + Math.exp(logprob) * (logprob - (ofReference[i]?.logprob ?? 0)),
+    0,
+  );
+  // The expectation itself, over every response there is.
+  const group = ({ tokens }: Response) => ({ prompt: prompt.tokens, responses: [tokens] });
+  const [own, other] = [await policy.read(all.map(group)), await policy.read(all.map(group), reference)];
+  const expected = { k1: 0, k3: 0 };
+  for (const [i, { logprob }] of all.entries()) {
+    const { k1, k3 } = klEstimates({ logprobs: own[i] ?? [], refLogprobs: other[i] ?? [] });
+    expected.k1 += Math.exp(logprob) * k1;
+    expected.k3 += Math.exp(logprob) * k3;
+  }
+  expect(exact).toBeGreaterThan(0.01);
+  expect(expected.k1).toBeCloseTo(exact, 5);
+  expect(expected.k3).toBeCloseTo(exact, 5);
 });
