@@ -120,7 +120,7 @@ export class PpoObjective implements Objective {
     const ofPolicy = this.#averaged ? prefixed(models.policy.trained, policyPrefix) : new Map();
     this.stage = { state: this.#state, hidden: new Map([...ofValue, ...ofPolicy]) };
     models.value.optimizer.stepCount = this.#state.valueSteps;
-    this.evaluate = heldOut.length === 0 ? null : () => this.#evaluate();
+    this.evaluate = heldOut.length === 0 ? null : () => this.#asSaved(() => this.#evaluate());
   }
 
   epochOf(step: number): number {
@@ -247,6 +247,19 @@ export class PpoObjective implements Objective {
   #history() {
     const { first, scored, judged, accepted } = this.#state;
     return { first, scores: scored, judged, accepted: accepted as Partial<Record<GuardRule, number>> };
+  }
+
+  /** What is measured is what a checkpoint of now would hold: with a running mean not the policy that learns. */
+  async #asSaved<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#averaged === null) return work();
+    const { trained } = this.#options.models.policy;
+    const own = copyOf(trained);
+    overwrite(trained, this.#averaged);
+    try {
+      return await work();
+    } finally {
+      overwrite(trained, own);
+    }
   }
 
   async #evaluate(): Promise<Evaluation> {
@@ -381,6 +394,10 @@ function prefixed(trained: Trained, prefix: string): Trained {
 
 export function copyOf(trained: Trained): Trained {
   return new Map([...trained].map(([name, { values, shape }]) => [name, { values: values.slice(), shape }]));
+}
+
+function overwrite(trained: Trained, by: Trained): void {
+  for (const [name, { values }] of trained) values.set(by.get(name)?.values ?? values);
 }
 
 /** mean <- decay mean + (1 - decay) now */

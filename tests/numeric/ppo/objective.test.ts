@@ -1,6 +1,6 @@
 /** @file What must hold of every iteration of PPO, whatever is sampled; and what it makes of responses and numbers that are odd. */
 import { expect, test, vi } from "vitest";
-import type { Judged } from "@/model/train/ppo/episodes";
+import type { Judged, PpoPrompt } from "@/model/train/ppo/episodes";
 import { readEpisodes, update } from "@/model/train/ppo/iteration";
 import { copyOf, type PpoEvent, PpoObjective } from "@/model/train/ppo/ppo-objective";
 import { type PpoConfig, ppoConfigSchema } from "@/model/train/ppo-config";
@@ -138,7 +138,7 @@ test("the reference's mean score becomes 0 with the first responses that end, no
 function objectiveOf(
   all: ReturnType<typeof models>,
   more: Record<string, unknown> = {},
-  texts: number[][] | null = null,
+  { texts = null, heldOut = [] }: { texts?: number[][] | null; heldOut?: PpoPrompt[] } = {},
 ) {
   const events: PpoEvent[] = [];
   const config: PpoConfig = ppoConfigSchema.parse({
@@ -157,7 +157,7 @@ function objectiveOf(
     config: { ...config, lr: 0.01, valueLr: 0.01 },
     models: all,
     training: prompts,
-    heldOut: [],
+    heldOut,
     texts,
     resumed: null,
     writeWeights: async () => {},
@@ -221,7 +221,7 @@ test("text beside the updates comes in the share that was asked for, also where 
   const { objective } = objectiveOf(
     all,
     { ptx: { data: ["text"], perEpisode: 0.25, coefficient: 1 }, minibatches: 4 },
-    texts,
+    { texts },
   );
   const steps = vi.spyOn(all.policy, "step");
   await objective.advance({ step: 0, lr: 0.01 });
@@ -234,14 +234,33 @@ test("a coefficient of the text that is left to the run makes its gradient as lo
   const all = models();
   await using _policy = all.policy;
   await using _value = all.value;
-  const { objective, events } = objectiveOf(all, { ptx: { data: ["text"], perEpisode: 1 } }, [
+  const texts = [
     [1, 2, 3, 4],
     [5, 4, 2],
-  ]);
+  ];
+  const { objective, events } = objectiveOf(all, { ptx: { data: ["text"], perEpisode: 1 } }, { texts });
   const norms = vi.spyOn(all.policy, "gradientNorm");
   await objective.advance({ step: 0, lr: 0.01 });
   const [ofPpo = 0, ofText = 0] = await Promise.all(norms.mock.results.map(({ value }) => value));
   expect(ofText).toBeGreaterThan(0);
   expect(objective.stage.state.ptxCoefficient).toBeCloseTo(ofPpo / ofText, 9);
   expect(events).toContainEqual(expect.objectContaining({ type: "note", level: "info" }));
+});
+
+test("with a running mean what is measured is the mean, as a checkpoint holds it, and the policy is as it was", async () => {
+  const all = models();
+  await using _policy = all.policy;
+  await using _value = all.value;
+  const { objective } = objectiveOf(all, { ema: 0.9999 }, { heldOut: responses.map(({ prompt }) => prompt) });
+  const klOfStart = (await objective.evaluate?.())?.heldOutKl ?? NaN;
+  const start = copyOf(all.policy.trained);
+  await objective.advance({ step: 0, lr: 0.3 });
+  const learned = copyOf(all.policy.trained);
+  expect(learned).not.toEqual(start);
+  const klOfMean = (await objective.evaluate?.())?.heldOutKl ?? NaN;
+  // After such steps the policy itself is elsewhere; its mean has hardly moved.
+  expect(Math.abs(klOfMean / klOfStart - 1)).toBeLessThan(0.02);
+  expect(all.policy.trained).toEqual(learned);
+  const plain = objectiveOf(all, {}, { heldOut: responses.map(({ prompt }) => prompt) }).objective;
+  expect((await plain.evaluate?.())?.heldOutKl).toBeGreaterThan(1.5 * klOfStart);
 });

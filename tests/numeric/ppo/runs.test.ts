@@ -48,8 +48,9 @@ const outputOf = (name: string) => path.join(places.folder, name);
 
 describe.each<[string, () => Record<string, unknown>, string[]]>([
   [
-    "an adapter, with beta steered, scores scaled and text beside it",
+    "an adapter and its running mean, with beta steered, scores scaled and text beside it",
     () => ({
+      ema: 0.9,
       adaptiveKl: { target: 0.5, horizon: 100 },
       scoreScale: true,
       ptx: { data: [texts], rowLength: 16, perEpisode: 0.5 },
