@@ -34,6 +34,11 @@ export function expectSameTokenizer(rewardModel: Manifest, policy: Manifest): vo
   if (ours === undefined || ours !== theirs) throw new OtherTokenizerError(rewardModel, policy);
 }
 
+/** @throws NotARewardModelError */
+export function expectRewardModel(checkpoint: Pick<Checkpoint, "folder" | "manifest">): void {
+  if (checkpoint.manifest.stage !== "reward") throw new NotARewardModelError(checkpoint);
+}
+
 /** By name, in single precision; the adapter's names and the head's are as a graph of trained weights asks for them. */
 export type RewardWeights = {
   /** Null: it holds all weights itself. */
@@ -49,8 +54,8 @@ export function readRewardWeights(
   checkpoint: Checkpoint,
   known: ReadonlyMap<string, Float32Array> | null = null,
 ): RewardWeights {
-  const { folder, manifest, config, tensors, adapter } = checkpoint;
-  if (manifest.stage !== "reward") throw new NotARewardModelError(checkpoint);
+  expectRewardModel(checkpoint);
+  const { folder, config, tensors, adapter } = checkpoint;
   const weights = new Map<string, Float32Array>();
   // The vocabulary's head is not read: what is scored is not continued.
   for (const name of expectedTensors(config).keys())

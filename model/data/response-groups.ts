@@ -143,22 +143,25 @@ const keysOf = ({ before, ...own }: Stretch) =>
 function sortIntoBlocks(stretches: readonly Stretch[], blockCount: number): Stretch[][] {
   const sorted = stretches.toSorted((a, b) => queriesOf(b) - queriesOf(a) || keysOf(b) - keysOf(a));
   const count = sorted.length;
-  const costOf = (from: number, to: number) => {
-    const part = sorted.slice(from, to);
-    return part.length * Math.max(...part.map(queriesOf)) * Math.max(...part.map(keysOf));
-  };
   /** By number of blocks, then by how many stretches they hold: the least cost, and where the last block begins. */
   let best = [{ cost: 0, cuts: [] as number[] }, ...Array.from({ length: count }, () => null)];
   for (let block = 0; block < Math.min(blockCount, count); block++) {
     best = Array.from({ length: count + 1 }, (_, to) => {
-      let least: { cost: number; cuts: number[] } | null = null;
-      for (let from = 0; from < to; from++) {
+      let least: { cost: number; from: number } | null = null;
+      let [mostQueries, mostKeys] = [0, 0];
+      // Backwards, so that each longer block is one step from the one before; of equal ones the longest.
+      for (let from = to - 1; from >= 0; from--) {
+        const stretch = sorted[from];
+        if (stretch) {
+          mostQueries = Math.max(mostQueries, queriesOf(stretch));
+          mostKeys = Math.max(mostKeys, keysOf(stretch));
+        }
         const before = best[from];
         if (!before) continue;
-        const cost = before.cost + costOf(from, to);
-        if (least === null || cost < least.cost) least = { cost, cuts: [...before.cuts, from] };
+        const cost = before.cost + (to - from) * mostQueries * mostKeys;
+        if (least === null || cost <= least.cost) least = { cost, from };
       }
-      return least;
+      return least && { cost: least.cost, cuts: [...(best[least.from]?.cuts ?? []), least.from] };
     }) as typeof best;
   }
   const cuts = [...(best[count]?.cuts ?? []), count];

@@ -100,7 +100,9 @@ const guardsSchema = z.strictObject({
     .min(4)
     .nullable()
     .default(10)
-    .describe("iterations over which the score may rise while the judge does not"),
+    .describe(
+      "iterations over which the score may rise while the judge does not; more, where it was asked less than four times in them",
+    ),
 });
 
 export const ppoConfigSchema = z.strictObject({

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { type Checkpoint, readManifest } from "../checkpoint/checkpoint";
+import { expectRewardModel, expectSameTokenizer } from "../checkpoint/reward-weights";
 import { heldOutPrompts } from "../data/ranked-examples";
 import type { LineProblem } from "../data/read-demonstrations";
 import { readDocuments, textExamples } from "../data/read-documents";
@@ -45,6 +46,7 @@ export async function runPpo(
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const lr = config.lr ?? (lora === null ? 1e-5 : 1e-4);
   const valueLr = config.valueLr ?? lr;
+  await refuseOtherJudges(config, base);
   await refuseFailedProbes(config);
 
   // 2. Prompts as chat renders them, some held out, a user's together; and text, where there is to be any.
@@ -55,7 +57,12 @@ export async function runPpo(
   const leftOut: LineProblem[] = [...read.problems, ...unfit];
   if (fitting.length === 0)
     throw new UnfitDataError(`No prompt is left to answer.\n${listProblems(leftOut)}`);
+  refuseIf(true, withoutRules(fitting, config.parts));
   const { training, heldOut } = split(fitting, config);
+  if (training.length === 0)
+    throw new UnfitDataError(
+      "No prompt is left to train on. Give more prompts, or set validationShare to 0.",
+    );
   const texts = config.ptx && (await readTexts(base, config.ptx));
   onEvent({ type: "data", training: training.length, validation: heldOut.length, leftOut });
 
@@ -130,6 +137,16 @@ export async function runPpo(
   return { ...summary, stage: "ppo", training: training.length, validation, leftOut: leftOut.length };
 }
 
+/** Told before the run's folder is made. */
+async function refuseOtherJudges({ rewardModels, parts }: PpoConfig, policy: Checkpoint): Promise<void> {
+  const models = parts.flatMap((part) => (part.type === "rewardModel" ? part.model : []));
+  for (const folder of [...rewardModels, ...models]) {
+    const { manifest } = await readManifest(folder);
+    expectRewardModel({ folder, manifest });
+    expectSameTokenizer(manifest, policy.manifest);
+  }
+}
+
 /** Asked before time is spent: what fails the probes is what the policy would find. */
 async function refuseFailedProbes({ rewardModels, acceptFailedProbes }: PpoConfig): Promise<void> {
   if (acceptFailedProbes) return;
@@ -180,6 +197,19 @@ function toPrompts(
   return { fitting, unfit };
 }
 
+/** Prompts that a part without rules of its own cannot be checked by. */
+function withoutRules(fitting: readonly Fitting[], parts: readonly ScorePart[]): LineProblem[] {
+  const part = parts.find((each) => each.type === "rules" && each.rules === null);
+  if (part === undefined) return [];
+  return fitting
+    .filter(({ prompt }) => prompt.rules === null)
+    .map(({ record: { file, line } }) => ({
+      file,
+      line,
+      reason: `has no rules, which the part ${part.name} checks responses against`,
+    }));
+}
+
 /** A user's prompts, and equal ones, stay together. */
 function split(fitting: readonly Fitting[], { seed, validationShare }: PpoConfig) {
   const records = fitting.map(({ record: { messages, user } }) => ({ prompt: messages, meta: { user } }));
@@ -189,7 +219,12 @@ function split(fitting: readonly Fitting[], { seed, validationShare }: PpoConfig
   return { training: side(false), heldOut: side(true) };
 }
 
-async function readTexts({ tokenizer }: Checkpoint, { data, rowLength }: NonNullable<PpoConfig["ptx"]>) {
+async function readTexts(
+  { tokenizer, config: { contextLength } }: Checkpoint,
+  { data, rowLength }: NonNullable<PpoConfig["ptx"]>,
+) {
+  if (rowLength > contextLength)
+    throw new ConfigError(`ptx.rowLength: ${rowLength} is more than the model's context of ${contextLength}`);
   const { documents, problems, sha256 } = await readDocuments(data);
   const rows = textExamples(tokenizer, documents, rowLength).map(({ tokens }) => tokens);
   if (rows.length === 0) throw new UnfitDataError(`ptx.data: there is no text.\n${listProblems(problems)}`);

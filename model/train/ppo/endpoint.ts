@@ -61,7 +61,7 @@ async function askOnce(
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     if (!answer.ok) return { reason: `it answered ${answer.status}` };
-    const parsed = answerSchema.safeParse(await answer.json());
+    const parsed = answerSchema.safeParse(parseJson(await answer.text()));
     if (!parsed.success) return { reason: "its answer is not {scores: [number]}" };
     const { scores } = parsed.data;
     if (scores.length !== items.length)
@@ -72,6 +72,15 @@ async function askOnce(
     return {
       reason: error instanceof Error ? `it could not be reached (${describeCause(error)})` : String(error),
     };
+  }
+}
+
+/** Undefined: it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

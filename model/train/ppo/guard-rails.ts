@@ -107,19 +107,30 @@ const rules: { [R in GuardRule]: Rule } = {
     };
   },
   flatJudge: (_, { scores, judged }, { flatJudge }) => {
-    if (flatJudge === null || scores.length < flatJudge) return null;
-    const score = rise(scores.slice(-flatJudge));
-    const seen = judged.slice(-flatJudge).flatMap((value) => value ?? []);
-    if (seen.length < 4) return null;
-    const judge = rise(seen);
-    // Both in standard errors: a rise beyond doubt, beside one that is none.
-    if (score.t < 3 || judge.t > -0.5) return null;
+    if (flatJudge === null) return null;
+    const length = watchedIterations(judged, flatJudge);
+    if (length === null) return null;
+    const score = rise(scores.slice(-length));
+    const judge = rise(judged.slice(-length).flatMap((value) => value ?? []));
+    // In standard errors: a rise beyond doubt, beside none.
+    if (score.t < 3 || judge.t > 0) return null;
     return {
       severity: score.t,
-      message: `Over ${flatJudge} iterations the score rose by ${score.by.toFixed(2)} while what watches it went from ${judge.from.toFixed(2)} to ${(judge.from + judge.by).toFixed(2)}: the policy gets better at the reward model, not at what it stands for. Collect rankings of this policy's responses and train a new reward model.`,
+      message: `Over ${length} iterations the score rose by ${score.by.toFixed(2)} while what watches it went from ${judge.from.toFixed(2)} to ${(judge.from + judge.by).toFixed(2)}: the policy gets better at the reward model, not at what it stands for. Collect rankings of this policy's responses and train a new reward model.`,
     };
   },
 };
+
+/** The last iterations, at least so many, in which the judge was asked often enough; null: it was not. */
+function watchedIterations(judged: GuardHistory["judged"], least: number): number | null {
+  const asked = judged.flatMap((value, at) => (value === null ? [] : at));
+  const first = asked.at(-leastMeasurements);
+  if (judged.length < least || first === undefined) return null;
+  return Math.max(least, judged.length - first);
+}
+
+/** Two before and two after. */
+const leastMeasurements = 4;
 
 /** From the first half to the second: the difference of means, and that in standard errors. */
 function rise(values: readonly number[]): { from: number; by: number; t: number } {

@@ -67,7 +67,7 @@ export type IterationSettings = Pick<
 /** What one iteration hands to the next. */
 export type PpoState = {
   beta: number;
-  /** Added to every score; null: not known before the first iteration. */
+  /** Added to every score; null: not known before the first response that counts. */
   shift: number | null;
   /** Of all scores so far: their number, mean, and sum of squared distances from it. */
   scores: { count: number; mean: number; squares: number };
@@ -184,8 +184,8 @@ function withScores(
     scores.mean += before / scores.count;
     scores.squares += before * (score - scores.mean);
   }
-  const first = counted.length === 0 ? null : -mean(counted.map(({ score }) => score));
-  const shift = state.shift ?? (scoreShift === "none" ? 0 : first);
+  const first = counted.length > 0 ? -mean(counted.map(({ score }) => score)) : null;
+  const shift = scoreShift === "none" ? 0 : (state.shift ?? first);
   return { ...state, scores, shift };
 }
 
@@ -261,9 +261,11 @@ export async function update(
   for (const batch of batches)
     ofValue.push(await value.step([valueTargets(batch)], { lr: settings.valueLr * share }));
   await value.rest();
+  // What is no number was left out, and is counted as such.
+  const meanOf = (numbers: readonly number[]) => mean(numbers.filter(Number.isFinite));
   const loss = (of: readonly UpdateOutcome[], name: string) =>
-    mean(of.map(({ losses }) => losses[name] ?? 0));
-  const norm = (of: readonly UpdateOutcome[]) => mean(of.map(({ gradientNorm }) => gradientNorm));
+    meanOf(of.map(({ losses }) => losses[name] ?? 0));
+  const norm = (of: readonly UpdateOutcome[]) => meanOf(of.map(({ gradientNorm }) => gradientNorm));
   return {
     metrics: {
       pgLoss: loss(ofPolicy, "pgLoss"),

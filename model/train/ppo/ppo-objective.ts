@@ -3,11 +3,11 @@ import { z } from "zod";
 import { scoreHead } from "../../nn/reward-model";
 import { permutation } from "../../random/permutation";
 import type { PpoConfig } from "../ppo-config";
-import type { Evaluation, Objective, RunEvent, StepReport } from "../run-loop";
+import { type Evaluation, type Objective, PausedError, type RunEvent, type StepReport } from "../run-loop";
 import type { TrainingStep } from "../take-step";
 import type { OptimizerState, StageState, Trained } from "../training-state";
 import type { DataEvent } from "../unfit-data";
-import { type Episode, groupsOf, type PpoPrompt } from "./episodes";
+import { type Episode, groupsOf, type Judged, type PpoPrompt, type TokenReadings } from "./episodes";
 import { brokenGuard, type GuardRule } from "./guard-rails";
 import {
   describeIteration,
@@ -64,6 +64,8 @@ const stateSchema = z.object({
   /** Mean scores of the iterations, and what watches them; the newest last. */
   scored: z.array(z.number()),
   judged: z.array(z.number().nullable()),
+  /** Of the evaluation since the last iteration; null: there was none. */
+  lastHeldOut: z.number().nullable().default(null),
   accepted: z.record(z.string(), z.number()),
 });
 type State = z.infer<typeof stateSchema>;
@@ -84,6 +86,8 @@ export type PpoObjectiveOptions = {
 
 /** Prompts whose responses people follow through the run. */
 const followedPrompts = 6;
+/** Iterations that what watches the score looks back on, at most. */
+const keptHistory = 500;
 /** So that every evaluation draws the same, and no iteration does. */
 const evaluationStep = 2 ** 32 - 1;
 const valuePrefix = "value.";
@@ -100,7 +104,6 @@ export class PpoObjective implements Objective {
   /** Running mean of the policy; null: checkpoints hold the policy itself. */
   readonly #averaged: Trained | null;
   #state: State;
-  #lastHeldOut: number | null = null;
   /** Iterations done. */
   #done = 0;
 
@@ -123,7 +126,7 @@ export class PpoObjective implements Objective {
     if (this.#state.valueBias === null && config.valueStart === "copied")
       this.#state.valueBias = models.value.constant(valueBias);
     this.#setValueBias();
-    this.evaluate = heldOut.length === 0 ? null : () => this.#evaluate();
+    this.evaluate = heldOut.length === 0 ? null : () => this.#asSaved(() => this.#evaluate());
   }
 
   epochOf(step: number): number {
@@ -159,6 +162,8 @@ export class PpoObjective implements Objective {
       seconds: reading,
     } = await readEpisodes(models, judged, this.#state, this.#settings);
     signal?.throwIfAborted();
+    refuseNonNumbers(episodes);
+    if (this.#state.first === null) this.#warnOfEmptyResponses(judged);
     // 2. From here on weights change.
     scaleHead(models.value.trained, headScale);
     this.#state.valueBias = state.valueBias;
@@ -179,7 +184,7 @@ export class PpoObjective implements Objective {
     if (broken) this.#state.accepted[broken.rule] = broken.severity;
     const tokens = judged.reduce((sum, each) => sum + each.tokens.length, 0);
     return {
-      loss: metrics.pgLoss + config.valueCoefficient * metrics.vfLoss,
+      loss: applied ? metrics.pgLoss + config.valueCoefficient * metrics.vfLoss : Number.NaN,
       gradientNorm: metrics.policyGradientNorm || metrics.valueGradientNorm,
       applied,
       tokens,
@@ -191,6 +196,14 @@ export class PpoObjective implements Objective {
   #setValueBias(): void {
     const { frozen } = this.#options.models.value.options;
     if (this.#state.valueBias !== null) frozen.get(valueBias)?.fill(this.#state.valueBias);
+  }
+
+  /** Such a policy has nothing to learn from: one token, and the same one for each prompt. */
+  #warnOfEmptyResponses(judged: readonly Judged[]): void {
+    const empty = judged.filter(({ tokens, isEnded }) => isEnded && tokens.length === 1).length;
+    if (empty <= judged.length / 2) return;
+    const text = `${empty} of ${judged.length} responses are nothing but their end: the policy ends its answers at once, and there is little that the score could tell apart. Start from a checkpoint after SFT whose answers you have read, and see that its chat template is the one it was trained with.`;
+    this.#options.onEvent({ type: "note", level: "warn", text });
   }
 
   #promptsOf(step: number): PpoPrompt[] {
@@ -206,14 +219,19 @@ export class PpoObjective implements Objective {
     if (texts === null || config.ptx === null || step < config.criticWarmup) return null;
     const { perEpisode } = config.ptx;
     const perIteration = Math.round(perEpisode * config.episodesPerIteration * config.innerEpochs);
-    let taken = step * perIteration;
-    const next = (count: number) =>
-      Array.from({ length: Math.round(perEpisode * count) }, () => pick(texts, taken++, config.seed));
+    let [taken, asked] = [0, 0];
+    /** A share of a text is made up for later. */
+    const next = (count: number) => {
+      asked += count;
+      const missing = Math.max(0, Math.round(perEpisode * asked) - taken);
+      return Array.from({ length: missing }, () => pick(texts, step * perIteration + taken++, config.seed));
+    };
     if (this.#state.ptxCoefficient === null) {
       const [some, least] = [episodes.slice(0, Math.round(episodes.length / config.minibatches)), 1e-12];
       const ofPpo = await models.policy.gradientNorm([policyTargets(some)]);
-      const ofText = await models.policy.gradientNorm(textTargets({ next, coefficient: 1 }, some.length));
-      taken = step * perIteration;
+      const all = { next: () => next(episodes.length), coefficient: 1 };
+      const ofText = await models.policy.gradientNorm(textTargets(all, some.length));
+      [taken, asked] = [0, 0];
       const suggested = ofPpo / Math.max(ofText, least);
       this.#state.ptxCoefficient = config.ptx.coefficient ?? suggested;
       const text = `The gradient of PPO's objective is ${suggested.toPrecision(3)} times as long as that of the text beside it; ptx.coefficient is ${this.#state.ptxCoefficient.toPrecision(3)}.`;
@@ -229,10 +247,9 @@ export class PpoObjective implements Objective {
 
   #keep(next: Pick<State, "beta" | "shift" | "scores">, metrics: Record<string, number>): void {
     const { config, models } = this.#options;
-    const watched = config.judge === null ? this.#lastHeldOut : (metrics[`part.${config.judge}`] ?? null);
-    this.#lastHeldOut = null;
-    const keptScores = config.guards.flatJudge ?? 0;
-    const tail = <T>(all: readonly T[]) => (keptScores === 0 ? [] : all.slice(-keptScores));
+    const watched =
+      config.judge === null ? this.#state.lastHeldOut : (metrics[`part.${config.judge}`] ?? null);
+    const tail = <T>(all: readonly T[]) => all.slice(-keptHistory);
     Object.assign(this.#state, {
       beta: next.beta,
       shift: next.shift,
@@ -241,6 +258,7 @@ export class PpoObjective implements Objective {
       first: this.#state.first ?? watchedSchema.parse(metrics),
       scored: tail([...this.#state.scored, metrics.score ?? 0]),
       judged: tail([...this.#state.judged, watched]),
+      lastHeldOut: null,
     });
   }
 
@@ -249,10 +267,24 @@ export class PpoObjective implements Objective {
     return { first, scores: scored, judged, accepted: accepted as Partial<Record<GuardRule, number>> };
   }
 
+  /** What is measured is what a checkpoint of now would hold: with a running mean not the policy that learns. */
+  async #asSaved<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#averaged === null) return work();
+    const { trained } = this.#options.models.policy;
+    const own = copyOf(trained);
+    overwrite(trained, this.#averaged);
+    try {
+      return await work();
+    } finally {
+      overwrite(trained, own);
+    }
+  }
+
   async #evaluate(): Promise<Evaluation> {
     const { models, heldOut, config, onEvent } = this.#options;
     const asked = heldOut.slice(0, config.evaluationPrompts);
     const { judged } = await rollOut(models, asked, { ...this.#settings, step: evaluationStep });
+    refuseNonNumbers(judged);
     const groups = groupsOf(judged);
     const logprobs = await models.policy.read(groups);
     const refLogprobs = await models.policy.read(groups, models.reference);
@@ -263,8 +295,9 @@ export class PpoObjective implements Objective {
       const asked = prompt.messages.at(-1)?.content ?? "";
       onEvent({ type: "sample", step: this.#done, prompt: asked, response: text, source: prompt.source });
     }
-    this.#lastHeldOut = mean(judged.map(({ score }) => score));
-    return { heldOutScore: this.#lastHeldOut, heldOutKl: mean(kls) };
+    const heldOutScore = mean(judged.map(({ score }) => score));
+    this.#state.lastHeldOut = heldOutScore;
+    return { heldOutScore, heldOutKl: mean(kls) };
   }
 
   /** Spread evenly over the iteration's rewards, the best and the worst included. */
@@ -277,6 +310,27 @@ export class PpoObjective implements Objective {
       { length: count },
       (_, i) => sorted[Math.round((i * (sorted.length - 1)) / last)],
     ).flatMap((episode) => (episode ? [shown(episode, models.spell)] : []));
+  }
+}
+
+/**
+ * Whatever is learned from them would be none either.
+ * @throws PausedError
+ */
+function refuseNonNumbers(responses: readonly (Judged & Partial<TokenReadings>)[]): void {
+  const none = new Float32Array();
+  for (const { parts, values = none, logprobs = none, refLogprobs = none, prompt } of responses) {
+    const read = { "the value function": values, "the policy": logprobs, "the reference": refLogprobs };
+    const sources = [
+      ...Object.entries(parts).flatMap(([name, score]) =>
+        Number.isFinite(score) ? [] : `the part ${name} of the score`,
+      ),
+      ...Object.entries(read).flatMap(([name, numbers]) => (numbers.every(Number.isFinite) ? [] : name)),
+    ];
+    if (sources.length > 0)
+      throw new PausedError(
+        `What ${sources.join(" and ")} said of a response to ${prompt.source.file}:${prompt.source.line} is no number. The run is paused, and nothing was learned from it. Look at that model; the same command asks it again.`,
+      );
   }
 }
 
@@ -313,6 +367,7 @@ function newState({ beta, ptx }: PpoConfig): State {
     first: null,
     scored: [],
     judged: [],
+    lastHeldOut: null,
     accepted: {},
   };
 }
@@ -364,6 +419,10 @@ function prefixed(trained: Trained, prefix: string): Trained {
 
 export function copyOf(trained: Trained): Trained {
   return new Map([...trained].map(([name, { values, shape }]) => [name, { values: values.slice(), shape }]));
+}
+
+function overwrite(trained: Trained, by: Trained): void {
+  for (const [name, { values }] of trained) values.set(by.get(name)?.values ?? values);
 }
 
 /** mean <- decay mean + (1 - decay) now */

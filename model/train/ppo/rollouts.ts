@@ -85,6 +85,8 @@ export class Rollouts implements AsyncDisposable {
       for (const sequence of sequences) sequence.isCancelled = true;
     };
     signal?.addEventListener("abort", cancel, { once: true });
+    // It may have come while the model was loaded.
+    if (signal?.aborted) cancel();
     for (const sequence of sequences) scheduler.add(sequence);
     const responses = await Promise.all(sequences.map(responseOf));
     signal?.removeEventListener("abort", cancel);
