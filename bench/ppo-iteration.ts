@@ -46,7 +46,7 @@ const peerAnswer = z.object({ seconds: z.record(z.string(), z.number()), tokens:
 /** `quick` takes the tiny model and few episodes: it shows that the measurement works, not how fast anything is. */
 export default async function run({ quick }: { quick: boolean }): Promise<PpoIterationBench> {
   const folder = quick ? tinyModelFolder : defaultModelFolder();
-  const [episodes, rounds] = quick ? [8, 1] : [64, 3];
+  const [episodes, rounds] = quick ? [8, 1] : [64, 2];
   const scratch = await mkdtemp(path.join(os.tmpdir(), "attune-ppo-iteration-"));
   try {
     using base = await openCheckpoint(folder);

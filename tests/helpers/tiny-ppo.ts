@@ -1,9 +1,11 @@
 /** @file Policy and value function of one layer and a few tokens, as PPO trains them, and responses to prompts of theirs. */
+
 import type { LlamaConfig } from "@/model/checkpoint/model-config";
 import type { Judged, PpoPrompt } from "@/model/train/ppo/episodes";
 import { GroupedLearner } from "@/model/train/ppo/grouped-learner";
-import type { IterationSettings, PolicyColumn, PpoState, ValueColumn } from "@/model/train/ppo/iteration";
+import type { IterationSettings, PpoState } from "@/model/train/ppo/iteration";
 import { buildLogprobGraph, buildPolicyUpdate } from "@/model/train/ppo/policy-graph";
+import type { PolicyColumn, ValueColumn } from "@/model/train/ppo/update-targets";
 import { buildValueGraph, buildValueUpdate, valueBias } from "@/model/train/ppo/value-graph";
 import type { Trained } from "@/model/train/training-state";
 import { randomWeights, tinyLlama } from "../numeric/train/tiny-configs";

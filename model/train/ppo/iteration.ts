@@ -1,5 +1,3 @@
-/** @file One iteration of PPO: sample, score, read, and update policy and value function. Knows no files and no run. */
-import { permutation } from "../../random/permutation";
 import type { PpoConfig } from "../ppo-config";
 import type { TrainingStep } from "../take-step";
 import type { Trained } from "../training-state";
@@ -10,14 +8,11 @@ import {
   type Judged,
   type PpoPrompt,
   type Rollout,
-  type TokenReadings,
   toEpisode,
   whitenAdvantages,
 } from "./episodes";
-import type { GroupedLearner, RowTargets, UpdateOutcome } from "./grouped-learner";
-import { tokenRewards } from "./kl-penalty";
+import type { GroupedLearner, UpdateOutcome } from "./grouped-learner";
 import {
-  deviation,
   episodeMetrics,
   mean,
   type PhaseSeconds,
@@ -28,10 +23,17 @@ import {
 } from "./metrics";
 import type { Rollouts, SampledResponse } from "./rollouts";
 import type { ScoreParts } from "./score-parts";
+import {
+  minibatchesOf,
+  type PolicyColumn,
+  policyTargets,
+  type Texts,
+  textTargets,
+  type ValueColumn,
+  valueTargets,
+} from "./update-targets";
 import { valueBias as valueBiasName } from "./value-graph";
-
-export type PolicyColumn = "oldLogprobs" | "advantages" | "weights" | "textWeights";
-export type ValueColumn = "oldValues" | "returns" | "weights";
+import { fitValues } from "./value-start";
 
 /** All that an iteration computes with. */
 export type PpoModels = {
@@ -73,12 +75,6 @@ export type PpoState = {
   scores: { count: number; mean: number; squares: number };
   /** Added to what the value function's head gives; null: it is to be fitted to the first returns. */
   valueBias: number | null;
-};
-
-export type Texts = {
-  /** Of a minibatch of so many episodes, in the run's order. */
-  next(episodes: number): readonly (readonly number[])[];
-  coefficient: number;
 };
 
 /** Samples and scores; nothing changes. */
@@ -189,38 +185,6 @@ function withScores(
   return { ...state, scores, shift };
 }
 
-/**
- * A reward model is only ever read at ends of responses: before them its values may be anywhere, and a clipped value function
- * would take many iterations to come back. So it starts as the line through its values that is nearest to what the first
- * responses were worth from each token on; it never turns against its own order.
- */
-function fitValues(
-  readings: readonly (TokenReadings & { credit: number; beta: number })[],
-  gamma: number,
-): { scale: number; shift: number } {
-  const values = readings.flatMap((each) => [...each.values]);
-  const worth = readings.flatMap(({ credit: score, ...each }) =>
-    discountedSums(tokenRewards(each, { ...each, score }), gamma),
-  );
-  const [meanValue, meanWorth] = [mean(values), mean(worth)];
-  const variance = deviation(values) ** 2;
-  const covariance = mean(values.map((v, t) => (v - meanValue) * ((worth[t] ?? 0) - meanWorth)));
-  const scale = variance === 0 ? 0 : Math.min(1, Math.max(0, covariance / variance));
-  return { scale, shift: meanWorth - scale * meanValue };
-}
-
-/** Of each reward and all later ones. */
-function discountedSums(rewards: Float64Array, gamma: number): number[] {
-  let sum = 0;
-  return [...rewards]
-    .toReversed()
-    .map((reward) => {
-      sum = reward + gamma * sum;
-      return sum;
-    })
-    .toReversed();
-}
-
 function missing(): never {
   throw new Error("A response was not read");
 }
@@ -282,84 +246,6 @@ export async function update(
     applied: [...ofPolicy, ...ofValue].some(({ applied }) => applied),
     seconds: { policy: (policyAt - startedAt) / 1000, value: (performance.now() - policyAt) / 1000 },
   };
-}
-
-/** The order that the prompts of an iteration are learned from must not be one that they are asked in. */
-const firstUpdateEpoch = 2 ** 31;
-
-/** Responses to one prompt stay together, so that it is computed once. */
-function minibatchesOf(
-  episodes: readonly Episode[],
-  step: number,
-  { seed, minibatches, innerEpochs, responsesPerPrompt }: MinibatchSettings,
-): Episode[][] {
-  const sets = Array.from({ length: episodes.length / responsesPerPrompt }, (_, i) =>
-    episodes.slice(i * responsesPerPrompt, (i + 1) * responsesPerPrompt),
-  );
-  const size = sets.length / minibatches;
-  return Array.from({ length: innerEpochs }, (_, epoch) => {
-    const order = permutation(seed, firstUpdateEpoch + step * innerEpochs + epoch, sets.length);
-    return Array.from({ length: minibatches }, (_, i) =>
-      [...order.subarray(Math.round(i * size), Math.round((i + 1) * size))].flatMap((at) => sets[at] ?? []),
-    );
-  }).flat();
-}
-
-type MinibatchSettings = Pick<
-  IterationSettings,
-  "seed" | "minibatches" | "innerEpochs" | "responsesPerPrompt"
->;
-
-/** Each token counts the same. */
-export function policyTargets(episodes: readonly Episode[]): RowTargets<PolicyColumn> {
-  const count = tokensOf(episodes);
-  return {
-    groups: groupsOf(episodes),
-    columns: {
-      oldLogprobs: columnOf(episodes, ({ logprobs }) => logprobs),
-      advantages: columnOf(episodes, ({ advantages }) => advantages),
-      weights: new Float32Array(count).fill(1 / count),
-      textWeights: new Float32Array(count),
-    },
-  };
-}
-
-export function valueTargets(episodes: readonly Episode[]): RowTargets<ValueColumn> {
-  const count = tokensOf(episodes);
-  return {
-    groups: groupsOf(episodes),
-    columns: {
-      oldValues: columnOf(episodes, ({ values }) => values),
-      returns: columnOf(episodes, ({ returns }) => returns),
-      weights: new Float32Array(count).fill(1 / count),
-    },
-  };
-}
-
-/** Text beside so many episodes; of a text's tokens all but the first are predicted. */
-export function textTargets(texts: Texts | null, episodes: number): RowTargets<PolicyColumn>[] {
-  const rows = texts?.next(episodes) ?? [];
-  const count = rows.reduce((sum, { length }) => sum + length - 1, 0);
-  if (texts === null || count === 0) return [];
-  const zeros = new Float32Array(count);
-  return [
-    {
-      groups: rows.map((tokens) => ({ prompt: [], responses: [tokens] })),
-      columns: {
-        oldLogprobs: zeros,
-        advantages: zeros,
-        weights: zeros,
-        textWeights: new Float32Array(count).fill(texts.coefficient / count),
-      },
-    },
-  ];
-}
-
-const tokensOf = (episodes: readonly Episode[]) =>
-  episodes.reduce((sum, { tokens }) => sum + tokens.length, 0);
-
-function columnOf(episodes: readonly Episode[], of: (episode: Episode) => ArrayLike<number>): Float32Array {
-  return Float32Array.from(episodes.flatMap((episode) => Array.from(of(episode))));
 }
 
 /** What is charted of an iteration; the parts of the score by `part.<name>`, where there are several. */

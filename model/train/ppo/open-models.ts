@@ -7,11 +7,12 @@ import type { SharedBase } from "../../runtime/scorer";
 import type { PpoConfig } from "../ppo-config";
 import { loadWeights } from "../train-language-model";
 import { GroupedLearner, type GroupedLearnerOptions } from "./grouped-learner";
-import type { PolicyColumn, PpoModels, ValueColumn } from "./iteration";
+import type { PpoModels } from "./iteration";
 import { buildLogprobGraph, buildPolicyUpdate } from "./policy-graph";
-import { copyOf } from "./ppo-objective";
 import { Rollouts } from "./rollouts";
 import { ScoreParts } from "./score-parts";
+import { copyOf } from "./trained-arrays";
+import type { PolicyColumn, ValueColumn } from "./update-targets";
 import { buildValueGraph, buildValueUpdate, valueBias } from "./value-graph";
 
 /** Parameters of a model whose compiled updates may stay in memory together. */

@@ -1,41 +1,28 @@
 /** @file PPO as a run's loop sees it: a step is an iteration, and what it has to know to go on is kept with each checkpoint. */
-import { z } from "zod";
 import { scoreHead } from "../../nn/reward-model";
-import { permutation } from "../../random/permutation";
 import type { PpoConfig } from "../ppo-config";
 import { type Evaluation, type Objective, PausedError, type RunEvent, type StepReport } from "../run-loop";
 import type { TrainingStep } from "../take-step";
 import type { OptimizerState, StageState, Trained } from "../training-state";
 import type { DataEvent } from "../unfit-data";
+import { pick } from "./endless-order";
 import { type Episode, groupsOf, type Judged, type PpoPrompt, type TokenReadings } from "./episodes";
 import { brokenGuard, type GuardRule } from "./guard-rails";
 import {
   describeIteration,
   type IterationSettings,
   type PpoModels,
-  policyTargets,
   readEpisodes,
   rollOut,
-  type Texts,
-  textTargets,
   update,
 } from "./iteration";
 import { adaptedBeta, klEstimates } from "./kl-penalty";
 import { mean } from "./metrics";
+import { newState, type PpoRunState, ppoStateSchema, watchedSchema } from "./run-state";
+import { type ShownEpisode, showEpisodes } from "./shown-episodes";
+import { copyOf, moveTowards, overwrite, prefixed } from "./trained-arrays";
+import { policyTargets, type Texts, textTargets } from "./update-targets";
 import { valueBias } from "./value-graph";
-
-/** One response with all that was known of it, for people to read. */
-export type ShownEpisode = {
-  prompt: string;
-  response: string;
-  score: number;
-  parts: Record<string, number>;
-  reward: number;
-  kl: number;
-  isEnded: boolean;
-  /** Of each token: its text, log p - log p of the reference, and the value before it. */
-  tokens: { text: string; kl: number; value: number }[];
-};
 
 export type PpoEvent =
   | RunEvent
@@ -43,32 +30,6 @@ export type PpoEvent =
   /** What is charted of an iteration; its number counts from 0, as that of a step. */
   | { type: "iteration"; step: number; metrics: Record<string, number>; seconds: Record<string, number> }
   | { type: "episodes"; step: number; episodes: ShownEpisode[] };
-
-const watchedSchema = z.object({
-  klK3: z.number(),
-  entropy: z.number(),
-  responseTokens: z.number(),
-  endedShare: z.number(),
-  repetition: z.number(),
-  firstRatioGap: z.number(),
-});
-
-const stateSchema = z.object({
-  beta: z.number(),
-  shift: z.number().nullable(),
-  scores: z.object({ count: z.int(), mean: z.number(), squares: z.number() }),
-  valueBias: z.number().nullable(),
-  valueSteps: z.int(),
-  ptxCoefficient: z.number().nullable(),
-  first: watchedSchema.nullable(),
-  /** Mean scores of the iterations, and what watches them; the newest last. */
-  scored: z.array(z.number()),
-  judged: z.array(z.number().nullable()),
-  /** Of the evaluation since the last iteration; null: there was none. */
-  lastHeldOut: z.number().nullable().default(null),
-  accepted: z.record(z.string(), z.number()),
-});
-type State = z.infer<typeof stateSchema>;
 
 export type PpoObjectiveOptions = {
   config: PpoConfig & { lr: number; valueLr: number };
@@ -103,7 +64,7 @@ export class PpoObjective implements Objective {
   readonly #settings: IterationSettings;
   /** Running mean of the policy; null: checkpoints hold the policy itself. */
   readonly #averaged: Trained | null;
-  #state: State;
+  #state: PpoRunState;
   /** Iterations done. */
   #done = 0;
 
@@ -112,7 +73,7 @@ export class PpoObjective implements Objective {
     this.#options = options;
     this.#settings = config;
     this.totalSteps = config.iterations;
-    this.#state = stateSchema.parse(resumed ?? newState(config));
+    this.#state = ppoStateSchema.parse(resumed ?? newState(config));
     this.#averaged = config.ema === null ? null : copyOf(models.policy.trained);
     const ofValue = prefixed(models.value.trained, valuePrefix);
     this.learner = {
@@ -177,7 +138,7 @@ export class PpoObjective implements Objective {
     const described = { ...describeIteration(episodes, { state, firstRatioGap }), ...metrics };
     const phases = { ...sampling, ...reading, update: reading.update + seconds.policy + seconds.value };
     onEvent({ type: "iteration", step, metrics: described, seconds: phases });
-    onEvent({ type: "episodes", step, episodes: this.#show(episodes) });
+    onEvent({ type: "episodes", step, episodes: showEpisodes(episodes, config.keepEpisodes, models.spell) });
     // 3. What the next iteration has to know, and whether there should be one.
     this.#keep({ ...state, beta: this.#nextBeta(described.klK3, episodes.length) }, described);
     const broken = brokenGuard(described, this.#history(), config.guards);
@@ -245,7 +206,7 @@ export class PpoObjective implements Objective {
     return adaptiveKl ? adaptedBeta(this.#state.beta, { kl, episodes }, adaptiveKl) : this.#state.beta;
   }
 
-  #keep(next: Pick<State, "beta" | "shift" | "scores">, metrics: Record<string, number>): void {
+  #keep(next: Pick<PpoRunState, "beta" | "shift" | "scores">, metrics: Record<string, number>): void {
     const { config, models } = this.#options;
     const watched =
       config.judge === null ? this.#state.lastHeldOut : (metrics[`part.${config.judge}`] ?? null);
@@ -299,18 +260,6 @@ export class PpoObjective implements Objective {
     this.#state.lastHeldOut = heldOutScore;
     return { heldOutScore, heldOutKl: mean(kls) };
   }
-
-  /** Spread evenly over the iteration's rewards, the best and the worst included. */
-  #show(episodes: readonly Episode[]): ShownEpisode[] {
-    const { config, models } = this.#options;
-    const sorted = episodes.toSorted((a, b) => rewardOf(b) - rewardOf(a));
-    const count = Math.min(config.keepEpisodes, sorted.length);
-    const last = Math.max(1, count - 1);
-    return Array.from(
-      { length: count },
-      (_, i) => sorted[Math.round((i * (sorted.length - 1)) / last)],
-    ).flatMap((episode) => (episode ? [shown(episode, models.spell)] : []));
-  }
 }
 
 /**
@@ -334,63 +283,6 @@ function refuseNonNumbers(responses: readonly (Judged & Partial<TokenReadings>)[
   }
 }
 
-const rewardOf = ({ rewards }: Episode) => rewards.reduce((sum, reward) => sum + reward, 0);
-
-function shown(episode: Episode, spell: PpoModels["spell"]): ShownEpisode {
-  const { prompt, text, score, parts, kl, isEnded, logprobs, refLogprobs, values } = episode;
-  const tokens = episode.tokens.map((token, t) => ({
-    text: spell([token]),
-    kl: (logprobs[t] ?? 0) - (refLogprobs[t] ?? 0),
-    value: values[t] ?? 0,
-  }));
-  const asked = prompt.messages.at(-1)?.content ?? "";
-  return {
-    prompt: asked,
-    response: text,
-    score,
-    parts,
-    reward: rewardOf(episode),
-    kl: kl.k3,
-    isEnded,
-    tokens,
-  };
-}
-
-function newState({ beta, ptx }: PpoConfig): State {
-  return {
-    beta,
-    shift: null,
-    scores: { count: 0, mean: 0, squares: 0 },
-    valueBias: null,
-    valueSteps: 0,
-    ptxCoefficient: ptx?.coefficient ?? null,
-    first: null,
-    scored: [],
-    judged: [],
-    lastHeldOut: null,
-    accepted: {},
-  };
-}
-
-/** The n-th of an endless row: all of the items in an order of the seed's, then all of them in another one. */
-function pick<T>(items: readonly T[], n: number, seed: number): T {
-  const epoch = Math.floor(n / items.length);
-  const order = orderOf(seed, epoch, items.length);
-  const item = items[order[n % items.length] ?? 0];
-  if (item === undefined) throw new RangeError("There is nothing to pick from");
-  return item;
-}
-
-/** The same few are asked for again and again. */
-const orders = new Map<string, Uint32Array>();
-function orderOf(seed: number, epoch: number, size: number): Uint32Array {
-  const key = `${seed} ${epoch} ${size}`;
-  const known = orders.get(key) ?? permutation(seed, epoch, size);
-  if (orders.size > 16) orders.clear();
-  orders.set(key, known);
-  return known;
-}
-
 /** Two optimizers kept as one: the moments of both, and the first one's count. */
 function joined(first: OptimizerState, second: OptimizerState): OptimizerState {
   const others = [...second.moments].map(([name, moments]) => [`${valuePrefix}${name}`, moments] as const);
@@ -410,25 +302,4 @@ function scaleHead(trained: Trained, factor: number): void {
   for (const [name, { values }] of trained)
     if (name.endsWith(`${scoreHead}.weight`))
       for (const [i, weight] of values.entries()) values[i] = factor * weight;
-}
-
-/** The same arrays by other names. */
-function prefixed(trained: Trained, prefix: string): Trained {
-  return new Map([...trained].map(([name, parameter]) => [`${prefix}${name}`, parameter]));
-}
-
-export function copyOf(trained: Trained): Trained {
-  return new Map([...trained].map(([name, { values, shape }]) => [name, { values: values.slice(), shape }]));
-}
-
-function overwrite(trained: Trained, by: Trained): void {
-  for (const [name, { values }] of trained) values.set(by.get(name)?.values ?? values);
-}
-
-/** mean <- decay mean + (1 - decay) now */
-function moveTowards(averaged: Trained, now: Trained, decay: number): void {
-  for (const [name, { values }] of averaged) {
-    const to = now.get(name)?.values ?? values;
-    for (let i = 0; i < values.length; i++) values[i] = decay * (values[i] ?? 0) + (1 - decay) * (to[i] ?? 0);
-  }
 }

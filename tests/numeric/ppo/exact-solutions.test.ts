@@ -2,14 +2,17 @@
  * @file PPO with its KL penalty against solutions that are known exactly: the policy that maximises E[score] - beta KL(policy || reference)
  * is reference(y) exp(score(y) / beta) / Z over whole responses y (arXiv 1909.08593, sec. 2).
  */
+
 import { expect, test } from "vitest";
 import { uniform } from "@/model/random/philox";
 import type { DrawPlace } from "@/model/runtime/sampling";
 import type { Judged } from "@/model/train/ppo/episodes";
 import type { GroupedLearner } from "@/model/train/ppo/grouped-learner";
-import { type PolicyColumn, readEpisodes, rollOut, update } from "@/model/train/ppo/iteration";
+import { readEpisodes, rollOut, update } from "@/model/train/ppo/iteration";
 import { klEstimates } from "@/model/train/ppo/kl-penalty";
-import { copyOf } from "@/model/train/ppo/ppo-objective";
+import { copyOf } from "@/model/train/ppo/trained-arrays";
+import type { PolicyColumn } from "@/model/train/ppo/update-targets";
+
 import type { Trained } from "@/model/train/training-state";
 import { endToken, newState, plainSettings, promptOf, tinyLearners } from "@/tests/helpers/tiny-ppo";
 

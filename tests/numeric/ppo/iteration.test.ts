@@ -1,4 +1,5 @@
 /** @file Whole iterations of PPO against plain PyTorch in double precision: readings, rewards, advantages, updates, weights. */
+
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test, vi } from "vitest";
@@ -7,14 +8,9 @@ import { type ModelConfig, parseModelConfig } from "@/model/checkpoint/model-con
 import type { LoraShape } from "@/model/nn/trained-weights";
 import type { Judged } from "@/model/train/ppo/episodes";
 import { GroupedLearner } from "@/model/train/ppo/grouped-learner";
-import {
-  type IterationSettings,
-  type PolicyColumn,
-  readEpisodes,
-  update,
-  type ValueColumn,
-} from "@/model/train/ppo/iteration";
+import { type IterationSettings, readEpisodes, update } from "@/model/train/ppo/iteration";
 import { buildLogprobGraph, buildPolicyUpdate } from "@/model/train/ppo/policy-graph";
+import type { PolicyColumn, ValueColumn } from "@/model/train/ppo/update-targets";
 import { buildValueGraph, buildValueUpdate, valueBias } from "@/model/train/ppo/value-graph";
 import type { Trained } from "@/model/train/training-state";
 

@@ -1,8 +1,10 @@
 /** @file What must hold of every iteration of PPO, whatever is sampled; and what it makes of responses and numbers that are odd. */
+
 import { expect, test, vi } from "vitest";
 import type { Judged, PpoPrompt } from "@/model/train/ppo/episodes";
 import { readEpisodes, update } from "@/model/train/ppo/iteration";
-import { copyOf, type PpoEvent, PpoObjective } from "@/model/train/ppo/ppo-objective";
+import { type PpoEvent, PpoObjective } from "@/model/train/ppo/ppo-objective";
+import { copyOf } from "@/model/train/ppo/trained-arrays";
 import { type PpoConfig, ppoConfigSchema } from "@/model/train/ppo-config";
 import { PausedError } from "@/model/train/run-loop";
 import { endToken, judged, newState, plainSettings, promptOf, tinyLearners } from "@/tests/helpers/tiny-ppo";
