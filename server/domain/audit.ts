@@ -60,6 +60,7 @@ export const auditActions = [
   "rankings.imported",
   "run.cancelled",
   "run.created",
+  "run.ended",
   "run.paused",
   "run.prioritised",
   "run.resumed",

@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { channels, checkpoints, runs, runUploads } from "@/drizzle/schema";
+import { channels, checkpoints, runRewardModels, runs, runUploads } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
 import { findAdapterOver } from "../domain/checkpoints";
@@ -149,6 +149,13 @@ async function describeReferences(db: Db, checkpointId: string): Promise<string 
     .where(eq(runs.baseCheckpointId, checkpointId))
     .limit(1);
   if (run) return `run ${run.number} starts from it`;
+  const [scored] = await db
+    .select({ number: runs.number })
+    .from(runRewardModels)
+    .innerJoin(runs, eq(runs.id, runRewardModels.runId))
+    .where(eq(runRewardModels.checkpointId, checkpointId))
+    .limit(1);
+  if (scored) return `run ${scored.number} is scored by it`;
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
 }

@@ -25,6 +25,8 @@ import { mean } from "./metrics";
 /** One response with all that was known of it, for people to read. */
 export type ShownEpisode = {
   prompt: string;
+  /** Where the prompt was read. */
+  source: PpoPrompt["source"];
   response: string;
   score: number;
   parts: Record<string, number>;
@@ -172,7 +174,7 @@ export class PpoObjective implements Objective {
       gradientNorm: metrics.policyGradientNorm || metrics.valueGradientNorm,
       applied,
       tokens,
-      seconds: { gradient: phases.update, update: 0 },
+      seconds: {},
       pause: broken?.error,
     };
   }
@@ -274,6 +276,7 @@ function shown(episode: Episode, spell: PpoModels["spell"]): ShownEpisode {
   const asked = prompt.messages.at(-1)?.content ?? "";
   return {
     prompt: asked,
+    source: prompt.source,
     response: text,
     score,
     parts,
