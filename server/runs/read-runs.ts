@@ -62,6 +62,9 @@ export type RunCheckpoint = {
   isBest: boolean;
   /** As the run evaluated it at its step; null: it did not. */
   validationLoss: number | null;
+  /** Of PPO: mean score of its responses to held-out prompts then, and their nats from the reference. */
+  heldOutScore: number | null;
+  heldOutKl: number | null;
   /** The run can go on from it. */
   hasState: boolean;
   sizeBytes: number;
@@ -161,7 +164,8 @@ async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
   });
 }
 
-const validationLoss = sql<number | null>`(${runMetrics.values} ->> 'validationLoss')::float8`;
+const metric = (name: string) => sql<number | null>`(${runMetrics.values} ->> ${name}::text)::float8`;
+const validationLoss = metric("validationLoss");
 
 /** Through the checkpoints, of which there are few, and not over all steps, of which there are many. */
 async function readBest(db: Db, runIds: string[]): Promise<Map<string, NonNullable<RunSummary["best"]>>> {
@@ -251,6 +255,8 @@ async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[
       step: checkpoints.step,
       isBest: checkpoints.isBest,
       validationLoss,
+      heldOutScore: metric("heldOutScore"),
+      heldOutKl: metric("heldOutKl"),
       hasState: checkpoints.hasState,
       sizeBytes: checkpoints.sizeBytes,
       keepReason: checkpoints.keepReason,
