@@ -57,7 +57,9 @@ function RollBack({ run }: { run: RunDetail }) {
   const toast = useToast();
   const kept = run.checkpoints.filter(({ deletedAt, step }) => deletedAt === null && step > 0);
   const [chosen, setChosen] = useState<string | null>(null);
-  const checkpoint = kept.find(({ id }) => id === chosen) ?? kept.find(({ isBest }) => isBest) ?? kept[0];
+  // Newest first: the last one is from where the guard rail spoke.
+  const likely = kept.find(({ isBest }) => isBest) ?? kept[1] ?? kept[0];
+  const checkpoint = kept.find(({ id }) => id === chosen) ?? likely;
   const ending = useMutation(
     trpc.runs.endWith.mutationOptions({
       onSuccess: () => toast({ text: `Run ${run.number} is finished with the checkpoint chosen.` }),
