@@ -47,6 +47,7 @@ export type TimelineRow = TimelinePage["rows"][number];
 export type RunMetrics = Outputs["runs"]["metrics"][number];
 export type MetricSeries = RunMetrics["series"][number];
 export type RunUpdate = YieldOf<Outputs["runs"]["watch"]>["data"];
+export type Episode = Outputs["runs"]["episodes"]["episodes"][number];
 export type StageDescription = Outputs["runs"]["stages"][number];
 export type NewRun = Inputs["runs"]["create"];
 export type Dataset = Outputs["datasets"]["list"][number];

@@ -36,6 +36,7 @@ const detail = z.object({
   run: runSchema.extend({
     base: z.object({ name: z.string() }).nullable(),
     datasets: z.array(z.object({ name: z.string(), role: z.string() })),
+    rewardModels: z.array(z.object({ name: z.string(), role: z.string() })),
     checkpoints: z.array(
       z.object({ id: z.string(), step: z.number(), isBest: z.boolean(), deletedAt: z.string().nullable() }),
     ),
@@ -55,6 +56,8 @@ type StartFlags = Flags & {
   stage: TrainableStage;
   data: string[];
   mix: string[];
+  rewardModel: string[];
+  judge?: string;
   model?: string;
   name?: string;
   config?: string;
@@ -80,7 +83,9 @@ export function addRunCommands(program: Command): void {
     .description("upload data, and put a run into the queue")
     .addOption(new Option("--stage <stage>").choices(trainableStages).makeOptionMandatory())
     .requiredOption("--data <file>", "JSONL to learn from; may be repeated", collect, [])
-    .option("--mix <file>", "JSONL of documents to mix in (pretrainMix); may be repeated", collect, [])
+    .option("--mix <file>", "JSONL of documents to mix in (pretrainMix, ptx); may be repeated", collect, [])
+    .option("--reward-model <model>", "what scores a run of PPO, as --model; may be repeated", collect, [])
+    .option("--judge <model>", "a reward model that only watches")
     .option("--model <model>", "where it starts: name in data/models, folder, hub id, or id of a checkpoint")
     .option("--name <name>", "what people call it (default: the stage)")
     .option("-c, --config <file>", "settings as JSON")
@@ -133,6 +138,8 @@ async function show(number: number, { json }: Flags): Promise<void> {
   console.log(describe(run));
   console.log(`starts from ${run.base?.name ?? "nothing"}`);
   for (const { name, role } of run.datasets) console.log(`learns from ${name} (${role})`);
+  for (const { name, role } of run.rewardModels)
+    console.log(role === "judge" ? `watched by ${name}` : `scored by ${name}`);
   if (run.latest) console.log(`step ${run.latest.step}: ${describeMetrics(run.latest.values)}`);
   for (const { id, step, isBest, deletedAt } of run.checkpoints) {
     const notes = [isBest && "the best", deletedAt && "deleted"].filter(Boolean).join(", ");
@@ -149,6 +156,10 @@ async function start(flags: StartFlags): Promise<void> {
     throw new CommandFailure(`A run of ${stage} needs a checkpoint to start from: name it with --model.`, 2);
   }
   const model = flags.model === undefined ? null : await findModel(flags.model);
+  const rewardModels = [];
+  for (const each of flags.rewardModel)
+    rewardModels.push({ model: await findModel(each), role: "score" as const });
+  if (flags.judge) rewardModels.push({ model: await findModel(flags.judge), role: "judge" as const });
   const mixes = flags.mix.map((file) => ({ file, role: "pretrainMix" as const }));
   const datasets = [];
   for (const { file, role } of [
@@ -160,7 +171,7 @@ async function start(flags: StartFlags): Promise<void> {
   }
   const name = flags.name ?? stage.toUpperCase();
   const { run } = await control(
-    { command: "startRun", name, stage, config, model, datasets, priority },
+    { command: "startRun", name, stage, config, model, datasets, rewardModels, priority },
     oneRun,
   );
   if (flags.watch) await watch(run.number, { ...(json !== undefined && { json }) });
@@ -263,7 +274,10 @@ function describeRow(kind: string, payload: Record<string, unknown>): string | n
   }
 }
 
-const shownMetrics = ["loss", "validationLoss", "lr", "gradientNorm", "tokensPerSecond"];
+const shownMetrics = [
+  ...["loss", "validationLoss", "lr", "gradientNorm", "tokensPerSecond"],
+  ...["score", "heldOutScore", "reward", "klK3", "entropy", "responseTokens", "endedShare"],
+];
 
 function describeMetrics(values: Record<string, number | null>): string {
   return shownMetrics

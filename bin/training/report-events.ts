@@ -1,9 +1,13 @@
 /** @file What a stage tells, as the protocol's events: steps done instead of step numbers, rows instead of files. */
 import path from "node:path";
+import type { ShownEpisode } from "@/model/train/ppo/shown-episodes";
 import type { SampleSource } from "@/model/train/sample-text";
 import { listProblems } from "@/model/train/unfit-data";
+import { mostEpisodeTokens, type WorkerEvent } from "@/server/runs/protocol";
 import type { NewEvent } from "./event-outbox";
 import type { StageEvent } from "./stage-messages";
+
+type ToldEpisode = Extract<WorkerEvent, { type: "episodes" }>["episodes"][number];
 
 const longest = { log: 16_000, sample: 32_000, incident: 4_000 };
 
@@ -23,8 +27,8 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
     case "step": {
       const { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryMb, seconds } = event;
       const memoryBytes = Math.round(memoryMb * 2 ** 20);
-      const phases = { gradientSeconds: seconds.gradient, updateSeconds: seconds.update };
-      const values = { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryBytes, ...phases };
+      const measured = { loss, lr, gradientNorm, tokensPerSecond, epoch, tokensSeen, memoryBytes };
+      const values = { ...measured, ...inSeconds(seconds) };
       return [{ type: "metrics", step: event.step + 1, values: finite(values) }];
     }
     case "skipped": {
@@ -42,6 +46,14 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       const { type, step, ...evaluation } = event;
       return [{ type: "metrics", step, values: finite(evaluation) }];
     }
+    case "iteration": {
+      const values = { ...namedForProtocol(event.metrics), ...inSeconds(event.seconds) };
+      return [{ type: "metrics", step: event.step + 1, values: finite(values) }];
+    }
+    case "episodes":
+      return event.episodes.length === 0
+        ? []
+        : [{ type: "episodes", step: event.step + 1, episodes: fitting(event.episodes.map(toEpisode)) }];
     case "sample": {
       const { step, prompt, response, source } = event;
       const text = { prompt: cut(prompt, "sample"), response: cut(response, "sample") };
@@ -56,6 +68,58 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       return [];
   }
 }
+
+/** "generation" → generationSeconds */
+function inSeconds(phases: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(phases).map(([name, seconds]) => [`${name}Seconds`, seconds]));
+}
+
+/** Parts of a score have names of people's: `part.` and as much of the name as the protocol takes. */
+function namedForProtocol(metrics: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => {
+      const [, part] = /^part\.(.*)$/su.exec(name) ?? [];
+      return [part === undefined ? name : `part.${partName(part)}`, value];
+    }),
+  );
+}
+
+const partName = (name: string) => name.replace(/\p{Cc}/gu, " ").slice(0, 60);
+
+function toEpisode(shown: ShownEpisode): ToldEpisode {
+  const told = shown.tokens.slice(0, mostEpisodeTokens);
+  const parts = Object.entries(shown.parts).map(([name, score]) => [partName(name), round(score)]);
+  return {
+    source: toRow(shown.source),
+    episode: {
+      prompt: shown.prompt.slice(0, 8_000),
+      response: shown.response.slice(0, 16_000),
+      score: round(shown.score),
+      parts: Object.fromEntries(parts),
+      reward: round(shown.reward),
+      kl: round(shown.kl),
+      isEnded: shown.isEnded,
+      tokens: told.map(({ text }) => text.slice(0, 200)),
+      tokenKl: told.map(({ kl }) => round(kl)),
+      tokenValues: told.map(({ value }) => round(value)),
+    },
+  };
+}
+
+/** People read three digits; the rest would be most of the message. */
+const round = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(4)) : 0);
+
+/** One message holds them all: of very long responses fewer are told. */
+function fitting(episodes: ToldEpisode[]): ToldEpisode[] {
+  let bytes = 0;
+  const end = episodes.findIndex((each) => {
+    bytes += Buffer.byteLength(JSON.stringify(each));
+    return bytes > mostEpisodesBytes;
+  });
+  return end < 0 ? episodes : episodes.slice(0, Math.max(1, end));
+}
+
+const mostEpisodesBytes = 2 * 1024 * 1024;
 
 export const cut = (text: string, kind: keyof typeof longest): string => text.slice(0, longest[kind]);
 

@@ -8,17 +8,21 @@ import {
   UnsupportedModelError,
 } from "@/model/checkpoint/errors";
 import { BaseMissingError } from "@/model/checkpoint/lineage-base";
+import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
+import { runPpo } from "@/model/train/ppo";
+import { GuardRailError } from "@/model/train/ppo/guard-rails";
+import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
-import { DivergedError, type RunSummary, type StageOptions } from "@/model/train/run-loop";
+import { PausedError, type RunSummary, type StageOptions } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
@@ -32,6 +36,7 @@ const stages: Record<TrainableStage, Stage> = {
   pretrain: (config, options) => runPretrain(parseConfig(pretrainConfigSchema, config), options),
   sft: (config, options) => runSft(parseConfig(sftConfigSchema, config), options),
   reward: (config, options) => runReward(parseConfig(rewardConfigSchema, config), options),
+  ppo: (config, options) => runPpo(parseConfig(ppoConfigSchema, config), options),
 };
 
 /** Facts about what was given, each with a message for people. */
@@ -42,6 +47,8 @@ const unfitErrors = [
   CorruptFileError,
   DataFileError,
   NotAModelError,
+  NotARewardModelError,
+  OtherTokenizerError,
   RunFolderError,
   UnfitBaseError,
   UnfitDataError,
@@ -91,7 +98,8 @@ function send(message: FromStage): void {
 function toFailure(error: unknown): StageFailure {
   if (!(error instanceof Error)) return { kind: "code", message: String(error) };
   const { message } = error;
-  if (error instanceof DivergedError) return { kind: "diverged", message };
+  if (error instanceof GuardRailError) return { kind: "paused", message: error.finding, rule: error.rule };
+  if (error instanceof PausedError) return { kind: "paused", message, rule: null };
   if (error instanceof CheckpointNotSavedError || error instanceof DiskFullError || isDiskFull(error)) {
     return { kind: "diskFull", message };
   }

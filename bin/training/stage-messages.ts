@@ -1,9 +1,10 @@
 /** @file What a worker and its stage process say to each other, over IPC. */
-import type { RunEvent, RunFacts, RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
-import type { DataEvent } from "@/model/train/unfit-data";
+import type { PpoEvent } from "@/model/train/ppo";
+import type { RunFacts, RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
 import type { TrainableStage } from "@/server/runs/stage-settings";
 
-export type StageEvent = RunEvent | DataEvent;
+/** PPO's are those of all stages, and a few more. */
+export type StageEvent = PpoEvent;
 
 /** Settings of the stage, with the names of files. */
 export type StageTask = { stage: TrainableStage; config: Record<string, unknown>; facts: RunFacts };
@@ -16,10 +17,12 @@ export type ToStage =
   | { type: "stop" };
 
 /**
- * unfit: data, base or settings cannot be used, and the message says which · diverged: three steps in a row were left out ·
- * diskFull · code: anything else
+ * unfit: data, base or settings cannot be used, and the message says which · paused: it is saved, and a person is to look at
+ * it; `rule`: the guard rail that it met · diskFull · code: anything else
  */
-export type StageFailure = { kind: "unfit" | "diverged" | "diskFull" | "code"; message: string };
+export type StageFailure =
+  | { kind: "unfit" | "diskFull" | "code"; message: string }
+  | { kind: "paused"; message: string; rule: string | null };
 
 export type FromStage =
   | { type: "event"; event: StageEvent }

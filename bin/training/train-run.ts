@@ -10,12 +10,12 @@ import { manifestFileName } from "@/model/checkpoint/manifest";
 import { checkpointFolder } from "@/model/train/run-checkpoints";
 import type { RunSummary } from "@/model/train/run-loop";
 import { endAnswer, type RunOffer } from "@/server/runs/protocol";
-import { isTrainable, type TrainableStage } from "@/server/runs/stage-settings";
+import { isTrainable, judgePartName, type TrainableStage } from "@/server/runs/stage-settings";
 import { EventOutbox } from "./event-outbox";
 import { Lease } from "./lease";
 import { type ProtocolClient, Refused } from "./protocol-client";
 import { cut, toProtocolEvents } from "./report-events";
-import type { StageEvent, StageTask } from "./stage-messages";
+import type { StageEvent, StageFailure, StageTask } from "./stage-messages";
 import { type StageEnd, StageProcess } from "./stage-process";
 import { UploadQueue } from "./upload-queue";
 import type { WorkFolder } from "./work-folder";
@@ -203,12 +203,26 @@ class HeldRun implements AsyncDisposable {
       await this.#end("complete", await describeEnd(end.summary));
     } else if (end.type === "ended") {
       await this.#giveBack();
-    } else if (end.type === "failed" && end.failure.kind === "diverged") {
-      await this.#report();
-      await this.#end("release", { outcome: "paused", reason: cut(end.failure.message, "incident") });
+    } else if (end.type === "failed" && end.failure.kind === "paused") {
+      await this.#pause(end.failure);
     } else {
       await this.#fail(end);
     }
+  }
+
+  async #pause({ message, rule }: Extract<StageFailure, { kind: "paused" }>): Promise<void> {
+    const { step } = this.#lease.progress;
+    const text = cut(message, "incident");
+    if (rule !== null)
+      this.#outbox.add({
+        type: "incident",
+        what: "guardRail",
+        text,
+        rule,
+        ...(step !== undefined && { step }),
+      });
+    await this.#report();
+    await this.#end("release", { outcome: "paused", reason: text });
   }
 
   async #fail(end: StageEnd): Promise<void> {
@@ -269,14 +283,45 @@ async function fetchInputs({ client, offer, work }: TrainRunParts, signal: Abort
     files[dataset.role].push(await work.fetchDataset(client, dataset, signal));
   }
   const common = { ...offer.config, name: offer.name, output, data: files.data };
-  const { pretrainMix, tokenizer } = offer.config;
+  const { pretrainMix, ptx, tokenizer } = offer.config;
   const mixed = pretrainMix ? { ...pretrainMix, data: files.pretrainMix } : null;
   const configs: Record<TrainableStage, Record<string, unknown>> = {
     pretrain: { ...common, tokenizer: tokenizer ?? baseFolder },
     sft: { ...common, model: baseFolder, pretrainMix: mixed },
     reward: { ...common, model: baseFolder },
+    ppo: {
+      ...common,
+      model: baseFolder,
+      ptx: ptx ? { ...ptx, data: files.pretrainMix } : null,
+      ...(await fetchRewardModels({ client, offer, work }, signal)),
+    },
   };
   return { stage, config: configs[stage], facts };
+}
+
+type Inputs = Pick<TrainRunParts, "client" | "offer" | "work">;
+
+/** In their places, and the settings that name them. */
+async function fetchRewardModels({ client, offer, work }: Inputs, signal: AbortSignal) {
+  const folders: Record<"score" | "judge", string[]> = { score: [], judge: [] };
+  for (const { role, checkpoint, lineageBase } of offer.rewardModels) {
+    const target = path.join(work.path, "reward-models", checkpoint.id);
+    await work.fetchCheckpoint(client, checkpoint, { target, signal, withState: false });
+    if (lineageBase) {
+      const inside = path.join(target, baseFolderName);
+      await work.fetchCheckpoint(client, lineageBase, { target: inside, signal, withState: false });
+    }
+    folders[role].push(target);
+  }
+  const [judge] = folders.judge;
+  const { parts } = offer.config;
+  const watching = { type: "rewardModel", name: judgePartName, weight: 0, model: judge };
+  return {
+    rewardModels: folders.score,
+    // The server asked, by the newest report; the one in the folder may be older.
+    acceptFailedProbes: true,
+    ...(judge && { judge: judgePartName, parts: [...(Array.isArray(parts) ? parts : []), watching] }),
+  };
 }
 
 /** The checkpoint that the run is for, by its id, and what there is to say about it. */
@@ -284,5 +329,7 @@ async function describeEnd({ checkpoint, samples: _, ...summary }: RunSummary) {
   const manifest = await readFile(path.join(checkpoint, manifestFileName));
   const checkpointId = createHash("sha256").update(manifest).digest("hex");
   const { steps, totalSteps, validationLossBefore, validationLoss } = summary;
-  return { checkpointId, summary: { steps, totalSteps, validationLossBefore, validationLoss } };
+  const { heldOutScoreBefore, heldOutScore, heldOutKl } = summary;
+  const ofPpo = heldOutScore === undefined ? {} : { heldOutScoreBefore, heldOutScore, heldOutKl };
+  return { checkpointId, summary: { steps, totalSteps, validationLossBefore, validationLoss, ...ofPpo } };
 }

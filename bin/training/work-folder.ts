@@ -63,9 +63,10 @@ export class WorkFolder {
   }
 
   /** Forgets kept files that this run does not need. */
-  async forgetOthers({ base, lineageBase, resume, best }: RunOffer): Promise<void> {
+  async forgetOthers({ base, lineageBase, rewardModels, resume, best }: RunOffer): Promise<void> {
+    const scoring = rewardModels.flatMap((model) => [model.checkpoint, model.lineageBase]);
     const needed = new Set(
-      [base, lineageBase, resume, best].flatMap((checkpoint) =>
+      [base, lineageBase, ...scoring, resume, best].flatMap((checkpoint) =>
         Object.values(checkpoint?.files ?? {}).map(({ sha256 }) => sha256),
       ),
     );

@@ -19,13 +19,15 @@ import { createdAt, id, moment } from "./columns";
 import { checkpoints } from "./models";
 import { users } from "./people";
 
+export const datasetKinds = ["demonstrations", "documents", "rankings", "prompts"] as const;
+
 /** A snapshot: once sealed it never changes, but that rows of it may be erased. A trigger refuses anything else. */
 export const datasets = pgTable(
   "datasets",
   {
     id: id(),
     name: text().notNull(),
-    kind: text({ enum: ["demonstrations", "documents", "rankings"] }).notNull(),
+    kind: text({ enum: datasetKinds }).notNull(),
     /** sha256 of the manifest: the row hashes in order, each followed by a line end. Null while rows are added. */
     sha256: text(),
     rowCount: integer().notNull().default(0),
@@ -46,7 +48,7 @@ export const datasets = pgTable(
   },
   (t) => [
     index("datasets_by_sha256").on(t.sha256),
-    check("datasets_kind", sql`${t.kind} in ('demonstrations', 'documents', 'rankings')`),
+    check("datasets_kind", sql`${t.kind} in ('demonstrations', 'documents', 'rankings', 'prompts')`),
     check("datasets_source", sql`${t.source} in ('upload', 'product')`),
     check("datasets_sha256", sql`${t.sha256} ~ '^[0-9a-f]{64}$'`),
     check("datasets_sealed", sql`(${t.sealedAt} is null) = (${t.sha256} is null)`),
@@ -214,7 +216,7 @@ export const runDatasets = pgTable(
     datasetId: uuid()
       .notNull()
       .references(() => datasets.id),
-    /** `pretrainMix`: text mixed in so that PPO does not forget it. */
+    /** `pretrainMix`: text learned beside the rest, so that the model does not forget it (SFT's `pretrainMix`, PPO's `ptx`). */
     role: text({ enum: ["data", "pretrainMix"] }).notNull(),
     /** Order among those of its role, from 0. */
     position: smallint().notNull(),
@@ -223,6 +225,28 @@ export const runDatasets = pgTable(
     primaryKey({ columns: [t.runId, t.role, t.position] }),
     index("run_datasets_dataset").on(t.datasetId),
     check("run_datasets_role", sql`${t.role} in ('data', 'pretrainMix')`),
+  ],
+);
+
+/** What a run of PPO is scored by. */
+export const runRewardModels = pgTable(
+  "run_reward_models",
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
+    checkpointId: text()
+      .notNull()
+      .references(() => checkpoints.id),
+    /** `judge`: it only watches, and the policy never learns from it. */
+    role: text({ enum: ["score", "judge"] }).notNull(),
+    /** Order among those of its role, from 0: the value function starts as a copy of the first that scores. */
+    position: smallint().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.runId, t.role, t.position] }),
+    index("run_reward_models_checkpoint").on(t.checkpointId),
+    check("run_reward_models_role", sql`${t.role} in ('score', 'judge')`),
   ],
 );
 
@@ -271,6 +295,32 @@ export const runMetrics = pgTable(
     primaryKey({ columns: [t.runId, t.step] }),
     index("run_metrics_number").on(t.runId, t.number),
     check("run_metrics_step", sql`${t.step} >= 0`),
+  ],
+);
+
+/**
+ * Responses of a run of PPO with all that was known of them, for people to read: of the first step and of the newest ones.
+ * A resumed run that computes a step again writes over its own.
+ */
+export const runEpisodes = pgTable(
+  "run_episodes",
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
+    step: integer().notNull(),
+    /** As its worker ordered them, from 0. */
+    place: smallint().notNull(),
+    /** The row its prompt was taken from: erased with it. */
+    datasetId: uuid(),
+    position: integer(),
+    /** See `episodeSchema` in server/runs/protocol. */
+    episode: jsonb().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.runId, t.step, t.place] }),
+    index("run_episodes_source").on(t.datasetId, t.position).where(sql`${t.datasetId} is not null`),
+    check("run_episodes_step", sql`${t.step} >= 0`),
   ],
 );
 

@@ -10,18 +10,32 @@ export const goldVersion = 1;
 
 /** What a prompt asks for. Data, so that it can lie in a file beside the prompt. */
 export const goldRuleSchema = z.discriminatedUnion("type", [
-  /** Each of these words, in any case, as a word of its own. */
-  z.strictObject({ type: z.literal("words"), words: z.array(z.string()).readonly() }),
-  /** Length in words. */
-  z.strictObject({ type: z.literal("length"), least: z.number(), most: z.number() }),
-  /** A list of this many lines that begin with "- ", or text without such a line. */
-  z.strictObject({ type: z.literal("format"), items: z.int().nullable() }),
+  z.strictObject({
+    type: z.literal("words"),
+    words: z.array(z.string()).readonly().describe("each of them, in any case, as a word of its own"),
+  }),
+  z.strictObject({
+    type: z.literal("length"),
+    least: z.number().describe("in words"),
+    most: z.number().describe("in words"),
+  }),
+  z.strictObject({
+    type: z.literal("format"),
+    items: z
+      .int()
+      .nullable()
+      .describe('a list of this many lines that begin with "- "; null: text without such a line'),
+  }),
   /** No three words in a row twice. */
   z.strictObject({ type: z.literal("noRepetition") }),
   /** The last character ends a sentence. */
   z.strictObject({ type: z.literal("ending") }),
-  /** This text and nothing else, in any case, white space and a full stop at its end left out. */
-  z.strictObject({ type: z.literal("answer"), text: z.string() }),
+  z.strictObject({
+    type: z.literal("answer"),
+    text: z
+      .string()
+      .describe("this and nothing else, in any case, white space and a full stop at its end left out"),
+  }),
 ]);
 
 export type GoldRule = z.infer<typeof goldRuleSchema>;

@@ -22,12 +22,14 @@ const weight = z
   .number()
   .describe("what the part counts in the score; 0: it is charted, and the policy never learns from it");
 
+const partName = z.string().min(1).describe("what it is charted by, as part.<name>");
+
 /** What a response is scored by, besides the reward model. */
 export const scorePartSchema = z.discriminatedUnion("type", [
   z
     .strictObject({
       type: z.literal("rules"),
-      name: z.string().min(1),
+      name: partName,
       weight,
       rules: z
         .array(goldRuleSchema)
@@ -39,7 +41,7 @@ export const scorePartSchema = z.discriminatedUnion("type", [
   z
     .strictObject({
       type: z.literal("rewardModel"),
-      name: z.string().min(1),
+      name: partName,
       weight,
       model: z.string().min(1).describe("checkpoint folder of a reward model with the policy's tokenizer"),
     })
@@ -47,12 +49,12 @@ export const scorePartSchema = z.discriminatedUnion("type", [
   z
     .strictObject({
       type: z.literal("endpoint"),
-      name: z.string().min(1),
+      name: partName,
       weight,
       url: z
         .url({ protocol: /^https?$/ })
         .describe("gets {items: [{messages, response}]}, answers {scores: [number]}"),
-      timeoutSeconds: z.number().positive().default(30),
+      timeoutSeconds: z.number().positive().default(30).describe("of a try"),
       retries: z.int().nonnegative().default(5).describe("after that the run pauses; nothing is scored as 0"),
     })
     .describe("scores over HTTP"),

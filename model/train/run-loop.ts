@@ -67,8 +67,10 @@ export type Objective = {
   sampling: { prompts: readonly SamplePrompt[]; respond(folder: string): Promise<string[]> } | null;
 };
 
-export type StepReport = TrainingStepOutcome & {
+export type StepReport = Omit<TrainingStepOutcome, "seconds"> & {
   tokens: number;
+  /** Empty where the stage itself tells where its time went. */
+  seconds: Partial<TrainingStepOutcome["seconds"]>;
   /** Why the run is to pause after this step; left out: it goes on. */
   pause?: PausedError | undefined;
 };
@@ -107,7 +109,7 @@ export type RunEvent =
       /** Resident memory of this process, in MiB. */
       memoryMb: number;
       /** Where the step's time went: passes forward and backward, optimizer. */
-      seconds: { gradient: number; update: number };
+      seconds: Partial<TrainingStepOutcome["seconds"]>;
     }
   /** Not applied: loss or gradient was not finite, or the loss is far above those before. */
   | { type: "skipped"; step: number; loss: number; reason: SkipReason }

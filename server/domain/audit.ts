@@ -63,6 +63,7 @@ export const auditActions = [
   "rewardModel.dropped",
   "run.cancelled",
   "run.created",
+  "run.ended",
   "run.paused",
   "run.prioritised",
   "run.resumed",

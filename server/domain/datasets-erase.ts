@@ -5,6 +5,7 @@ import {
   datasets,
   demonstrations,
   runDatasets,
+  runEpisodes,
   runEvents,
   runs,
   snapshotDemonstrations,
@@ -69,8 +70,13 @@ function eraseRows(tx: Tx, where: SQL): Promise<{ datasetId: string; position: n
     .returning({ datasetId: datasetRows.datasetId, position: datasetRows.position });
 }
 
-/** `positions` null: all. */
+/** Episodes too. `positions` null: all. */
 async function eraseSamples(tx: Tx, datasetId: string, positions: readonly number[] | null): Promise<void> {
+  const erased = sql`(select jsonb_array_elements_text(${JSON.stringify(positions)}::jsonb)::int)`;
+  const isErased = (position: SQL) => (positions === null ? undefined : sql`${position} in ${erased}`);
+  await tx
+    .delete(runEpisodes)
+    .where(and(eq(runEpisodes.datasetId, datasetId), isErased(sql`${runEpisodes.position}`)));
   const source = sql`${runEvents.payload} -> 'source'`;
   await tx
     .update(runEvents)
@@ -79,9 +85,7 @@ async function eraseSamples(tx: Tx, datasetId: string, positions: readonly numbe
       and(
         eq(runEvents.kind, "sample"),
         sql`${source} ->> 'datasetId' = ${datasetId}`,
-        positions === null
-          ? undefined
-          : sql`(${source} ->> 'position')::int in (select jsonb_array_elements_text(${JSON.stringify(positions)}::jsonb)::int)`,
+        isErased(sql`(${source} ->> 'position')::int`),
       ),
     );
 }

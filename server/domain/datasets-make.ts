@@ -5,6 +5,7 @@ import { layouts } from "@/model/data/rankings/layouts";
 import { faultOf, ItemFault } from "@/model/data/rankings/ranked-prompt";
 import { readDemonstrationLine } from "@/model/data/read-demonstrations";
 import { readDocumentLine } from "@/model/data/read-documents";
+import { readPromptLine } from "@/model/data/read-prompts";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import { appendAudit } from "./audit";
@@ -24,6 +25,7 @@ const readers: Record<DatasetKind, (line: string) => { reason: string } | object
   demonstrations: readDemonstrationLine,
   documents: readDocumentLine,
   rankings: readRankingLine,
+  prompts: readPromptLine,
 };
 
 /** K-way, one line a prompt, as the product's own rows are (docs/formats.md); other layouts are for the import. */

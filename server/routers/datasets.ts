@@ -1,8 +1,10 @@
 /** @file Dataset snapshots, for admins. */
 import { z } from "zod";
+import { datasetKinds } from "@/drizzle/schema";
 import { listDatasets, readDataset, readDatasetRows, verifyDataset } from "../domain/datasets";
 import { deleteDataset } from "../domain/datasets-erase";
 import { addLines, sealDataset, startDataset } from "../domain/datasets-make";
+import { countPromptsForPpo, snapshotPromptsOf } from "../domain/exchange/make-snapshot";
 import { procedure, router } from "../trpc";
 
 const datasetKey = z.object({ datasetId: z.uuid() });
@@ -37,11 +39,21 @@ export const datasetsRouter = router({
     .input(
       z.object({
         name: z.string().trim().min(1, "A name has at least one character.").max(100),
-        kind: z.enum(["demonstrations", "documents", "rankings"]),
+        kind: z.enum(datasetKinds),
         description: z.string().trim().max(2000).default(""),
       }),
     )
     .mutation(({ ctx, input }) => startDataset(ctx.db, { ...input, actorId: ctx.user.id })),
+
+  /** How many prompts of the product PPO may answer now. */
+  countPrompts: procedure("runs.read").query(({ ctx }) => countPromptsForPpo(ctx.db)),
+
+  /** A snapshot of those, for PPO. */
+  fromPrompts: procedure("runs.manage")
+    .input(z.object({ name: z.string().trim().min(1, "A name has at least one character.").max(100) }))
+    .mutation(({ ctx, input }) =>
+      snapshotPromptsOf(ctx.db, { ...input, description: "", actorId: ctx.user.id }),
+    ),
 
   /** One part of an upload, cut at line ends, numbered from 0. Sending a part again is harmless. */
   addLines: procedure("runs.manage")

@@ -2,11 +2,13 @@
 import { z } from "zod";
 import { whileSignedIn } from "../auth/open-streams";
 import { cloneRun, createRun } from "../runs/create-run";
+import { endRunWith } from "../runs/end-run";
 import { requirementsSchema, stages } from "../runs/protocol";
 import { countRuns, listRuns, readRun } from "../runs/read-runs";
 import { listTimeline } from "../runs/read-timeline";
 import { keepCheckpoint } from "../runs/retention";
 import { listenToRuns } from "../runs/run-changes";
+import { readEpisodes } from "../runs/run-episodes";
 import { readMetrics } from "../runs/run-metrics";
 import { watchRun } from "../runs/run-watch";
 import { describeStages, trainableStages } from "../runs/stage-settings";
@@ -23,6 +25,9 @@ const datasets = z
   .array(z.object({ datasetId: z.uuid(), role: z.enum(["data", "pretrainMix"]).default("data") }))
   .min(1)
   .max(50);
+const rewardModels = z
+  .array(z.object({ checkpointId, role: z.enum(["score", "judge"]).default("score") }))
+  .max(10);
 /** Start although rows of a dataset were erased. */
 const acceptErased = z.boolean().default(false);
 
@@ -72,6 +77,11 @@ export const runsRouter = router({
     )
     .query(({ ctx, input }) => readMetrics(ctx.db, input)),
 
+  /** Of PPO: responses of the last step at or before `step` (null: the newest) with per-token KL and value. */
+  episodes: procedure("runs.read")
+    .input(runKey.extend({ step: z.int().nonnegative().nullable().default(null) }))
+    .query(({ ctx, input }) => readEpisodes(ctx.db, input)),
+
   /** One run, live: what is new since `lastEventId` (the `cursor` of `get`), then what comes. */
   watch: procedure("runs.read")
     .input(runKey.extend({ lastEventId: z.string().max(20).nullish() }))
@@ -95,6 +105,8 @@ export const runsRouter = router({
         config: config.default({}),
         baseCheckpointId: checkpointId.nullable(),
         datasets,
+        /** Of PPO; the value function starts as a copy of the first. */
+        rewardModels: rewardModels.default([]),
         priority: priority.default(0),
         requirements: requirementsSchema.default({}),
         acceptErased,
@@ -112,6 +124,7 @@ export const runsRouter = router({
         config: config.optional(),
         baseCheckpointId: checkpointId.nullable().optional(),
         datasets: datasets.optional(),
+        rewardModels: rewardModels.optional(),
         priority: priority.optional(),
         acceptErased,
       }),
@@ -152,6 +165,11 @@ export const runsRouter = router({
         { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA },
       ),
     ),
+
+  /** Ends a paused or failed run with one of its checkpoints as its result. */
+  endWith: procedure("runs.manage")
+    .input(runKey.extend({ checkpointId }))
+    .mutation(({ ctx, input }) => endRunWith(ctx.db, { ...input, actorId: ctx.user.id })),
 
   /** Higher goes first. */
   prioritise: procedure("runs.manage")

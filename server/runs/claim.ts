@@ -16,7 +16,13 @@ import {
   type RunOffer,
 } from "./protocol";
 import { publishRun } from "./run-changes";
-import { findObstacles, hashDatasets, readRunDatasets } from "./run-inputs";
+import {
+  findObstacles,
+  hashDatasets,
+  readInputIds,
+  readRunDatasets,
+  readRunRewardModels,
+} from "./run-inputs";
 import { isTrainable, stageSettings } from "./stage-settings";
 import type { RunRow } from "./steer-run";
 import { appendTimeline } from "./timeline";
@@ -120,8 +126,8 @@ async function lockNext(
 
 /** A run whose base or data went away while it waited says so instead of starting. */
 async function pauseIfBlocked(tx: Tx, run: RunRow, dataFolder: string): Promise<boolean> {
-  const datasetIds = (await readRunDatasets(tx, run.id)).map(({ datasetId }) => datasetId);
-  const obstacles = (await findObstacles(tx, { ...run, datasetIds, dataFolder })).filter(
+  const inputs = { ...run, ...(await readInputIds(tx, run.id)), dataFolder };
+  const obstacles = (await findObstacles(tx, inputs)).filter(
     // Erasing pauses a waiting run itself; one that waits again was resumed by a person who knew.
     ({ kind }) => kind !== "erased",
   );
@@ -195,6 +201,7 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
     },
     base,
     lineageBase: await describeCheckpoint(db, lineageBaseId, dataFolder),
+    rewardModels: await describeRewardModels(db, run.id, dataFolder),
     datasets,
     resume: await describeCheckpoint(db, stateId, dataFolder),
     best: await describeCheckpoint(db, bestId === stateId ? null : bestId, dataFolder),
@@ -207,6 +214,23 @@ async function describeCheckpoint(
   dataFolder: string,
 ): Promise<CheckpointOffer | null> {
   return checkpointId === null ? null : toOffer(await locateFiles(db, checkpointId, dataFolder));
+}
+
+async function describeRewardModels(
+  db: Db,
+  runId: string,
+  dataFolder: string,
+): Promise<RunOffer["rewardModels"]> {
+  const offers: RunOffer["rewardModels"] = [];
+  for (const { checkpointId, role } of await readRunRewardModels(db, runId)) {
+    const lineageBaseId = await findLineageBaseId(db, checkpointId);
+    offers.push({
+      role,
+      checkpoint: toOffer(await locateFiles(db, checkpointId, dataFolder)),
+      lineageBase: await describeCheckpoint(db, lineageBaseId, dataFolder),
+    });
+  }
+  return offers;
 }
 
 async function describeDatasets(db: Db, runId: string): Promise<DatasetOffer[]> {

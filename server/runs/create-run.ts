@@ -2,7 +2,7 @@
 import path from "node:path";
 import { eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
-import { checkpoints, datasets, runDatasets, runs } from "@/drizzle/schema";
+import { checkpoints, datasets, runDatasets, runRewardModels, runs } from "@/drizzle/schema";
 import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
 import { refuseOtherShape } from "@/model/train/choose-lora";
 import { ConfigError } from "@/model/train/run-config";
@@ -11,9 +11,17 @@ import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
 import { lineageBaseOf } from "../domain/checkpoints";
 import { AppError } from "../errors";
+import { checkRewardModels } from "./check-reward-models";
 import type { Requirements } from "./protocol";
 import { publishRun } from "./run-changes";
-import { findObstacles, type Obstacle, type RunDataset, readRunDatasets } from "./run-inputs";
+import {
+  findObstacles,
+  type Obstacle,
+  type RunDataset,
+  type RunRewardModel,
+  readRunDatasets,
+  readRunRewardModels,
+} from "./run-inputs";
 import {
   checkNeeds,
   isTrainable,
@@ -32,6 +40,8 @@ export type NewRun = {
   /** Null: a pretraining with a tokenizer of its own. */
   baseCheckpointId: string | null;
   datasets: readonly RunDataset[];
+  /** Of PPO: what scores its responses. */
+  rewardModels: readonly RunRewardModel[];
   priority: number;
   requirements: Requirements;
   /** Start even though rows of a dataset were erased. */
@@ -57,8 +67,10 @@ export async function createRun(
   await checkBase(db, { ...run, config }, dataFolder);
   await checkDatasets(db, run);
   const datasetIds = [...new Set(run.datasets.map(({ datasetId }) => datasetId))];
-  const obstacles = await findObstacles(db, { ...run, datasetIds, dataFolder });
+  const rewardModelIds = [...new Set(run.rewardModels.map(({ checkpointId }) => checkpointId))];
+  const obstacles = await findObstacles(db, { ...run, rewardModelIds, datasetIds, dataFolder });
   refuseObstacles(obstacles, run.acceptErased);
+  await checkRewardModels(db, { ...run, config }, dataFolder);
   const runId = await db.transaction(async (tx) => {
     const id = await insertRun(tx, { ...run, config, obstacles, actorId });
     const started = { status: "queued", act: "started", actorId, workerId: null, reason: null } as const;
@@ -72,6 +84,7 @@ export async function createRun(
         stage: run.stage,
         base: run.baseCheckpointId,
         datasets: datasetIds,
+        ...(rewardModelIds.length > 0 && { rewardModels: rewardModelIds }),
         clonedFrom: run.clonedFrom?.id ?? null,
       },
     });
@@ -173,7 +186,18 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
       return { runId: row.id, datasetId, role, position };
     }),
   );
+  if (run.rewardModels.length > 0) await tx.insert(runRewardModels).values(inOrder(row.id, run.rewardModels));
   return row.id;
+}
+
+/** The value function starts as a copy of the first that scores, so their order counts. */
+function inOrder(runId: string, models: readonly RunRewardModel[]) {
+  return models.map(({ checkpointId, role }, at) => ({
+    runId,
+    checkpointId,
+    role,
+    position: models.slice(0, at).filter((before) => before.role === role).length,
+  }));
 }
 
 /** One after the other: whoever comes at the same time waits for this transaction's end. */
@@ -184,7 +208,7 @@ async function nextNumber(tx: Tx): Promise<number> {
 }
 
 export type CloneChange = Partial<
-  Pick<NewRun, "name" | "config" | "baseCheckpointId" | "datasets" | "priority">
+  Pick<NewRun, "name" | "config" | "baseCheckpointId" | "datasets" | "rewardModels" | "priority">
 > & {
   acceptErased: boolean;
 };
@@ -210,6 +234,7 @@ export async function cloneRun(
       baseCheckpointId:
         change.baseCheckpointId === undefined ? run.baseCheckpointId : change.baseCheckpointId,
       datasets: change.datasets ?? (await readRunDatasets(db, runId)),
+      rewardModels: change.rewardModels ?? (await readRunRewardModels(db, runId)),
       priority: change.priority ?? run.priority,
       requirements: run.requirements as Requirements,
       acceptErased: change.acceptErased,

@@ -82,7 +82,7 @@ export type CheckpointOffer = z.infer<typeof checkpointOffer>;
 const datasetOffer = z.object({
   id: z.uuid(),
   name: z.string(),
-  kind: z.enum(["demonstrations", "documents", "rankings"]),
+  kind: z.enum(["demonstrations", "documents", "rankings", "prompts"]),
   role: z.enum(["data", "pretrainMix"]),
   /** Of its manifest (GET …/hashes); erasing rows does not change it. */
   sha256,
@@ -112,6 +112,17 @@ export const runOffer = z.object({
   base: checkpointOffer.nullable(),
   /** The base of `base`'s lineage, where `base` is an adapter over another checkpoint: both are needed. */
   lineageBase: checkpointOffer.nullable().default(null),
+  /** Of PPO; `judge` only watches. The value function starts as a copy of the first of the role `score`. */
+  rewardModels: z
+    .array(
+      z.object({
+        role: z.enum(["score", "judge"]),
+        checkpoint: checkpointOffer,
+        /** As `lineageBase` is to `base`. */
+        lineageBase: checkpointOffer.nullable(),
+      }),
+    )
+    .default([]),
   datasets: z.array(datasetOffer),
   /** The last checkpoint with a training state; null: start at the beginning. */
   resume: checkpointOffer.nullable(),
@@ -144,6 +155,7 @@ export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 
 export const incidentKinds = [
   "nonFiniteStep",
+  "guardRail",
   "diskFull",
   "connectionLost",
   "badData",
@@ -164,9 +176,53 @@ export const samplePayload = z.object({
   /** The row the prompt was taken from: erased with it. */
   source: z.object({ datasetId: z.uuid(), position: z.int().nonnegative() }).nullable().default(null),
 });
-export const incidentPayload = z.object({ what: z.enum(incidentKinds), text: text(4000) });
+export const incidentPayload = z.object({
+  what: z.enum(incidentKinds),
+  text: text(4000),
+  /** Of a guard rail: which one. */
+  rule: text(60).optional(),
+});
 /** A part of the work between steps that took this long: "load", "evaluate", "save", "upload". */
 export const phasePayload = z.object({ name: text(60).min(1), seconds: z.number().nonnegative() });
+
+const mostEpisodes = 64;
+/** Of an episode; what comes after them is not shown. */
+export const mostEpisodeTokens = 1024;
+const perToken = <T extends z.ZodType>(value: T) => z.array(value).max(mostEpisodeTokens);
+/** A response of PPO with what was known of it. */
+export const episodeSchema = z
+  .object({
+    prompt: text(8000),
+    response: text(16_000),
+    score: z.number(),
+    /** Of each part of the score, by its name. */
+    parts: z.record(text(60), z.number()),
+    /** Score as learned, less the KL penalty, summed over the response. */
+    reward: z.number(),
+    /** Nats from the reference policy, over the response (k3). */
+    kl: z.number(),
+    /** It ended by itself, and was not cut at the longest length. */
+    isEnded: z.boolean(),
+    /** One entry a token each: its text, log p - log p of the reference, the value before it. */
+    tokens: perToken(text(200)),
+    tokenKl: perToken(z.number()),
+    tokenValues: perToken(z.number()),
+  })
+  .refine(
+    ({ tokens, tokenKl, tokenValues }) =>
+      tokens.length === tokenKl.length && tokens.length === tokenValues.length,
+    "tokens, tokenKl and tokenValues must have one length",
+  );
+export type ProtocolEpisode = z.infer<typeof episodeSchema>;
+export const episodesPayload = z.object({
+  episodes: z
+    .array(z.object({ episode: episodeSchema, source: samplePayload.shape.source }))
+    .min(1)
+    .max(mostEpisodes),
+});
+
+/** A part of PPO's score is named after a person's word for it. */
+const metricName = z.string().regex(/^([a-z][a-zA-Z0-9]{0,59}|part\.[^\p{Cc}]{1,60})$/u);
 
 const numbered = { sequence: z.int().positive(), step: step.optional() };
 export const workerEvent = z.discriminatedUnion("type", [
@@ -176,13 +232,15 @@ export const workerEvent = z.discriminatedUnion("type", [
     step,
     /** loss, lr, gradientNorm, tokensPerSecond, memoryBytes, validationLoss, gradientSeconds, …; null = not finite. */
     values: z
-      .record(z.string().regex(/^[a-z][a-zA-Z0-9]{0,59}$/), z.number().nullable())
-      .refine((values) => Object.keys(values).length <= 64, "at most 64 values a step"),
+      .record(metricName, z.number().nullable())
+      .refine((values) => Object.keys(values).length <= 128, "at most 128 values a step"),
   }),
   z.object({ ...numbered, type: z.literal("log"), ...logPayload.shape }),
   z.object({ ...numbered, type: z.literal("sample"), ...samplePayload.shape }),
   z.object({ ...numbered, type: z.literal("incident"), ...incidentPayload.shape }),
   z.object({ ...numbered, type: z.literal("phase"), ...phasePayload.shape }),
+  /** Of PPO: replaces what was told of that step. */
+  z.object({ ...numbered, type: z.literal("episodes"), step, ...episodesPayload.shape }),
 ]);
 export type WorkerEvent = z.infer<typeof workerEvent>;
 
@@ -204,7 +262,7 @@ export type EventsAnswer = z.infer<typeof eventsAnswer>;
 // -- its end ---------------------------------------------------------------------------------------------------------
 
 /**
- * paused: as ordered, or because the run cannot go on without a person (three bad steps in a row) · cancelled: as
+ * paused: as ordered, or because the run cannot go on without a person (three bad steps in a row, a guard rail) · cancelled: as
  * ordered · stopping: this process ends; the run goes back to the queue.
  */
 export const releaseRequest = lease.extend({

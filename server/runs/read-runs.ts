@@ -1,11 +1,20 @@
 /** @file Runs as pages show them: the list, one run, its timeline, its checkpoints. */
 import { and, asc, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import { checkpoints, datasets, runDatasets, runMetrics, runs, users, workers } from "@/drizzle/schema";
+import {
+  checkpoints,
+  datasets,
+  runDatasets,
+  runMetrics,
+  runRewardModels,
+  runs,
+  users,
+  workers,
+} from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
 import type { Requirements, RunStage } from "./protocol";
-import { findObstacles, type Obstacle, type RunDataset } from "./run-inputs";
+import { findObstacles, type Obstacle, type RunDataset, type RunRewardModel } from "./run-inputs";
 import type { RunStatus } from "./timeline";
 
 type Named = { id: string; name: string };
@@ -28,6 +37,8 @@ export type RunSummary = {
   /** Null: it starts from nothing. */
   base: Named | null;
   datasets: (Named & { role: RunDataset["role"] })[];
+  /** What scores it, where it is PPO: those that score first. */
+  rewardModels: (Named & { role: RunRewardModel["role"] })[];
   worker: Named | null;
   clonedFrom: { id: string; number: number } | null;
   createdBy: Named | null;
@@ -51,6 +62,9 @@ export type RunCheckpoint = {
   isBest: boolean;
   /** As the run evaluated it at its step; null: it did not. */
   validationLoss: number | null;
+  /** Of PPO: mean score of its responses to held-out prompts then, and their nats from the reference. */
+  heldOutScore: number | null;
+  heldOutKl: number | null;
   /** The run can go on from it. */
   hasState: boolean;
   sizeBytes: number;
@@ -106,7 +120,7 @@ function selectRuns(db: Db) {
     .leftJoin(changers, eq(changers.id, runs.changedBy));
 }
 
-type BareRun = Omit<RunSummary, "datasets" | "latest" | "best">;
+type BareRun = Omit<RunSummary, "datasets" | "rewardModels" | "latest" | "best">;
 
 async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
   if (found.length === 0) return [];
@@ -117,6 +131,17 @@ async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
     .innerJoin(datasets, eq(datasets.id, runDatasets.datasetId))
     .where(inArray(runDatasets.runId, ids))
     .orderBy(asc(runDatasets.role), asc(runDatasets.position));
+  const scoring = await db
+    .select({
+      runId: runRewardModels.runId,
+      id: checkpoints.id,
+      name: checkpoints.name,
+      role: runRewardModels.role,
+    })
+    .from(runRewardModels)
+    .innerJoin(checkpoints, eq(checkpoints.id, runRewardModels.checkpointId))
+    .where(inArray(runRewardModels.runId, ids))
+    .orderBy(desc(runRewardModels.role), asc(runRewardModels.position));
   const newest = await db
     .selectDistinctOn([runMetrics.runId], {
       runId: runMetrics.runId,
@@ -132,13 +157,15 @@ async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
     return {
       ...run,
       datasets: data.filter(({ runId }) => runId === run.id).map(({ runId: _, ...dataset }) => dataset),
+      rewardModels: scoring.filter(({ runId }) => runId === run.id).map(({ runId: _, ...model }) => model),
       latest: latest ? { step: latest.step, values: latest.values as Record<string, number | null> } : null,
       best: best.get(run.id) ?? null,
     };
   });
 }
 
-const validationLoss = sql<number | null>`(${runMetrics.values} ->> 'validationLoss')::float8`;
+const metric = (name: string) => sql<number | null>`(${runMetrics.values} ->> ${name}::text)::float8`;
+const validationLoss = metric("validationLoss");
 
 /** Through the checkpoints, of which there are few, and not over all steps, of which there are many. */
 async function readBest(db: Db, runIds: string[]): Promise<Map<string, NonNullable<RunSummary["best"]>>> {
@@ -204,16 +231,19 @@ export async function readRun(
 ): Promise<RunDetail> {
   const summary = await readRunSummary(db, runId);
   const [row] = await db.select().from(runs).where(eq(runs.id, runId));
-  const datasetIds = summary.datasets.map(({ id }) => id);
+  const inputs = {
+    baseCheckpointId: summary.base?.id ?? null,
+    rewardModelIds: summary.rewardModels.map(({ id }) => id),
+    datasetIds: summary.datasets.map(({ id }) => id),
+    dataFolder,
+  };
   return {
     ...summary,
     config: Object(row?.config),
     requirements: (row?.requirements ?? {}) as Requirements,
     leaseExpiresAt: row?.leaseExpiresAt ?? null,
     checkpoints: await listRunCheckpoints(db, runId),
-    obstacles: over.includes(summary.status)
-      ? []
-      : await findObstacles(db, { baseCheckpointId: summary.base?.id ?? null, datasetIds, dataFolder }),
+    obstacles: over.includes(summary.status) ? [] : await findObstacles(db, inputs),
   };
 }
 
@@ -225,6 +255,8 @@ async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[
       step: checkpoints.step,
       isBest: checkpoints.isBest,
       validationLoss,
+      heldOutScore: metric("heldOutScore"),
+      heldOutKl: metric("heldOutKl"),
       hasState: checkpoints.hasState,
       sizeBytes: checkpoints.sizeBytes,
       keepReason: checkpoints.keepReason,

@@ -2,7 +2,14 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
-import { channels, checkpoints, currentRewardModel, runs, runUploads } from "@/drizzle/schema";
+import {
+  channels,
+  checkpoints,
+  currentRewardModel,
+  runRewardModels,
+  runs,
+  runUploads,
+} from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
 import { findAdapterOver } from "../domain/checkpoints";
@@ -152,6 +159,13 @@ async function describeReferences(db: Db, checkpointId: string): Promise<string 
   if ((await db.$count(currentRewardModel, eq(currentRewardModel.checkpointId, checkpointId))) > 0) {
     return "it scores new rankings";
   }
+  const [scored] = await db
+    .select({ number: runs.number })
+    .from(runRewardModels)
+    .innerJoin(runs, eq(runs.id, runRewardModels.runId))
+    .where(eq(runRewardModels.checkpointId, checkpointId))
+    .limit(1);
+  if (scored) return `run ${scored.number} is scored by it`;
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
 }

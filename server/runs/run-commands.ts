@@ -2,7 +2,7 @@
 import path from "node:path";
 import { eq, like } from "drizzle-orm";
 import { z } from "zod";
-import { checkpoints, runs } from "@/drizzle/schema";
+import { checkpoints, datasetKinds, runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { registerCheckpoint } from "../domain/checkpoints";
 import { addLines, sealDataset, startDataset } from "../domain/datasets-make";
@@ -18,6 +18,8 @@ import { steerRun } from "./steer-run";
 
 /** Its number, as people see it, or its id. */
 const run = z.union([z.int().positive(), z.uuid()]);
+/** A checkpoint folder of this machine, the id of a checkpoint or its beginning. */
+const model = z.union([z.string().refine(path.isAbsolute), z.string().regex(/^[0-9a-f]{6,64}$/)]);
 const config = z.record(z.string().max(100), z.unknown());
 const acceptErased = z.boolean().default(false);
 
@@ -31,9 +33,11 @@ export const runCommands = [
     name: z.string().trim().min(1).max(100),
     stage: z.enum(trainableStages),
     config,
-    /** A checkpoint folder of this machine, the id of a checkpoint or its beginning, or null for a model from scratch. */
-    model: z.union([z.string().refine(path.isAbsolute), z.string().regex(/^[0-9a-f]{6,64}$/)]).nullable(),
+    /** Null: a model from scratch. */
+    model: model.nullable(),
     datasets: z.array(z.object({ datasetId: z.uuid(), role: z.enum(["data", "pretrainMix"]) })).min(1),
+    /** Of PPO. */
+    rewardModels: z.array(z.object({ model, role: z.enum(["score", "judge"]) })).default([]),
     priority: z.int().min(-100).max(100).default(0),
     requirements: requirementsSchema.default({}),
   }),
@@ -53,7 +57,7 @@ export const runCommands = [
   z.object({
     command: z.literal("startDataset"),
     name: z.string().min(1).max(200),
-    kind: z.enum(["demonstrations", "documents", "rankings"]),
+    kind: z.enum(datasetKinds),
   }),
   z.object({
     command: z.literal("addLines"),
@@ -93,11 +97,14 @@ export const runHandlers: {
     const { update, upTo } = await readRunUpdate(db, await findRun(db, command.run), command.cursor ?? 0);
     return { ...update, cursor: upTo };
   },
-  async startRun(parts, { model, ...input }) {
-    const baseCheckpointId = model && (await findBase(parts, model));
+  async startRun(parts, { model: base, rewardModels: named, ...input }) {
+    const baseCheckpointId = base && (await findCheckpoint(parts, base));
+    const rewardModels = [];
+    for (const { model, role } of named)
+      rewardModels.push({ checkpointId: await findCheckpoint(parts, model), role });
     const { runId } = await createRun(
       parts.db,
-      { ...input, baseCheckpointId, acceptErased: false },
+      { ...input, baseCheckpointId, rewardModels, acceptErased: false },
       actOf(parts),
     );
     return { run: await readRunSummary(parts.db, runId) };
@@ -131,7 +138,7 @@ async function findRun(db: Db, which: number | string): Promise<string> {
   throw new AppError("NOT_FOUND", `There is no run ${which}. \`attune run list\` shows those there are.`);
 }
 
-async function findBase({ db, env }: Parts, model: string): Promise<string> {
+async function findCheckpoint({ db, env }: Parts, model: string): Promise<string> {
   if (path.isAbsolute(model)) return registerCheckpoint(db, model, env.ATTUNE_DATA);
   const found = await db
     .select({ id: checkpoints.id })

@@ -1,45 +1,69 @@
 /** @file Whether a run can start: its base and its datasets may have been deleted or erased since they were chosen. */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { and, asc, eq, inArray, isNull } from "drizzle-orm";
-import { checkpoints, datasetRows, datasets, runDatasets, runs } from "@/drizzle/schema";
+import { and, asc, desc, eq, inArray, isNull } from "drizzle-orm";
+import { checkpoints, datasetRows, datasets, runDatasets, runRewardModels, runs } from "@/drizzle/schema";
 import { readManifest } from "@/model/checkpoint/checkpoint";
 import type { Db } from "../db/db";
 import { findLineageBaseId } from "./artifacts";
 
 export type Obstacle = {
   /** `erased`: it can start over what is left, if a person says so. The others rule it out. */
-  kind: "baseDeleted" | "datasetDeleted" | "datasetUnsealed" | "erased";
+  kind: "baseDeleted" | "rewardModelDeleted" | "datasetDeleted" | "datasetUnsealed" | "erased";
   text: string;
 };
 
-type Inputs = { baseCheckpointId: string | null; datasetIds: readonly string[]; dataFolder: string };
+type Inputs = {
+  baseCheckpointId: string | null;
+  rewardModelIds: readonly string[];
+  datasetIds: readonly string[];
+  dataFolder: string;
+};
 
 /** What stands in the way, in words for people. Empty: nothing. */
 export async function findObstacles(db: Db, inputs: Inputs): Promise<Obstacle[]> {
   const base = await findBaseObstacle(db, inputs);
   const ofLineage = base === null ? await findLineageObstacle(db, inputs) : null;
+  const ofModels = await Promise.all(
+    inputs.rewardModelIds.map((id) => findRewardModelObstacle(db, id, inputs.dataFolder)),
+  );
   const ofData = await Promise.all(inputs.datasetIds.map((id) => findDatasetObstacle(db, id)));
-  return [base, ofLineage, ...ofData].filter((obstacle) => obstacle !== null);
+  return [base, ofLineage, ...ofModels, ...ofData].filter((obstacle) => obstacle !== null);
 }
 
-async function findBaseObstacle(db: Db, { baseCheckpointId, dataFolder }: Inputs): Promise<Obstacle | null> {
-  if (baseCheckpointId === null) return null;
-  const [base] = await db.select().from(checkpoints).where(eq(checkpoints.id, baseCheckpointId));
-  const name = base?.name ?? baseCheckpointId.slice(0, 12);
-  if (!base || base.deletedAt)
-    return { kind: "baseDeleted", text: `Its base checkpoint ${name} was deleted.` };
-  const folder = path.resolve(dataFolder, base.folder);
-  const isThere = await readManifest(folder).then(
-    ({ id }) => id === base.id,
-    () => false,
-  );
-  return isThere
-    ? null
-    : {
-        kind: "baseDeleted",
-        text: `The files of its base checkpoint ${name} are not in ${folder} any more.`,
-      };
+async function findBaseObstacle(
+  db: Db,
+  { baseCheckpointId, dataFolder }: Pick<Inputs, "baseCheckpointId" | "dataFolder">,
+): Promise<Obstacle | null> {
+  const text =
+    baseCheckpointId && (await whyMissing(db, baseCheckpointId, { dataFolder, what: "base checkpoint" }));
+  return text ? { kind: "baseDeleted", text } : null;
+}
+
+/** Null: it is there with its files. */
+async function whyMissing(
+  db: Db,
+  checkpointId: string,
+  { dataFolder, what }: { dataFolder: string; what: string },
+): Promise<string | null> {
+  const [row] = await db.select().from(checkpoints).where(eq(checkpoints.id, checkpointId));
+  const name = row?.name ?? checkpointId.slice(0, 12);
+  if (!row || row.deletedAt) return `Its ${what} ${name} was deleted.`;
+  const folder = path.resolve(dataFolder, row.folder);
+  const found = await readManifest(folder).catch(() => null);
+  return found?.id === row.id ? null : `The files of its ${what} ${name} are not in ${folder} any more.`;
+}
+
+async function findRewardModelObstacle(
+  db: Db,
+  checkpointId: string,
+  dataFolder: string,
+): Promise<Obstacle | null> {
+  const lineageBaseId = await findLineageBaseId(db, checkpointId);
+  const text =
+    (await whyMissing(db, checkpointId, { dataFolder, what: "reward model" })) ??
+    (lineageBaseId && (await whyMissing(db, lineageBaseId, { dataFolder, what: "reward model's base" })));
+  return text ? { kind: "rewardModelDeleted", text } : null;
 }
 
 /** An adapter is of no use without its lineage's base. */
@@ -49,11 +73,7 @@ async function findLineageObstacle(
 ): Promise<Obstacle | null> {
   const lineageBaseId = baseCheckpointId && (await findLineageBaseId(db, baseCheckpointId));
   if (!lineageBaseId) return null;
-  const obstacle = await findBaseObstacle(db, {
-    baseCheckpointId: lineageBaseId,
-    datasetIds: [],
-    dataFolder,
-  });
+  const obstacle = await findBaseObstacle(db, { baseCheckpointId: lineageBaseId, dataFolder });
   return (
     obstacle && {
       ...obstacle,
@@ -90,7 +110,33 @@ export async function readRunDatasets(db: Db, runId: string): Promise<RunDataset
     .orderBy(asc(runDatasets.role), asc(runDatasets.position));
 }
 
-/** What the run that a worker holds may read: its datasets, its base with that one's lineage's base, its own checkpoints. */
+/** `score`: the policy learns from what it says · `judge`: it only watches. */
+export type RunRewardModel = { checkpointId: string; role: "score" | "judge" };
+
+/** Those that score first, in their order. */
+export async function readRunRewardModels(db: Db, runId: string): Promise<RunRewardModel[]> {
+  return db
+    .select({ checkpointId: runRewardModels.checkpointId, role: runRewardModels.role })
+    .from(runRewardModels)
+    .where(eq(runRewardModels.runId, runId))
+    .orderBy(desc(runRewardModels.role), asc(runRewardModels.position));
+}
+
+/** What a run reads besides its base, as `findObstacles` takes it. */
+export async function readInputIds(
+  db: Db,
+  runId: string,
+): Promise<Pick<Inputs, "rewardModelIds" | "datasetIds">> {
+  return {
+    rewardModelIds: (await readRunRewardModels(db, runId)).map(({ checkpointId }) => checkpointId),
+    datasetIds: (await readRunDatasets(db, runId)).map(({ datasetId }) => datasetId),
+  };
+}
+
+/**
+ * What the run that a worker holds may read: its datasets, its base and its reward models with their lineages' bases, its
+ * own checkpoints.
+ */
 export async function readHeldInputs(
   db: Db,
   workerId: string,
@@ -108,7 +154,11 @@ export async function readHeldInputs(
     .select({ id: checkpoints.id })
     .from(checkpoints)
     .where(inArray(checkpoints.runId, runIds));
-  const bases = held.flatMap(({ base }) => base ?? []);
+  const scoring = await db
+    .select({ id: runRewardModels.checkpointId })
+    .from(runRewardModels)
+    .where(inArray(runRewardModels.runId, runIds));
+  const bases = [...held.flatMap(({ base }) => base ?? []), ...scoring.map(({ id }) => id)];
   const lineageBases = await Promise.all(bases.map((id) => findLineageBaseId(db, id)));
   return {
     datasetIds: data.map(({ id }) => id),

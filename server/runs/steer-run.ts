@@ -6,7 +6,7 @@ import { type AuditAction, appendAudit } from "../domain/audit";
 import { AppError } from "../errors";
 import { type Act, refuseObstacles } from "./create-run";
 import { publishRun } from "./run-changes";
-import { findObstacles, readRunDatasets } from "./run-inputs";
+import { findObstacles, readInputIds } from "./run-inputs";
 import { appendTimeline, type RunAct, type RunStatus } from "./timeline";
 
 export type Steer = "pause" | "resume" | "cancel";
@@ -79,8 +79,8 @@ async function checkInputs(
   run: RunRow,
   { acceptErased, dataFolder }: { acceptErased: boolean; dataFolder: string },
 ): Promise<void> {
-  const datasetIds = (await readRunDatasets(tx, run.id)).map(({ datasetId }) => datasetId);
-  refuseObstacles(await findObstacles(tx, { ...run, datasetIds, dataFolder }), acceptErased);
+  const inputs = { ...run, ...(await readInputIds(tx, run.id)), dataFolder };
+  refuseObstacles(await findObstacles(tx, inputs), acceptErased);
 }
 
 /** Says who was first, and what the run is now. */

@@ -8,7 +8,7 @@ import type { incidentPayload, logPayload, phasePayload, samplePayload } from ".
 export { runStatuses, timelineKinds };
 export type RunStatus = (typeof runStatuses)[number];
 
-export type RunAct = "started" | "paused" | "resumed" | "cancelled";
+export type RunAct = "started" | "paused" | "resumed" | "cancelled" | "ended";
 
 type Payloads = {
   log: z.infer<typeof logPayload>;

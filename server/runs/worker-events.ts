@@ -6,6 +6,7 @@ import { storableText } from "../domain/message-text";
 import { countKills, holdLease, type WorkerCall } from "./lease";
 import type { EventsAnswer, EventsRequest, WorkerEvent } from "./protocol";
 import { publishRun } from "./run-changes";
+import { storeEpisodes } from "./run-episodes";
 import { appendTimeline, type NewTimelineRow, reserveNumbers } from "./timeline";
 import { WorkerError } from "./worker-error";
 
@@ -29,6 +30,11 @@ export async function takeEvents(
       tx,
       runId,
       fresh.filter((event) => event.type === "metrics"),
+    );
+    await storeEpisodes(
+      tx,
+      runId,
+      fresh.filter((event) => event.type === "episodes"),
     );
     await appendTimeline(tx, runId, fresh.flatMap(toTimeline));
     const step = fresh.findLast((event) => event.type === "metrics")?.step;
@@ -84,6 +90,7 @@ function toTimeline(event: WorkerEvent): NewTimelineRow[] {
   const place = { sequence, ...(step !== undefined && { step }) };
   switch (event.type) {
     case "metrics":
+    case "episodes":
       return [];
     case "log":
       return [{ ...place, kind: "log", payload: { level: event.level, text: storableText(event.text) } }];
@@ -92,8 +99,12 @@ function toTimeline(event: WorkerEvent): NewTimelineRow[] {
       return [{ ...place, kind: "sample", payload: { prompt, response, source: event.source } }];
     }
     case "incident":
-      return [{ ...place, kind: "incident", payload: { what: event.what, text: storableText(event.text) } }];
+      return [{ ...place, kind: "incident", payload: describeIncident(event) }];
     case "phase":
       return [{ ...place, kind: "phase", payload: { name: event.name, seconds: event.seconds } }];
   }
+}
+
+function describeIncident({ what, text, rule }: Extract<WorkerEvent, { type: "incident" }>) {
+  return { what, text: storableText(text), ...(rule !== undefined && { rule }) };
 }

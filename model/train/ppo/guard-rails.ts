@@ -10,10 +10,11 @@ export class GuardRailError extends PausedError {
   override readonly name = "GuardRailError";
   constructor(
     readonly rule: GuardRule,
-    message: string,
+    /** The fact and its remedy, without what a command line can do about it. */
+    readonly finding: string,
   ) {
     super(
-      `${message} The run is paused and saved: the same command goes on and accepts this, until it gets clearly worse; a kept checkpoint from before it can be promoted as it is.`,
+      `${finding} The run is paused and saved: the same command goes on and accepts this, until it gets clearly worse; a kept checkpoint from before it can be promoted as it is.`,
     );
   }
 }

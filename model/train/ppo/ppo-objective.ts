@@ -149,7 +149,7 @@ export class PpoObjective implements Objective {
       gradientNorm: metrics.policyGradientNorm || metrics.valueGradientNorm,
       applied,
       tokens,
-      seconds: { gradient: phases.update, update: 0 },
+      seconds: {},
       pause: broken?.error,
     };
   }

@@ -1,9 +1,11 @@
 /** @file Some of an iteration's episodes with all that was known of them, for people to read. */
-import type { Episode } from "./episodes";
+import type { Episode, PpoPrompt } from "./episodes";
 
 /** One response with all that was known of it, for people to read. */
 export type ShownEpisode = {
   prompt: string;
+  /** Where the prompt was read. */
+  source: PpoPrompt["source"];
   response: string;
   score: number;
   parts: Record<string, number>;
@@ -39,6 +41,7 @@ function shown(episode: Episode, spell: (tokens: readonly number[]) => string): 
   const asked = prompt.messages.at(-1)?.content ?? "";
   return {
     prompt: asked,
+    source: prompt.source,
     response: text,
     score,
     parts,

@@ -1,4 +1,4 @@
-/** @file Dataset snapshots of the product's rankings and demonstrations: what reward models and SFT learn from. */
+/** @file Dataset snapshots of the product's rankings, demonstrations and prompts: what reward models, SFT and PPO learn from. */
 import { createHash, randomBytes } from "node:crypto";
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import {
@@ -147,5 +147,35 @@ export async function snapshotDemonstrationsOf(
         await tx.insert(snapshotDemonstrations).values(links.slice(start, start + linksPerInsert));
       }
     },
+  });
+}
+
+/** What PPO may answer now: prompts that nobody pulled, whose owners agree, and that no evaluation needs. */
+const isForPpo = and(eq(prompts.split, "train"), isUsablePrompt);
+
+export function countPromptsForPpo(db: Db): Promise<number> {
+  return db.$count(prompts, isForPpo);
+}
+
+/**
+ * Those as they are now, oldest first.
+ * @throws {AppError} BAD_REQUEST when there is none
+ */
+export async function snapshotPromptsOf(db: Db, named: Named): Promise<Dataset> {
+  const fitting = await db
+    .select({ messages: prompts.messages, ownerId: prompts.ownerId })
+    .from(prompts)
+    .where(isForPpo)
+    .orderBy(asc(prompts.createdAt), asc(prompts.id));
+  if (fitting.length === 0)
+    throw new AppError("BAD_REQUEST", "There is no prompt that may be trained on yet.");
+  const salt = randomBytes(16).toString("hex");
+  return createSnapshot(db, {
+    ...named,
+    kind: "prompts",
+    rows: fitting.map(({ messages, ownerId }) => {
+      const user = ownerId === null ? {} : { user: pseudonymOf(ownerId, salt) };
+      return { content: JSON.stringify({ prompt: messages, ...user }), ownerId };
+    }),
   });
 }

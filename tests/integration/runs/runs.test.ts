@@ -78,16 +78,19 @@ describe("a new run", () => {
       ["pretrain", { data: "documents", pretrainMix: null }],
       ["sft", { data: "demonstrations", pretrainMix: "documents" }],
       ["reward", { data: "rankings", pretrainMix: null }],
+      ["ppo", { data: "prompts", pretrainMix: "documents" }],
     ]);
     const { properties } = stages[1]?.settings ?? {};
     expect(properties?.pretrainMix).toMatchObject({ default: null });
-    expect(JSON.stringify(stages)).not.toMatch(/"(model|data|output|name)":\{"(type|anyOf)/);
+    expect(JSON.stringify(stages)).not.toMatch(/"(model|data|output)":\{"(type|anyOf)/);
     expect(properties?.epochs).toMatchObject({
       type: "integer",
       default: 2,
       description: "passes over the data",
     });
-    for (const name of ["model", "data", "output", "name"]) expect(properties).not.toHaveProperty(name);
+    for (const { settings } of stages)
+      for (const name of ["model", "data", "output", "name", "rewardModels"])
+        expect(settings.properties).not.toHaveProperty(name);
   });
 });
 

@@ -3,13 +3,19 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { settingsSchema } from "@/model/train/run-config";
 import { sftConfigSchema } from "@/model/train/sft-config";
 
-const schemas = { pretrain: pretrainConfigSchema, sft: sftConfigSchema, reward: rewardConfigSchema };
-const stages = ["pretrain", "sft", "reward"] as const;
+const schemas = {
+  pretrain: pretrainConfigSchema,
+  sft: sftConfigSchema,
+  reward: rewardConfigSchema,
+  ppo: ppoConfigSchema,
+};
+const stages = ["pretrain", "sft", "reward", "ppo"] as const;
 
 describe.each(stages)("docs/schemas/%s.json", (stage) => {
   const file = path.resolve(import.meta.dirname, `../../../docs/schemas/${stage}.json`);
@@ -30,7 +36,8 @@ function settingsWithoutDescription(node: z.core.util.JSONType, at = ""): string
   const properties =
     z.record(z.string(), z.record(z.string(), z.json())).safeParse(node.properties).data ?? {};
   const silent = Object.entries(properties).flatMap(([name, property]) =>
-    typeof property.description === "string" ? [] : [`${at}${name}`],
+    // What tells forms apart has one value in each.
+    typeof property.description === "string" || "const" in property ? [] : [`${at}${name}`],
   );
   const deeper = Object.entries(node).flatMap(([key, inner]) =>
     settingsWithoutDescription(inner, `${at}${key}.`),

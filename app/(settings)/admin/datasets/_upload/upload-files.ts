@@ -11,6 +11,7 @@ export const uploadKinds = [
   "demonstrations",
   "documents",
   "rankings",
+  "prompts",
 ] as const satisfies readonly Dataset["kind"][];
 export type UploadKind = (typeof uploadKinds)[number];
 export type Upload = {

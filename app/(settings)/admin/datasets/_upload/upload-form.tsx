@@ -77,7 +77,7 @@ export function UploadForm({ kind: fixedKind, onDone }: UploadFormProps) {
           hint={kindTexts[kind]}
           value={kind}
           onChange={({ target }) =>
-            setChosenKind(target.value === "documents" ? "documents" : "demonstrations")
+            setChosenKind(uploadKinds.find((each) => each === target.value) ?? "demonstrations")
           }
         >
           {uploadKinds.map((value) => (

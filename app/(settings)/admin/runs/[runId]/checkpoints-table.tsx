@@ -42,15 +42,24 @@ function columns(stage: RunDetail["stage"], onAct: (act: Act) => void): Column<R
   return [
     { title: "Step", isNumber: true, cell: ({ step }) => step.toLocaleString("en") },
     {
-      title: "Validation loss",
+      title: stage === "ppo" ? "Held-out score" : "Validation loss",
       isNumber: true,
-      cell: ({ validationLoss, isBest }) => (
+      cell: ({ validationLoss, heldOutScore, isBest }) => (
         <>
           {isBest && <span className="mr-2 text-small font-medium text-live">best</span>}
-          {formatMetric(validationLoss)}
+          {formatMetric(stage === "ppo" ? heldOutScore : validationLoss)}
         </>
       ),
     },
+    ...(stage === "ppo"
+      ? [
+          {
+            title: "KL (nats)",
+            isNumber: true,
+            cell: ({ heldOutKl }: RunCheckpoint) => formatMetric(heldOutKl),
+          },
+        ]
+      : []),
     {
       title: "Id",
       cell: ({ id }) => (

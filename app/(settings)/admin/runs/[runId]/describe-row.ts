@@ -4,6 +4,7 @@ import { formatDuration } from "@/app/_lib/format";
 
 const incidents: Record<string, string> = {
   nonFiniteStep: "Step left out",
+  guardRail: "Guard rail",
   diskFull: "Disk full",
   connectionLost: "Connection lost",
   badData: "Bad data",

@@ -23,6 +23,10 @@ export type PhaseBars = {
 
 /** Bottom to top: what every step does, then what is done now and then. What is not here comes last, in the first colours. */
 const colorOf: Record<string, string> = {
+  generation: "text-series-4",
+  scoring: "text-series-3",
+  reference: "text-series-6",
+  value: "text-series-5",
   gradient: "text-series-1",
   update: "text-series-2",
   evaluate: "text-series-3",

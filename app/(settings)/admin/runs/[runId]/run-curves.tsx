@@ -10,11 +10,13 @@ import { alignLines, mergeCurves } from "../_charts/curve-data";
 import { CurvesTable } from "../_charts/curves-table";
 import { StepSlider } from "../_charts/step-slider";
 import type { Range } from "../_charts/uplot-chart";
-import { chartTitle, describeCharts, drawChart } from "./describe-charts";
+import { columnTitle, describeCharts, drawChart } from "./describe-charts";
+import { EpisodesSection } from "./episodes-section";
 import { ExportLinks } from "./export-links";
 import { stackPhases } from "./phase-bars";
 import { PhaseStrip, PhaseTable } from "./phase-strip";
 import { SamplesPane } from "./samples-pane";
+import { ScoreAgainstKl } from "./score-against-kl";
 import { placeRow } from "./timeline-rows";
 import type { WatchedRun } from "./use-run-watch";
 import { useTimeline } from "./use-timeline";
@@ -24,6 +26,8 @@ const incidentKinds = ["incident"] as const;
 const phaseKinds = ["phase"] as const;
 /** The axis shows at least these, so that it counts whole steps. */
 const leastSteps = 10;
+
+type Drawn = ReturnType<typeof describeCharts>[number] & ReturnType<typeof drawChart>;
 
 export function RunCurves({ watched }: { watched: WatchedRun }) {
   const { run, metrics, fresh, newRows, rereadMetrics } = watched;
@@ -55,10 +59,12 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
     [curves, phases.rows, run.startedAt, lastStep, stepsPerPoint, range],
   );
   const table = useMemo(() => {
-    const named = charts.flatMap(({ names }) => names);
-    const lines = named.map((name) => curves.get(name) ?? { steps: [], means: [] });
+    const named = charts.flatMap((chart) =>
+      chart.names.map((name) => ({ name, title: columnTitle(chart, name) })),
+    );
+    const lines = named.map(({ name }) => curves.get(name) ?? { steps: [], means: [] });
     const { xs, columns } = alignLines(lines.map(({ steps, means }) => ({ xs: steps, ys: means })));
-    return { xs, columns: named.map((name, i) => ({ title: chartTitle(name), values: columns[i] ?? [] })) };
+    return { xs, columns: named.map(({ title }, i) => ({ title, values: columns[i] ?? [] })) };
   }, [charts, curves]);
 
   if (charts.length === 0) {
@@ -72,21 +78,22 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
     );
   }
   const shared = { marks, range, cursorX: cursorStep, onCursor: setCursorStep, onZoom: setZoom };
+  const [major, minor] = [charts.filter(({ isMinor }) => !isMinor), charts.filter(({ isMinor }) => isMinor)];
+  const draw = ({ names, title, unit, height, xs, columns, lines, bands }: Drawn, hasXLabels: boolean) => (
+    <ChartFigure
+      key={names.join()}
+      title={title}
+      {...(unit && { unit })}
+      {...{ xs, columns, lines, bands, height, hasXLabels }}
+      {...shared}
+    />
+  );
   const shownStep = cursorStep === null ? lastStep : Math.round(cursorStep);
   return (
     <Section title="Curves">
       <div className="grid gap-x-8 gap-y-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
         <div className="min-w-0 space-y-3">
-          {charts.map(({ names, title, unit, height, xs, columns, lines, bands }, i) => (
-            <ChartFigure
-              key={names.join()}
-              title={title}
-              {...(unit && { unit })}
-              {...{ xs, columns, lines, bands, height }}
-              hasXLabels={!bars && i === charts.length - 1}
-              {...shared}
-            />
-          ))}
+          {major.map((chart, i) => draw(chart, !bars && i === major.length - 1))}
           {bars && <PhaseStrip bars={bars} isCut={phases.isCut} {...shared} />}
           <StepSlider
             label="Step"
@@ -116,11 +123,30 @@ export function RunCurves({ watched }: { watched: WatchedRun }) {
             )}
             <ExportLinks runId={run.id} content="metrics" />
           </div>
+          {minor.length > 0 && (
+            <details>
+              <summary className="w-fit">
+                <span className="font-medium">More curves</span>{" "}
+                <span className="text-small text-muted">
+                  {minor.map(({ title }) => title.toLowerCase()).join(", ")}
+                </span>
+              </summary>
+              <div className="mt-2 space-y-3">
+                {minor.map((chart, i) => draw(chart, i === minor.length - 1))}
+              </div>
+            </details>
+          )}
           <CurvesTable caption="Curves" summary="The curves as a table" xTitle="Step" {...table} />
           {bars && <PhaseTable bars={bars} />}
         </div>
         <SamplesPane runId={run.id} newRows={newRows} step={cursorStep === null ? null : shownStep} />
       </div>
+      {run.stage === "ppo" && (
+        <>
+          <ScoreAgainstKl curves={curves} />
+          <EpisodesSection runId={run.id} lastStep={lastStep} />
+        </>
+      )}
     </Section>
   );
 }

@@ -11,7 +11,7 @@ import { formatDuration, formatMetric } from "@/app/_lib/format";
 const linkClass = "underline decoration-line underline-offset-2 hover:decoration-current";
 
 export function RunFacts({ run }: { run: RunDetail }) {
-  const { base, datasets, worker, best, clonedFrom, createdBy, startedAt, endedAt } = run;
+  const { base, datasets, rewardModels, worker, best, clonedFrom, createdBy, startedAt, endedAt } = run;
   return (
     <>
       <dl className="mt-3 grid grid-cols-2 gap-x-8 gap-y-3 md:grid-cols-4">
@@ -43,11 +43,27 @@ export function RunFacts({ run }: { run: RunDetail }) {
             "none now"
           )}
         </Fact>
-        <Fact title="Best validation loss">
-          {best
-            ? `${formatMetric(best.validationLoss)} at step ${best.step.toLocaleString("en")}`
-            : "not measured yet"}
-        </Fact>
+        {rewardModels.length > 0 && (
+          <Fact title="Scored by">
+            {rewardModels.map(({ id, name, role }) => (
+              <div key={`${role} ${id}`}>
+                <Link href={`/admin/reward-models/${id}`} className={linkClass}>
+                  {name}
+                </Link>
+                {role === "judge" && <span className="text-muted"> (only watches)</span>}
+              </div>
+            ))}
+          </Fact>
+        )}
+        {run.stage === "ppo" ? (
+          <Fact title="Best held-out score">{describeBest(run)}</Fact>
+        ) : (
+          <Fact title="Best validation loss">
+            {best
+              ? `${formatMetric(best.validationLoss)} at step ${best.step.toLocaleString("en")}`
+              : "not measured yet"}
+          </Fact>
+        )}
         <Fact title="Started by">
           {createdBy?.name ?? "the system"}, <Moment at={run.createdAt} />
           {clonedFrom && (
@@ -77,6 +93,13 @@ export function RunFacts({ run }: { run: RunDetail }) {
       )}
     </>
   );
+}
+
+function describeBest({ checkpoints }: RunDetail): string {
+  const best = checkpoints.find(({ isBest }) => isBest);
+  if (!best || best.heldOutScore === null) return "not measured yet";
+  const at = best.heldOutKl === null ? "" : ` at ${formatMetric(best.heldOutKl)} nats`;
+  return `${formatMetric(best.heldOutScore)}${at}, step ${best.step.toLocaleString("en")}`;
 }
 
 function Fact({ title, children }: { title: string; children: ReactNode }) {

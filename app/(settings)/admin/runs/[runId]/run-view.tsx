@@ -2,19 +2,23 @@
 "use client";
 
 import { useRouter } from "next/navigation";
+import { useMemo } from "react";
 import { Notice } from "@/app/_components/notice";
 import { PageKeys } from "@/app/_components/page-keys";
 import { Pulse } from "@/app/_components/pulse";
 import { Tabs } from "@/app/_components/tabs";
 import type { RunDetail, RunMetrics, StageDescription } from "@/app/_lib/api-types";
 import { Section } from "../../../_frame/section";
+import { mergeCurves } from "../_charts/curve-data";
 import { RunProgress } from "../run-progress";
 import { CheckpointsTable } from "./checkpoints-table";
 import { ConfigTable } from "./config-table";
+import { GuardRailPanel } from "./guard-rail-panel";
 import { RunCurves } from "./run-curves";
 import { RunFacts } from "./run-facts";
 import { RunHeader } from "./run-header";
 import { TimelineList } from "./timeline-list";
+import { useGuardRail } from "./use-guard-rail";
 import { useRunWatch } from "./use-run-watch";
 import { useSteer } from "./use-steer";
 
@@ -29,12 +33,21 @@ export function RunView({ initialRun, initialMetrics, settings }: RunViewProps) 
   const watched = useRunWatch(initialRun, initialMetrics);
   const { run, newRows } = watched;
   const steer = useSteer(run);
+  const guard = useGuardRail(run, newRows);
+  const { curves } = useMemo(
+    () => mergeCurves(watched.metrics, watched.fresh),
+    [watched.metrics, watched.fresh],
+  );
 
   return (
     <>
       <RunHeader run={run} steer={steer} />
-      {run.reason && (
-        <Notice tone={run.status === "failed" ? "error" : "warning"} className="mt-3 max-w-[46rem]">
+      {guard && <GuardRailPanel {...guard} {...{ run, steer, curves }} />}
+      {run.reason && !guard && (
+        <Notice
+          tone={run.status === "failed" ? "error" : run.status === "finished" ? "info" : "warning"}
+          className="mt-3 max-w-[46rem]"
+        >
           {run.reason}
         </Notice>
       )}

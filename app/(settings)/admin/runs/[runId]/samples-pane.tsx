@@ -1,4 +1,4 @@
-/** @file What the run said at the step under the crosshair, beside what it said to the same prompt at first. */
+/** @file What the run said at the step under the crosshair, beside what it said to the same prompt at first and says now. */
 "use client";
 
 import { Notice } from "@/app/_components/notice";
@@ -41,12 +41,13 @@ export function SamplesPane({ runId, newRows, step }: SamplesPaneProps) {
         </p>
       )}
       <ul className="mt-2 space-y-4">
-        {pairs.map(({ prompt, before, then }) => (
+        {pairs.map(({ prompt, before, then, now }) => (
           <li key={prompt} className="space-y-1.5 border-t border-line pt-2">
             <p className="line-clamp-4 text-small whitespace-pre-wrap text-muted">{prompt}</p>
-            <div className={before ? "grid gap-3 sm:grid-cols-2" : ""}>
+            <div className={before || now ? "grid gap-3 sm:grid-cols-2" : ""}>
               {before && <Said title={`Step ${before.step}`} text={before.response} />}
               <Said title={`Step ${then.step}`} text={then.response} />
+              {now && <Said title={`Now, step ${now.step}`} text={now.response} />}
             </div>
           </li>
         ))}

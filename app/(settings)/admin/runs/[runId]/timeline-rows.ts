@@ -44,10 +44,12 @@ export type SamplePair = {
   /** The first thing the run said to it, before it learned; null: the same as `then`. */
   before: Told | null;
   then: Told;
+  /** The newest; null: the same as `then`. */
+  now: Told | null;
 };
 
 /**
- * The samples of the last step at or before `step` (null: of the newest), each with what was said to the same prompt first.
+ * The samples of the last step at or before `step` (null: of the newest), each with what was said to the same prompt first, and last.
  * @returns no pairs where nothing was sampled that early; how many of the samples were erased
  */
 export function samplesAt(
@@ -64,10 +66,10 @@ export function samplesAt(
   const at = Math.max(...steps);
   const pairs = new Map<string, SamplePair>();
   for (const then of readable.filter((sample) => sample.step === at)) {
-    const earlier = readable.filter(({ prompt, step: other }) => prompt === then.prompt && other < at);
-    const first = earlier.sort((a, b) => a.step - b.step)[0];
+    const same = readable.filter(({ prompt }) => prompt === then.prompt).toSorted((a, b) => a.step - b.step);
+    const [first, last] = [same.find((each) => each.step < at), same.findLast((each) => each.step > at)];
     if (pairs.has(then.prompt)) continue; // rows come newest first: a step computed again is said once
-    pairs.set(then.prompt, { prompt: then.prompt, before: first ?? null, then });
+    pairs.set(then.prompt, { prompt: then.prompt, before: first ?? null, then, now: last ?? null });
   }
   return { at, pairs: [...pairs.values()].reverse(), erased };
 }

@@ -9,6 +9,7 @@ import type { SkippedLine, UploadKind } from "../../datasets/_upload/upload-file
 import { UploadForm } from "../../datasets/_upload/upload-form";
 import { kindNames } from "../../datasets/kind-names";
 import { SkippedNotice } from "../../datasets/skipped-notice";
+import { PromptsHere } from "./prompts-here";
 import type { ChosenDataset, Role } from "./use-new-run";
 
 type DataPickerProps = {
@@ -32,7 +33,7 @@ export function DataPicker({ kinds, datasets, chosen, onChange }: DataPickerProp
           of="pretrainMix"
           kind={kinds.pretrainMix}
           title="Documents to mix in"
-          text="Optional: plain text among the demonstrations, so that the model keeps what it knew."
+          text="Optional: plain text learned beside the rest, so that the model keeps what it knew."
           {...{ datasets, chosen, onChange }}
         />
       )}
@@ -81,6 +82,7 @@ function RolePicker({ of: role, kind, title, text, datasets, chosen, onChange }:
         ))}
       </div>
       <SkippedNotice skippedLines={skipped.lines} skipped={skipped.named} />
+      {kind === "prompts" && <PromptsHere onDone={(dataset) => set(dataset.id, true)} />}
       {kind !== "rankings" && (
         <UploadHere
           kind={kind}

@@ -3,6 +3,7 @@
 
 import type { Checkpoint, Dataset, RunSummary } from "@/app/_lib/api-types";
 import { formatBytes, formatDuration, formatMetric, formatParameters, plural } from "@/app/_lib/format";
+import type { PpoEstimate } from "./estimate-ppo";
 import { countNewParameters, countParameters, estimateRun } from "./estimate-run";
 
 type EstimateNoteProps = {
@@ -54,6 +55,36 @@ export function EstimateNote({ stage, base, datasets, values, earlierRuns }: Est
           : `what two processor cores do with ${formatParameters(Math.round(parameters))} parameters. No run from this base has been timed here yet, so it may be off by several times.`}{" "}
         Ten checkpoints of {formatBytes(estimate.checkpointBytes)} each, with what is needed to go on from
         them; fewer stay when retention clears up.
+      </p>
+    </section>
+  );
+}
+
+type PpoEstimateNoteProps = {
+  /** Null: not known before base, prompts and reward models are chosen. */
+  estimate: PpoEstimate | null;
+  parameters: number;
+};
+
+export function PpoEstimateNote({ estimate, parameters }: PpoEstimateNoteProps) {
+  if (estimate === null) {
+    return (
+      <p className="mt-8 text-small text-muted">
+        With base, prompts and reward model chosen, the expected time stands here.
+      </p>
+    );
+  }
+  return (
+    <section aria-label="Expected time" className="mt-8 space-y-1 rounded-md bg-sunken px-4 py-3">
+      <p>
+        About <strong>{formatDuration(estimate.seconds)}</strong>,{" "}
+        {formatDuration(estimate.secondsPerIteration)} an iteration.
+      </p>
+      <p className="text-small text-muted">
+        An estimate by{" "}
+        {estimate.restsOn === "earlier"
+          ? "the speed of earlier runs of PPO from this base, as if every response were as long as it may be: it is rather too much."
+          : `what two processor cores do with ${formatParameters(Math.round(parameters))} parameters. No PPO from this base has been timed here yet, so it may be off by several times.`}
       </p>
     </section>
   );

@@ -7,18 +7,26 @@ import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
-import type { Dataset, RunSummary } from "@/app/_lib/api-types";
+import type { Dataset, RewardModelSummary, RunSummary } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../../_frame/section";
 import { stageNames, stageTexts } from "../stage-names";
 import { DataPicker } from "./data-picker";
-import { EstimateNote } from "./estimate-note";
+import { EstimateNote, PpoEstimateNote } from "./estimate-note";
+import { estimatePpo } from "./estimate-ppo";
+import { countParameters } from "./estimate-run";
+import { PresetChoice } from "./preset-choice";
+import { RewardModelPicker } from "./reward-model-picker";
 import { SettingsFields } from "./settings-fields";
 import { type NewRunStart, useNewRun } from "./use-new-run";
 
-type NewRunViewProps = NewRunStart & { initialDatasets: Dataset[]; earlierRuns: RunSummary[] };
+type NewRunViewProps = NewRunStart & {
+  initialDatasets: Dataset[];
+  earlierRuns: RunSummary[];
+  rewardModels: RewardModelSummary[];
+};
 
-export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunViewProps) {
+export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...start }: NewRunViewProps) {
   const trpc = useTRPC();
   const datasets = useQuery(
     trpc.datasets.list.queryOptions(undefined, { initialData: initialDatasets }),
@@ -30,6 +38,26 @@ export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunVie
   );
   const erased = chosenData.filter(({ erasedRows }) => erasedRows > 0);
   const base = form.takesBase ? (form.bases.find(({ id }) => id === form.baseCheckpointId) ?? null) : null;
+  const isPpo = description?.takesRewardModels === true;
+  const parameters = base ? countParameters(base) : 0;
+  const estimate = (settings: Record<string, unknown>) =>
+    base && chosenData.length > 0 && form.rewardModels.length > 0
+      ? estimatePpo({
+          values: { ...form.values, ...settings },
+          parameters,
+          rewardModels: form.rewardModels.length,
+          promptTokens: promptTokensOf(chosenData),
+          earlierSpeeds: earlierRuns
+            .filter((run) => run.stage === "ppo" && run.base?.id === base.id)
+            .flatMap(({ latest }) => latest?.values.tokensPerSecond ?? []),
+        })
+      : null;
+  const missing =
+    form.datasets.length === 0
+      ? "Choose or upload a dataset first."
+      : isPpo && !form.rewardModels.some(({ role }) => role === "score")
+        ? "Choose a reward model first."
+        : null;
 
   return (
     <form
@@ -71,12 +99,8 @@ export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunVie
         />
         {form.takesBase && (
           <SelectField
-            label={stage === "pretrain" ? "Tokenizer of" : "Base"}
-            hint={
-              stage === "pretrain"
-                ? "The new model reads text as this one does."
-                : "The checkpoint whose weights it starts from."
-            }
+            label={baseTexts[stage]?.label ?? "Base"}
+            hint={baseTexts[stage]?.hint ?? "The checkpoint whose weights it starts from."}
             value={form.baseCheckpointId ?? ""}
             onChange={({ target }) => form.setBase(target.value === "" ? null : target.value)}
           >
@@ -111,24 +135,49 @@ export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunVie
           </div>
         )}
       </Section>
+      {isPpo && (
+        <Section title="Reward" text="What the policy learns to be preferred by.">
+          <RewardModelPicker
+            models={rewardModels}
+            chosen={form.rewardModels}
+            onChange={form.setRewardModels}
+            acceptsFailed={form.values.acceptFailedProbes === true}
+            onAccept={(accepts) => form.change("acceptFailedProbes", accepts)}
+          />
+        </Section>
+      )}
       <Section
         title="Settings"
         text="What is left as it is has the stage's defaults, and the run keeps all of them."
       >
+        {description && description.presets.length > 0 && (
+          <div className="mb-5">
+            <PresetChoice
+              presets={description.presets}
+              isChosen={form.hasPreset}
+              onChoose={form.applyPreset}
+              secondsOf={(settings) => estimate(settings)?.seconds ?? null}
+            />
+          </div>
+        )}
         <SettingsFields
-          fields={form.fields}
+          fields={form.fields.filter(({ name }) => name !== "acceptFailedProbes")}
           values={form.values}
           faults={form.faults}
           onChange={form.change}
         />
       </Section>
-      <EstimateNote
-        stage={stage}
-        base={base}
-        datasets={chosenData}
-        values={form.values}
-        earlierRuns={earlierRuns}
-      />
+      {isPpo ? (
+        <PpoEstimateNote estimate={estimate({})} parameters={parameters} />
+      ) : (
+        <EstimateNote
+          stage={stage}
+          base={base}
+          datasets={chosenData}
+          values={form.values}
+          earlierRuns={earlierRuns}
+        />
+      )}
       <div className="mt-6 space-y-3">
         {form.hasError && (
           <Notice tone="error">
@@ -139,13 +188,25 @@ export function NewRunView({ initialDatasets, earlierRuns, ...start }: NewRunVie
             </p>
           </Notice>
         )}
-        <Button type="submit" look="primary" busy={form.isBusy} disabled={form.datasets.length === 0}>
+        <Button type="submit" look="primary" busy={form.isBusy} disabled={missing !== null}>
           Put it into the queue
         </Button>
-        {form.datasets.length === 0 && (
-          <p className="text-small text-muted">Choose or upload a dataset first.</p>
-        )}
+        {missing && <p className="text-small text-muted">{missing}</p>}
       </div>
     </form>
   );
+}
+
+const baseTexts: Partial<Record<RunSummary["stage"], { label: string; hint: string }>> = {
+  pretrain: { label: "Tokenizer of", hint: "The new model reads text as this one does." },
+  ppo: { label: "Start policy", hint: "It is the reference too: KL is measured from it." },
+};
+
+/** As JSONL, at four bytes a token. */
+function promptTokensOf(datasets: readonly Dataset[]): number {
+  const [bytes, rows] = [
+    datasets.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    datasets.reduce((sum, { rowCount }) => sum + rowCount, 0),
+  ];
+  return bytes / Math.max(1, rows) / 4;
 }

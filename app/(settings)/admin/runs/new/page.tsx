@@ -1,4 +1,4 @@
-/** @file Starting a run; `?clone=` begins with another run's settings, `?dataset=` and `?base=` with those chosen. */
+/** @file Starting a run; `?clone=` begins with another run's settings, `?dataset=`, `?base=` and `?reward=` with those chosen. */
 import type { Metadata } from "next";
 import { requirePermission } from "@/app/_lib/server-caller";
 import { NewRunView } from "./new-run-view";
@@ -8,12 +8,13 @@ export const metadata: Metadata = { title: "New run" };
 type NewRunPageProps = { searchParams: Promise<Record<string, string | string[] | undefined>> };
 
 export default async function NewRunPage({ searchParams }: NewRunPageProps) {
-  const { clone, dataset, base } = await searchParams;
+  const { clone, dataset, base, reward } = await searchParams;
   const caller = await requirePermission("runs.manage");
-  const [stages, checkpoints, datasets, page, cloned] = await Promise.all([
+  const [stages, checkpoints, datasets, rewardModels, page, cloned] = await Promise.all([
     caller.runs.stages(),
     caller.models.checkpoints(),
     caller.datasets.list(),
+    caller.rewardModels.list(),
     // Speeds for the estimate.
     caller.runs.list({ statuses: ["finished", "running", "paused", "pausing"], limit: 100 }),
     typeof clone === "string" ? caller.runs.get({ runId: clone }).catch(() => null) : null,
@@ -23,12 +24,14 @@ export default async function NewRunPage({ searchParams }: NewRunPageProps) {
       stages={stages}
       checkpoints={checkpoints}
       initialDatasets={datasets}
+      rewardModels={rewardModels}
       earlierRuns={page.runs}
       cloned={cloned}
       chosen={{
         datasetId: typeof dataset === "string" ? dataset : null,
         datasetKind: datasets.find(({ id }) => id === dataset)?.kind ?? null,
         baseCheckpointId: typeof base === "string" ? base : null,
+        rewardModelId: typeof reward === "string" ? reward : null,
       }}
     />
   );

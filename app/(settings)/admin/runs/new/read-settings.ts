@@ -14,6 +14,7 @@ type Schema = {
   properties?: Record<string, Schema>;
   anyOf?: Schema[];
   oneOf?: Schema[];
+  items?: Schema;
 };
 
 type Common = { name: string; description: string; default: unknown; nullable: boolean };
@@ -21,7 +22,10 @@ export type Field =
   | (Common & { kind: "number"; isWhole: boolean; min: number | null; max: number | null })
   | (Common & { kind: "switch" })
   | (Common & { kind: "choice"; choices: string[] })
+  | (Common & { kind: "text" })
   | (Common & { kind: "texts" })
+  /** A list of groups: written as JSON. */
+  | (Common & { kind: "json" })
   /** Its fields by the choice of one of several forms (`chosenBy`), or of the one form there is (null). */
   | (Common & {
       kind: "group";
@@ -55,14 +59,18 @@ function toField(name: string, schema: Schema): Field {
   switch (inner.type) {
     case "boolean":
       return { ...common, kind: "switch" };
+    case "string":
+      return { ...common, kind: "text" };
     case "array":
-      return { ...common, kind: "texts" };
+      return { ...common, kind: isTexts(inner) ? "texts" : "json" };
     case "object":
       return { ...common, kind: "group", chosenBy: null, forms: [{ choice: null, fields: fieldsOf(inner) }] };
     default:
       return { ...common, kind: "number", isWhole: inner.type === "integer", ...limitsOf(inner) };
   }
 }
+
+const isTexts = ({ items }: Schema) => items?.type === "string";
 
 /** Forms that are told apart by a property with one value each. */
 function readForms(forms: Schema[]) {
@@ -114,8 +122,31 @@ const groups: { title: string; names: string[] }[] = [
   {
     title: "",
     names: [
-      ...["architecture", "tokenizer", "epochs", "lr", "lora", "ensemble"],
-      ...["pretrainMix", "rowLength", "rowsPerBatch"],
+      ...[
+        "architecture",
+        "tokenizer",
+        "epochs",
+        "iterations",
+        "episodesPerIteration",
+        "responsesPerPrompt",
+        "responseTokens",
+      ],
+      ...["beta", "lr", "lora", "ensemble", "pretrainMix", "rowLength", "rowsPerBatch"],
+    ],
+  },
+  {
+    title: "Reward and KL",
+    names: [
+      ...["combine", "deviationFactor", "rewardWeight", "parts", "judge", "adaptiveKl", "scoreShift"],
+      ...["scoreScale", "scoreClip", "unfinishedScore"],
+    ],
+  },
+  { title: "Guard rails", names: ["guards"] },
+  {
+    title: "Policy and value updates",
+    names: [
+      ...["minibatches", "innerEpochs", "clip", "valueClip", "valueCoefficient", "gamma", "lambda", "whiten"],
+      ...["mostApproxKl", "valueLr", "valueStart", "criticWarmup", "ema", "ptx"],
     ],
   },
   {
@@ -125,12 +156,18 @@ const groups: { title: string; names: string[] }[] = [
       ...["beta1", "beta2", "epsilon", "dropout", "initializerRange"],
     ],
   },
-  { title: "Data", names: ["seed", "validationShare", "onBadLine", "onLongExample", "spikeFactor"] },
+  {
+    title: "Data",
+    names: ["seed", "validationShare", "onBadLine", "onLongExample", "onLongPrompt", "spikeFactor"],
+  },
   {
     title: "Evaluation, checkpoints and samples",
-    names: ["evaluateEverySteps", "saveEverySteps", "samplePrompts", "sampleTokens", "sampleTemperature"],
+    names: [
+      ...["evaluateEverySteps", "saveEverySteps", "samplePrompts", "sampleTokens", "sampleTemperature"],
+      ...["evaluationPrompts", "keepEpisodes"],
+    ],
   },
-  { title: "Machine", names: ["threads", "recompute"] },
+  { title: "Machine", names: ["threads", "recompute", "tokensPerBatch"] },
 ];
 
 /** The few that matter first (no title), then the rest by what they are about; none is left out. */
@@ -150,6 +187,14 @@ export function fieldLabel(name: string): string {
     lr: "Learning rate",
     lora: "LoRA",
     pretrainMix: "Documents mixed in",
+    ptx: "Documents learned beside (PPO-ptx)",
+    beta: "KL coefficient (beta)",
+    adaptiveKl: "Adaptive KL",
+    klBudget: "KL budget",
+    parts: "Further parts of the score",
+    ema: "EMA of the policy",
+    mostApproxKl: "Most approximate KL of a round",
+    guards: "What pauses the run",
   };
   const words = name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
   return known[name] ?? words.charAt(0).toUpperCase() + words.slice(1);

@@ -54,6 +54,31 @@ export function SettingField(props: SettingFieldProps) {
           ))}
         </SelectField>
       );
+    case "text":
+      return (
+        <TextField
+          label={label}
+          hint={hint}
+          error={error}
+          required={!field.nullable}
+          placeholder={field.nullable ? "empty" : ""}
+          value={typeof value === "string" ? value : ""}
+          onChange={({ target }) => onChange(target.value === "" && field.nullable ? null : target.value)}
+        />
+      );
+    case "json":
+      return (
+        <TextArea
+          label={label}
+          hint={`${hint} Written as JSON; docs/ppo.md has examples.`}
+          error={firstFault(path, faults)}
+          className="font-mono"
+          // As it is written until the field is left: half of it is no JSON.
+          value={typeof value === "string" ? value : JSON.stringify(value, null, 2)}
+          onChange={({ target }) => onChange(target.value)}
+          onBlur={() => typeof value === "string" && onChange(readJson(value))}
+        />
+      );
     case "texts":
       return (
         <TextArea
@@ -125,6 +150,22 @@ function SettingGroup({ field, path, value, faults, onChange, label, hint }: Set
       )}
     </fieldset>
   );
+}
+
+/** What is no JSON stays as it is written, and the server says so. */
+function readJson(text: string): unknown {
+  if (text.trim() === "") return [];
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Of the field itself, or of something inside it. */
+function firstFault(path: string, faults: ReadonlyMap<string, string>): string | null {
+  const inside = [...faults].find(([at]) => at === path || at.startsWith(`${path}.`));
+  return inside ? (inside[0] === path ? inside[1] : `${inside[0]}: ${inside[1]}`) : null;
 }
 
 function withoutEmpty(texts: unknown[]): unknown[] | null {

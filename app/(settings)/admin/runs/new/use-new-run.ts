@@ -12,13 +12,19 @@ import { readDefaults, readFields, splitFaults } from "./read-settings";
 
 export type Role = "data" | "pretrainMix";
 export type ChosenDataset = { datasetId: string; role: Role };
+export type ChosenRewardModel = { checkpointId: string; role: "score" | "judge" };
 
 export type NewRunStart = {
   stages: StageDescription[];
   checkpoints: Checkpoint[];
   cloned: RunDetail | null;
   /** The stage that learns from the chosen dataset comes first. */
-  chosen: { datasetId: string | null; datasetKind: string | null; baseCheckpointId: string | null };
+  chosen: {
+    datasetId: string | null;
+    datasetKind: string | null;
+    baseCheckpointId: string | null;
+    rewardModelId: string | null;
+  };
 };
 
 export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) {
@@ -26,6 +32,7 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
   const router = useRouter();
   const firstStage =
     stages.find(({ stage }) => stage === cloned?.stage) ??
+    stages.find(({ takesRewardModels }) => takesRewardModels && chosen.rewardModelId !== null) ??
     stages.find(({ stage, data }) => stage !== "pretrain" && data.data === chosen.datasetKind) ??
     stages.find(({ stage }) => stage === "sft");
   const [stage, setStage] = useState(firstStage?.stage ?? "sft");
@@ -43,6 +50,13 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
       ? cloned.datasets.map(({ id, role }) => ({ datasetId: id, role }))
       : chosen.datasetId
         ? [{ datasetId: chosen.datasetId, role: "data" }]
+        : [],
+  );
+  const [rewardModels, setRewardModels] = useState<ChosenRewardModel[]>(
+    cloned
+      ? cloned.rewardModels.map(({ id, role }) => ({ checkpointId: id, role }))
+      : chosen.rewardModelId
+        ? [{ checkpointId: chosen.rewardModelId, role: "score" }]
         : [],
   );
   const [changes, setChanges] = useState<Record<string, unknown>>(
@@ -72,6 +86,7 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
       config: changes,
       baseCheckpointId: takesBase ? baseCheckpointId : null,
       datasets,
+      rewardModels: description?.takesRewardModels ? rewardModels : [],
       acceptErased,
     };
     // A clone remembers whose; its settings are laid over the other's, so all are given.
@@ -98,10 +113,22 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
     setDatasets: (next: ChosenDataset[]) => {
       setDatasets(next);
       const isMixed = next.some(({ role }) => role === "pretrainMix");
+      const mix = description?.mixSetting ?? null;
+      if (mix === null) return;
       // The setting and its data come and go together.
-      if (!isMixed && stage === "sft") setChanges(({ pretrainMix: _, ...others }) => others);
-      else if (isMixed && !values.pretrainMix) setChanges({ ...changes, pretrainMix: {} });
+      if (!isMixed) setChanges(({ [mix]: _, ...others }) => others);
+      else if (!values[mix]) setChanges({ ...changes, [mix]: {} });
     },
+    rewardModels,
+    setRewardModels,
+    /** Settings for a size of patience, over the defaults; what was set by hand goes. */
+    applyPreset: (settings: Record<string, unknown>) => {
+      const kept = ["lora", "lr", "acceptFailedProbes", "ptx", "parts", "judge"];
+      setChanges((before) => ({ ...pick(before, kept), ...settings }));
+    },
+    /** Whether all of a preset's settings are those of the form. */
+    hasPreset: (settings: Record<string, unknown>) =>
+      Object.entries(settings).every(([key, value]) => JSON.stringify(values[key]) === JSON.stringify(value)),
     values,
     change: (setting: string, value: unknown) => {
       const { [setting]: _, ...others } = changes;
@@ -123,6 +150,10 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
 function likelyBase(bases: Checkpoint[]): string | null {
   const live = bases.find(({ channels }) => channels.includes("live"));
   return (live ?? bases.find(({ isToy }) => !isToy) ?? bases[0])?.id ?? null;
+}
+
+function pick(from: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key)));
 }
 
 function differences(

@@ -1,0 +1,56 @@
+/** @file Points of score against √KL, and where they lie in a drawing. Knows no SVG. */
+import type { Curve } from "../_charts/curve-data";
+
+export type KlPoint = { step: number; root: number; score: number };
+export type Placed = KlPoint & { x: number; y: number };
+
+/** Of the steps that have both, in order. An estimate of KL may lie below 0, where there is no root. */
+export function pointsOf(kl: Curve | undefined, score: Curve | undefined): KlPoint[] {
+  if (!kl || !score) return [];
+  const scores = new Map(score.steps.map((step, i) => [step, score.means[i] ?? null]));
+  return kl.steps.flatMap((step, i) => {
+    const [nats, of] = [kl.means[i] ?? null, scores.get(step) ?? null];
+    return nats === null || of === null ? [] : [{ step, root: Math.sqrt(Math.max(0, nats)), score: of }];
+  });
+}
+
+type Space = {
+  width: number;
+  height: number;
+  edge: { left: number; right: number; top: number; bottom: number };
+};
+
+export function placePath(lines: readonly KlPoint[][], { width, height, edge }: Space) {
+  const all = lines.flat();
+  const roots = spreadOf([0, ...all.map(({ root }) => root)]);
+  const scores = spreadOf(all.map(({ score }) => score));
+  const [wide, high] = [width - edge.left - edge.right, height - edge.top - edge.bottom];
+  const toX = (root: number) => edge.left + (wide * (root - roots.min)) / (roots.max - roots.min);
+  const toY = (score: number) => edge.top + high * (1 - (score - scores.min) / (scores.max - scores.min));
+  return {
+    lines: lines.map((points) =>
+      points.map((point): Placed => ({ ...point, x: toX(point.root), y: toY(point.score) })),
+    ),
+    xTicks: ticksOf(roots).map((value) => ({ value, at: toX(value) })),
+    yTicks: ticksOf(scores).map((value) => ({ value, at: toY(value) })),
+  };
+}
+
+type Spread = { min: number; max: number };
+
+/** With room around, and never of no width. */
+function spreadOf(values: readonly number[]): Spread {
+  const [min, max] = [Math.min(...values), Math.max(...values)];
+  const room = max > min ? (max - min) * 0.06 : 0.5;
+  return { min: min === 0 ? 0 : min - room, max: max + room };
+}
+
+/** Three to six round numbers inside. */
+function ticksOf({ min, max }: Spread): number[] {
+  const rough = (max - min) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? rough;
+  const first = Math.ceil(min / step);
+  const count = Math.floor(max / step) - first + 1;
+  return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+}
