@@ -14,7 +14,7 @@ import { animals, objects } from "@/model/data/tiny-world";
 import { goldVersion } from "@/model/eval/gold";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { makeWorld, type World, type WorldPrompt } from "./harness/gold-world";
-import { type LearnedSeed, type LearningPlan, learnByGold, summariseSeeds } from "./harness/ppo-seed";
+import { type LearnedSeed, type LearningPlan, learnByGold, planId, summariseSeeds } from "./harness/ppo-seed";
 
 export type PpoLearningBench = { n: number; goldVersion: number } & Partial<
   Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>
@@ -35,7 +35,7 @@ export default async function run({
   const parts: Partial<Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>> = {};
   for (const part of ["tiny", "gold"] as const) {
     const own = wanted.includes(part) ? [await learn(part, { quick, seed, keep })] : [];
-    const all = quick ? own : kept(part);
+    const all = quick ? own : kept(part, own[0]?.plan ?? null);
     if (all.length > 0) parts[part] = summariseSeeds(all);
   }
   return { n: Math.max(0, ...Object.values(parts).map(({ seeds }) => seeds.length)), goldVersion, ...parts };
@@ -46,8 +46,9 @@ async function learn(
   { quick, seed, keep }: { quick: boolean; seed: number; keep: string },
 ): Promise<LearnedSeed> {
   const file = path.join(results, `${part}-seed${seed}.json`);
-  if (!quick && existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as LearnedSeed;
   const plan = plans[part](quick);
+  const known = !quick && existsSync(file) ? read(file) : null;
+  if (known?.plan === planId(plan)) return known;
   const folder = path.join(keep, quick ? `${part}-quick` : part);
   const learned = await learnByGold(plan, { seed, folder, threads: os.availableParallelism() });
   if (quick) return learned;
@@ -56,13 +57,17 @@ async function learn(
   return learned;
 }
 
-function kept(part: string): LearnedSeed[] {
+/** Of one plan alone: seeds of another one are other figures. @param plan null: that of the newest seed */
+function kept(part: string, plan: string | null): LearnedSeed[] {
   const names = existsSync(results) ? readdirSync(results) : [];
-  return names
+  const all = names
     .filter((name) => name.startsWith(`${part}-seed`))
     .toSorted()
-    .map((name) => JSON.parse(readFileSync(path.join(results, name), "utf8")) as LearnedSeed);
+    .map((name) => read(path.join(results, name)));
+  return all.filter((each) => each.plan === (plan ?? all.at(-1)?.plan));
 }
+
+const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as LearnedSeed;
 
 const plans: Record<"tiny" | "gold", (quick: boolean) => LearningPlan> = {
   tiny: (quick) => ({

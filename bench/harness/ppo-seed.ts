@@ -1,14 +1,17 @@
 /** @file One seed of learning by gold: responses, simulated rankings, a reward model, PPO, and how the policy fares against its start. */
+import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { writeRankings } from "@/model/data/rankings/write-rankings";
 import { bootstrapInterval } from "@/model/eval/bootstrap";
+import { goldVersion } from "@/model/eval/gold";
 import { Scorer } from "@/model/runtime/scorer";
-import { runPpo } from "@/model/train/ppo";
+import { type PpoSummary, runPpo } from "@/model/train/ppo";
 import { type PpoConfig, ppoConfigSchema } from "@/model/train/ppo-config";
 import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { parseConfig } from "@/model/train/run-config";
+import { PausedError } from "@/model/train/run-loop";
 import { goldOf, kept, rankBySimulation, sampleResponses, type World } from "./gold-world";
 import { progress } from "./reward-folds";
 
@@ -29,8 +32,15 @@ export type LearningPlan = {
 /** What a labeler agrees with gold on: about what InstructGPT's agree with each other. */
 const agreement = 0.73;
 
+/** Of all that a result depends on but the seed and the code. */
+export function planId({ model, ...plan }: LearningPlan): string {
+  const text = JSON.stringify({ ...plan, model: path.basename(model), agreement, goldVersion });
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}
+
 export type LearnedSeed = {
   seed: number;
+  plan: string;
   /** Share of the test pairs in which gold prefers the policy to its start; equal ones count half. By prompt. */
   wins: number[];
   goldBefore: number;
@@ -105,6 +115,7 @@ export async function learnByGold(
   await using scorer = await Scorer.open(rewardModel.checkpoint, { threads, basePlaces });
   return {
     seed,
+    plan: planId(plan),
     wins: goldOfPolicy.map((own, i) => winShare(own, goldOfStart[i] ?? [])),
     goldBefore: mean(goldOfStart.flat()),
     goldAfter: mean(goldOfPolicy.flat()),
@@ -137,7 +148,7 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
   });
   const startedAt = performance.now();
   const curve: LearnedSeed["curve"] = [];
-  const paused: string | null = null;
+  let paused: string | null = null;
   const onEvent: Parameters<typeof runPpo>[1]["onEvent"] = (event) => {
     if (event.type !== "iteration") return;
     const {
@@ -154,7 +165,16 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
       `iteration ${event.step}: score ${score.toFixed(2)}, gold ${gold.toFixed(3)}, ${klK3.toFixed(2)} nats, ${responseTokens.toFixed(0)} tokens, explained ${explainedVariance.toFixed(2)}; ${seconds.join(", ")}`,
     );
   };
-  const summary = await runPpo(config, { onEvent });
+  let summary: PpoSummary | null = null;
+  while (summary === null) {
+    summary = await runPpo(config, { onEvent }).catch((error: unknown) => {
+      if (!(error instanceof PausedError)) throw error;
+      // Going on accepts it.
+      paused ??= error.message;
+      progress(`seed ${seed}`, error.message);
+      return null;
+    });
+  }
   const minutes = (performance.now() - startedAt) / 60_000;
   return { checkpoint: summary.checkpoint, kl: summary.heldOutKl ?? Number.NaN, curve, paused, minutes };
 }
