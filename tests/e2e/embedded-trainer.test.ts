@@ -4,43 +4,27 @@
  */
 import fs from "node:fs/promises";
 import path from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AttuneServer, attuneServer } from "../helpers/attune-server";
-import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
-import { answers, ask, makeAccount, textOf, untilEnded } from "../helpers/chat-page";
+import type { AttuneServer } from "../helpers/attune-server";
+import type { Visitor } from "../helpers/browser";
+import { answers, ask, textOf, untilEnded } from "../helpers/chat-page";
 import { childOf } from "../helpers/child-of";
-import { temporaryFolder } from "../helpers/temporary-folder";
-import { tinyModelFolder } from "../helpers/tiny-model";
+import { type TrainingPage, trainingLimitMs, trainingPage } from "../helpers/training-page";
 
 const words =
   "dog cat horse duck goat fox bear owl pig hen bird fish sun moon star tree leaf rain snow wind " +
   "red blue green pink gold milk bread soup rice cake door lamp chair table bell book ring ship boat road";
-/** The trainer yields to all other work: on a busy machine it has little of it. */
-const trainingLimitMs = 240_000;
-const pageLimitMs = 60_000;
-
+let opened: TrainingPage;
 let server: AttuneServer;
-let browser: Browser;
 let person: Visitor;
 let page: Page;
-let files: Awaited<ReturnType<typeof temporaryFolder>>;
 
 beforeAll(async () => {
-  files = await temporaryFolder();
-  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModelFolder, ATTUNE_TRAINER_THREADS: "1" } });
-  browser = await launchBrowser();
-  person = await visitor(browser, { baseURL: server.url });
-  page = person.page;
-  page.setDefaultTimeout(pageLimitMs);
-  await makeAccount(page, server.setupUrl ?? "", { name: "Ada Admin", email: "ada@example.org" });
+  opened = await trainingPage();
+  ({ server, person, page } = opened);
 });
-afterAll(async () => {
-  await person?.[Symbol.asyncDispose]();
-  await browser?.close();
-  await server?.[Symbol.asyncDispose]();
-  await files?.[Symbol.asyncDispose]();
-});
+afterAll(() => opened?.[Symbol.asyncDispose]());
 
 /** Steps done, as the page tells them; 0 before it does. */
 async function shownSteps(): Promise<number> {
@@ -59,7 +43,7 @@ test("demonstrations are uploaded and a run of the live model is started from th
   const demonstrations = words
     .split(" ")
     .map((word) => JSON.stringify({ prompt: `Repeat: ${word}`, response: `${word.toUpperCase()}!` }));
-  const file = path.join(files.path, "shout.jsonl");
+  const file = path.join(opened.folder, "shout.jsonl");
   await fs.writeFile(file, demonstrations.join("\n"));
   await page.goto("/admin/runs/new");
   await page.getByRole("button", { name: "Upload demonstrations" }).click();

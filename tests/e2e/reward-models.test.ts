@@ -4,46 +4,30 @@
  */
 import fs from "node:fs/promises";
 import path from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AttuneServer, attuneServer } from "../helpers/attune-server";
+import type { AttuneServer } from "../helpers/attune-server";
 import { seriousFindings } from "../helpers/axe";
 import { addRanking } from "../helpers/batches";
-import { launchBrowser, overflow, type Visitor, visitor } from "../helpers/browser";
-import { ask, makeAccount, untilEnded } from "../helpers/chat-page";
+import { overflow, type Visitor } from "../helpers/browser";
+import { ask, untilEnded } from "../helpers/chat-page";
 import { seedStopped } from "../helpers/label-server";
 import { makeBatch, makeLabeler } from "../helpers/labeling";
-import { temporaryFolder } from "../helpers/temporary-folder";
-import { tinyModelFolder } from "../helpers/tiny-model";
+import { type TrainingPage, trainingLimitMs, trainingPage } from "../helpers/training-page";
 
 const words =
   "dog cat horse duck goat fox bear owl pig hen bird fish sun moon star tree leaf rain snow wind " +
   "red blue green pink gold milk bread soup rice cake door lamp chair table bell book ring ship boat road";
-/** The trainer yields to all other work: on a busy machine it has little of it. */
-const trainingLimitMs = 240_000;
-const pageLimitMs = 60_000;
-
+let opened: TrainingPage;
 let server: AttuneServer;
-let browser: Browser;
 let person: Visitor;
 let page: Page;
-let files: Awaited<ReturnType<typeof temporaryFolder>>;
 
 beforeAll(async () => {
-  files = await temporaryFolder();
-  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModelFolder, ATTUNE_TRAINER_THREADS: "1" } });
-  browser = await launchBrowser();
-  person = await visitor(browser, { baseURL: server.url });
-  page = person.page;
-  page.setDefaultTimeout(pageLimitMs);
-  await makeAccount(page, server.setupUrl ?? "", { name: "Ada Admin", email: "ada@example.org" });
+  opened = await trainingPage();
+  ({ server, person, page } = opened);
 });
-afterAll(async () => {
-  await person?.[Symbol.asyncDispose]();
-  await browser?.close();
-  await server?.[Symbol.asyncDispose]();
-  await files?.[Symbol.asyncDispose]();
-});
+afterAll(() => opened?.[Symbol.asyncDispose]());
 
 /** People like the word itself best, and capital letters least; every fourth time the second labeler says the opposite. */
 async function writeRankings(name: string, ask: string): Promise<string> {
@@ -57,7 +41,7 @@ async function writeRankings(name: string, ask: string): Promise<string> {
       ],
     }),
   );
-  const file = path.join(files.path, `${name}.jsonl`);
+  const file = path.join(opened.folder, `${name}.jsonl`);
   await fs.writeFile(file, lines.join("\n"));
   return file;
 }
