@@ -1,12 +1,9 @@
 /** @file Demonstrations from JSONL files, in the layouts people have them; every line that is unfit is named with its reason. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
-import { notUtf8, readLines } from "./read-lines";
+import { type LineProblem, readEachLine } from "./read-lines";
 
 export type DemonstrationMessage = { role: "system" | "user" | "assistant"; content: string };
 export type Demonstration = { file: string; line: number; messages: DemonstrationMessage[] };
-/** A line that was left out, and why. */
-export type LineProblem = { file: string; line: number; reason: string };
 
 const text = z.string().refine((value) => value.trim() !== "", "is empty");
 const roles = ["system", "user", "assistant"] as const;
@@ -49,21 +46,11 @@ const layouts = {
 export async function readDemonstrations(
   files: readonly string[],
 ): Promise<{ demonstrations: Demonstration[]; problems: LineProblem[]; sha256: string }> {
-  const demonstrations: Demonstration[] = [];
-  const problems: LineProblem[] = [];
-  const hash = createHash("sha256");
-  for (const file of files) {
-    const { bytes, lines } = await readLines(file);
-    hash.update(bytes);
-    for (const { line, text: raw } of lines) {
-      const place = { file, line };
-      if (raw?.trim() === "") continue;
-      const read = raw === null ? { reason: notUtf8 } : readDemonstrationLine(raw);
-      if ("reason" in read) problems.push({ ...place, reason: read.reason });
-      else demonstrations.push(...read.conversations.map((messages) => ({ ...place, messages })));
-    }
-  }
-  return { demonstrations, problems, sha256: hash.digest("hex") };
+  const { rows, ...read } = await readEachLine(files, readDemonstrationLine);
+  const demonstrations = rows.flatMap(({ conversations, file, line }) =>
+    conversations.map((messages) => ({ file, line, messages })),
+  );
+  return { demonstrations, ...read };
 }
 
 /** One line of JSONL as the conversations it holds. */

@@ -3,8 +3,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Tokenizer } from "../tokenizer/tokenizer";
 import type { Example } from "./packing";
-import type { LineProblem } from "./read-demonstrations";
-import { notUtf8, readLines } from "./read-lines";
+import { type LineProblem, notUtf8, readLines } from "./read-lines";
 
 /** A text file is cut at line ends into documents of about this many characters, so that some can be held out. */
 const charactersPerDocument = 4096;

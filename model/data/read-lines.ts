@@ -1,4 +1,5 @@
 /** @file The lines of a data file with their numbers; what is no UTF-8 is told apart instead of being read as U+FFFD. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 /** A data file cannot be read at all. */
@@ -35,3 +36,34 @@ function decode(bytes: Uint8Array): string | null {
 }
 
 export const notUtf8 = "is not UTF-8";
+
+/** A line that was left out, and why. */
+export type LineProblem = { file: string; line: number; reason: string };
+
+/**
+ * Reads every line of the files that is not empty. Nothing is thrown for a bad one: what to do about it is the caller's to say.
+ * @param readLine what a line holds, or why it is none of those
+ * @returns with the sha256 of all of their bytes
+ * @throws DataFileError when a file cannot be read
+ */
+export async function readEachLine<T extends object>(
+  files: readonly string[],
+  readLine: (text: string) => T | { reason: string },
+): Promise<{ rows: (T & DataPlace)[]; problems: LineProblem[]; sha256: string }> {
+  const rows: (T & DataPlace)[] = [];
+  const problems: LineProblem[] = [];
+  const hash = createHash("sha256");
+  for (const file of files) {
+    const { bytes, lines } = await readLines(file);
+    hash.update(bytes);
+    for (const { line, text } of lines) {
+      if (text?.trim() === "") continue;
+      const read = text === null ? { reason: notUtf8 } : readLine(text);
+      if ("reason" in read) problems.push({ file, line, reason: read.reason });
+      else rows.push({ ...read, file, line });
+    }
+  }
+  return { rows, problems, sha256: hash.digest("hex") };
+}
+
+export type DataPlace = { file: string; line: number };

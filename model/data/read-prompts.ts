@@ -1,10 +1,8 @@
 /** @file Prompts to be answered, from JSONL files: text or a conversation, with what its answer can be checked against. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type GoldRule, goldRuleSchema } from "../eval/gold";
 import type { ConversationMessage } from "../tokenizer/render-conversation";
-import type { LineProblem } from "./read-demonstrations";
-import { notUtf8, readLines } from "./read-lines";
+import { type LineProblem, readEachLine } from "./read-lines";
 
 export type PromptRecord = {
   file: string;
@@ -55,20 +53,8 @@ function withoutAnswer(messages: readonly z.output<typeof message>[]) {
 export async function readPrompts(
   files: readonly string[],
 ): Promise<{ prompts: PromptRecord[]; problems: LineProblem[]; sha256: string }> {
-  const prompts: PromptRecord[] = [];
-  const problems: LineProblem[] = [];
-  const hash = createHash("sha256");
-  for (const file of files) {
-    const { bytes, lines } = await readLines(file);
-    hash.update(bytes);
-    for (const { line, text: raw } of lines) {
-      if (raw?.trim() === "") continue;
-      const read = raw === null ? { reason: notUtf8 } : readPromptLine(raw);
-      if ("reason" in read) problems.push({ file, line, reason: read.reason });
-      else prompts.push({ file, line, ...read });
-    }
-  }
-  return { prompts, problems, sha256: hash.digest("hex") };
+  const { rows: prompts, ...read } = await readEachLine(files, readPromptLine);
+  return { prompts, ...read };
 }
 
 /** One line of JSONL. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { RankedPrompt } from "./rankings/ranked-prompt";
 import { openRankings, readRankings } from "./rankings/read-rankings";
-import type { LineProblem } from "./read-demonstrations";
+import type { LineProblem } from "./read-lines";
 
 export type RankedRow = { file: string; line: number; record: RankedPrompt };
 

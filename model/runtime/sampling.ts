@@ -28,6 +28,15 @@ export type TokenDraw = {
   topLogprobs: number;
 };
 
+/** The model's own distribution, nothing cut off and nothing penalised. */
+export const untruncated = {
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  stop: [],
+} satisfies Partial<Sampling>;
+
 /** Which of a run's many texts one is, where they share the run's seed. */
 export type DrawPlace = { step: number; sample: number };
 

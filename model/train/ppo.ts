@@ -1,17 +1,17 @@
 /** @file PPO: prompts and a reward model in, a policy out that scores higher and stays near the one it started from. */
-import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { type Checkpoint, readManifest } from "../checkpoint/checkpoint";
 import { expectRewardModel, expectSameTokenizer } from "../checkpoint/reward-weights";
 import { heldOutPrompts } from "../data/ranked-examples";
-import type { LineProblem } from "../data/read-demonstrations";
 import { readDocuments, textExamples } from "../data/read-documents";
+import type { LineProblem } from "../data/read-lines";
 import { type PromptRecord, readPrompts } from "../data/read-prompts";
 import { readRewardReport } from "../eval/reward/read-report";
 import { ChatTemplateError } from "../tokenizer/chat-template";
 import { PromptTooLongError, renderConversation } from "../tokenizer/render-conversation";
 import { chooseLora } from "./choose-lora";
+import { joinedSha256 } from "./joined-sha256";
 import { openBase } from "./open-base";
 import type { PpoPrompt } from "./ppo/episodes";
 import { openModels } from "./ppo/open-models";
@@ -85,7 +85,7 @@ export async function runPpo(
     spikeFactor: null,
     saveEverySteps: config.saveEverySteps ?? 5,
   } as const;
-  const ownSha256 = texts ? sha256Of([read.sha256, texts.sha256]) : read.sha256;
+  const ownSha256 = joinedSha256([read.sha256, ...(texts ? [texts.sha256] : [])]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
   using _folder = await claimRunFolder(config.output, {
     stage: "ppo",
@@ -163,7 +163,7 @@ async function refuseFailedProbes({ rewardModels, acceptFailedProbes }: PpoConfi
 type Fitting = { record: PromptRecord; prompt: PpoPrompt };
 
 function toPrompts(
-  { tokenizer, chatTemplate, config: { contextLength } }: Checkpoint,
+  base: Checkpoint,
   records: readonly PromptRecord[],
   responseTokens: number,
 ): { fitting: Fitting[]; unfit: LineProblem[] } {
@@ -171,30 +171,32 @@ function toPrompts(
   const unfit: LineProblem[] = [];
   for (const record of records) {
     const { file, line, messages, rules } = record;
-    try {
-      const options = { contextLength, reserveTokens: responseTokens };
-      const { tokens, droppedTurns, cutCharacters } = renderConversation(
-        tokenizer,
-        chatTemplate,
-        messages,
-        options,
-      );
-      if (droppedTurns > 0 || cutCharacters > 0)
-        throw new PromptTooLongError(tokens.length, contextLength - responseTokens);
-      fitting.push({ record, prompt: { messages, tokens, rules, source: { file, line } } });
-    } catch (error) {
-      if (error instanceof PromptTooLongError)
-        unfit.push({
-          file,
-          line,
-          reason: `leaves no room for ${responseTokens} tokens in the model's context of ${contextLength}`,
-        });
-      else if (error instanceof ChatTemplateError)
-        unfit.push({ file, line, reason: `cannot be rendered: ${error.message}` });
-      else throw error;
-    }
+    const rendered = renderOrExplain(base, messages, responseTokens);
+    if ("reason" in rendered) unfit.push({ file, line, reason: rendered.reason });
+    else
+      fitting.push({ record, prompt: { messages, tokens: rendered.tokens, rules, source: { file, line } } });
   }
   return { fitting, unfit };
+}
+
+/** Whole: a prompt that chat would cut is another one. */
+function renderOrExplain(
+  { tokenizer, chatTemplate, config: { contextLength } }: Checkpoint,
+  messages: PromptRecord["messages"],
+  reserveTokens: number,
+): { tokens: readonly number[] } | { reason: string } {
+  const tooLong = {
+    reason: `leaves no room for ${reserveTokens} tokens in the model's context of ${contextLength}`,
+  };
+  try {
+    const options = { contextLength, reserveTokens };
+    const rendered = renderConversation(tokenizer, chatTemplate, messages, options);
+    return rendered.droppedTurns > 0 || rendered.cutCharacters > 0 ? tooLong : rendered;
+  } catch (error) {
+    if (error instanceof PromptTooLongError) return tooLong;
+    if (error instanceof ChatTemplateError) return { reason: `cannot be rendered: ${error.message}` };
+    throw error;
+  }
 }
 
 /** Prompts that a part without rules of its own cannot be checked by. */
@@ -234,8 +236,4 @@ async function readTexts(
 /** Where its files lie does not tell one part from another. */
 async function namedById(part: ScorePart): Promise<ScorePart> {
   return part.type === "rewardModel" ? { ...part, model: (await readManifest(part.model)).id } : part;
-}
-
-function sha256Of(parts: readonly string[]): string {
-  return createHash("sha256").update(parts.join("\n")).digest("hex");
 }

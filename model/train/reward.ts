@@ -1,5 +1,4 @@
 /** @file Reward modelling: rankings in, a checkpoint out that scores responses as people ranked them. */
-import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { adapterWeightsFile } from "../checkpoint/adapter-config";
@@ -9,7 +8,8 @@ import { ensembleFile } from "../checkpoint/ensemble";
 import { rewardTensors } from "../checkpoint/expected-tensors";
 import { openSafetensors } from "../checkpoint/safetensors-reader";
 import { heldOutPrompts, type RankedExample, weighPairs } from "../data/ranked-examples";
-import { type LineProblem, readDemonstrations } from "../data/read-demonstrations";
+import { readDemonstrations } from "../data/read-demonstrations";
+import type { LineProblem } from "../data/read-lines";
 import { type RankedRow, readRankedData } from "../data/read-ranked-data";
 import { type RenderedGroup, renderGroup, UnfitTemplateError } from "../data/render-group";
 import { scoreHeadName } from "../nn/reward-model";
@@ -19,6 +19,7 @@ import { type ConversationMessage, PromptTooLongError } from "../tokenizer/rende
 import { chooseLora } from "./choose-lora";
 import { drawForMembers } from "./ensemble-heads";
 import { randomHead, solvedHead } from "./initial-head";
+import { joinedSha256 } from "./joined-sha256";
 import { openBase, UnfitBaseError } from "./open-base";
 import type { RewardConfig } from "./reward-config";
 import { type PreparedRow, type RunReportInput, reportOnRun } from "./reward-run-report";
@@ -100,7 +101,7 @@ export async function runReward(
   const lr = config.lr ?? (lora === null ? 9e-6 : 2e-4);
   const headLrFactor = config.headLrFactor ?? (config.headStart === "solved" ? 1 : 15);
   const settings = { ...config, stage: "reward", longestTokens, threads, lora, lr, headLrFactor } as const;
-  const ownSha256 = sha256Of([read.sha256, ...(reference ? [reference.sha256] : [])]);
+  const ownSha256 = joinedSha256([read.sha256, ...(reference ? [reference.sha256] : [])]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
   const runOf = { stage: "reward", settings, datasetSha256, base: base.id } as const;
   using _folder = await claimRunFolder(config.output, runOf);
@@ -453,10 +454,4 @@ function notesOf(
       text: `${epochs} epochs: a reward model usually overfits after one. Watch the validation loss; the checkpoint with the lowest is kept.`,
     });
   return notes;
-}
-
-function sha256Of(parts: readonly string[]): string {
-  const [only] = parts;
-  if (parts.length === 1 && only) return only;
-  return createHash("sha256").update(parts.join("\n")).digest("hex");
 }

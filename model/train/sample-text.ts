@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint";
 import { loadModel } from "../runtime/generator";
+import { untruncated } from "../runtime/sampling";
 import { Scheduler } from "../runtime/scheduler";
 import { Sequence } from "../runtime/sequence";
 
@@ -51,16 +52,7 @@ export async function sampleText(
       cacheFolder,
     });
     await using scheduler = new Scheduler(model);
-    const sampling = {
-      temperature,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      maxTokens,
-      stop: [],
-      seed,
-    };
+    const sampling = { ...untruncated, temperature, maxTokens, seed };
     const sequences = prompts.map(({ tokens }) => {
       // The end of what is too long, as chat has it.
       const kept = tokens.slice(-Math.max(1, contextLength - maxTokens));

@@ -1,14 +1,15 @@
 /** @file Supervised fine-tuning: demonstrations in, a checkpoint out that answers as they do. */
-import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint";
 import { conversationExample } from "../data/conversation-examples";
 import type { Example } from "../data/packing";
-import { type Demonstration, type LineProblem, readDemonstrations } from "../data/read-demonstrations";
+import { type Demonstration, readDemonstrations } from "../data/read-demonstrations";
 import { readDocuments, textExamples } from "../data/read-documents";
+import type { LineProblem } from "../data/read-lines";
 import { type ConversationMessage, renderConversation } from "../tokenizer/render-conversation";
 import { chooseLora } from "./choose-lora";
 import { heldOutPlaces } from "./data-order";
+import { joinedSha256 } from "./joined-sha256";
 import { openBase } from "./open-base";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
@@ -55,7 +56,7 @@ export async function runSft(
   const threads = config.threads ?? Math.min(8, availableParallelism());
   const lora = chooseLora(config.lora, base);
   const settings = { ...config, stage: "sft", rowLength, threads, lora } as const;
-  const ownSha256 = mixed.sha256 === null ? sha256 : sha256Of([sha256, mixed.sha256]);
+  const ownSha256 = joinedSha256([sha256, ...(mixed.sha256 === null ? [] : [mixed.sha256])]);
   const datasetSha256 = facts?.datasetSha256 ?? ownSha256;
   using _folder = await claimRunFolder(config.output, {
     stage: "sft",
@@ -136,8 +137,4 @@ function samplePrompts(
     text: messages.at(-1)?.content ?? "",
     tokens: renderConversation(tokenizer, chatTemplate, messages, { contextLength, reserveTokens }).tokens,
   }));
-}
-
-function sha256Of(parts: readonly string[]): string {
-  return createHash("sha256").update(parts.join("\n")).digest("hex");
 }

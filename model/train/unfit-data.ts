@@ -1,5 +1,5 @@
 /** @file What a stage says about its data: how much there is, what was left out, and when it refuses. */
-import type { LineProblem } from "../data/read-demonstrations";
+import type { LineProblem } from "../data/read-lines";
 
 export type DataEvent = {
   type: "data";

@@ -6,7 +6,7 @@ import type { TensorSource } from "../../checkpoint/tensor-source";
 import type { LoraShape } from "../../nn/trained-weights";
 import { type Adapter, liveAdapter } from "../../runtime/adapter";
 import { loadModel } from "../../runtime/generator";
-import type { DrawPlace } from "../../runtime/sampling";
+import { type DrawPlace, untruncated } from "../../runtime/sampling";
 import { Scheduler } from "../../runtime/scheduler";
 import { Sequence } from "../../runtime/sequence";
 import type { TransformerSlots } from "../../runtime/transformer-slots";
@@ -64,16 +64,7 @@ export class Rollouts implements AsyncDisposable {
     { seed, maxTokens, temperature = 1, signal }: SampleSettings,
   ): Promise<SampledResponse[]> {
     const { tokenizer, config } = this.#options.checkpoint;
-    const sampling = {
-      temperature,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      maxTokens,
-      stop: [],
-      seed,
-    };
+    const sampling = { ...untruncated, temperature, maxTokens, seed };
     const sequences = prompts.map((tokens, i) => {
       const prompt = { tokens, droppedTurns: 0, cutCharacters: 0 };
       const place = places[i] ?? { step: 0, sample: i };

@@ -4,7 +4,7 @@ import { toProtocolEvents } from "@/bin/training/report-events";
 import { maxMessageBytes, mostEpisodeTokens, workerEvent } from "@/server/runs/protocol";
 
 const datasetId = "00000000-0000-4000-8000-000000000000";
-const source = { file: `/work/data/${datasetId}.jsonl`, line: 3 };
+const source = { file: `/runs/data/${datasetId}.jsonl`, line: 3 };
 
 function shown(tokens: number, text = "word ") {
   return {
