@@ -1,6 +1,7 @@
 /** @file Text metrics against sacreBLEU, rouge-score and the official rules of SQuAD and DROP (fixtures/make_metric_fixtures.py). */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { bleuCounts, bleuOf } from "@/model/eval/metrics/bleu";
@@ -62,3 +63,35 @@ test("ROUGE-L is rouge-score's", () => {
   for (const { response, references, f } of fixture.rouge)
     expect(rougeL(response, references)).toBeCloseTo(f, 9);
 });
+
+/** What OpenAI published with the paper (automatic-eval-samples): 60 items each. Not part of the project. */
+const published = path.resolve("../shared/data/instructgpt_eval/squadv2.jsonl.gz");
+
+test.skipIf(!existsSync(published))(
+  "on InstructGPT's published samples SQuAD 2.0 has the paper's order at 175B",
+  () => {
+    const rows = gunzipSync(readFileSync(published)).toString().trim().split("\n");
+    const items = rows.map((row) => publishedItem.parse(JSON.parse(row)));
+    for (const way of ["zeroshot", "fewshot"]) {
+      const [gpt = 0, ptx = 0, ppo = 0] = ["gpt-175b", "ppo-ptx-175b", "ppo-noptx-175b"].map((model) =>
+        meanF1(items, model, way),
+      );
+      expect(gpt).toBeGreaterThan(ptx);
+      expect(ptx).toBeGreaterThan(ppo);
+    }
+  },
+);
+
+const publishedItem = z.object({
+  references: z.array(z.string()),
+  samples: z.array(z.object({ model_type: z.string(), prompt_type: z.string(), sample: z.string() })),
+});
+
+function meanF1(items: readonly z.infer<typeof publishedItem>[], model: string, way: string): number {
+  const read = (text: string) => (/^not in background\.?$/i.test(text.trim()) ? "" : text);
+  const scores = items.map(({ references, samples }) => {
+    const said = samples.find((each) => each.model_type === model && each.prompt_type === way);
+    return scoreSquadAnswer(read(said?.sample ?? ""), references.map(read)).f1;
+  });
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}
