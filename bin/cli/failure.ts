@@ -5,7 +5,9 @@ import { BaseMissingError } from "@/model/checkpoint/lineage-base";
 import { NotARewardModelError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
 import { UnfitTemplateError } from "@/model/data/render-group";
+import { EvalReportError } from "@/model/eval/eval-report";
 import { UnusableScoreError } from "@/model/eval/reward/score-rankings";
+import { SuiteError } from "@/model/eval/suites/suite";
 import { UnsupportedTokenizerError } from "@/model/tokenizer/tokenizer-definition";
 import { ConfigError } from "@/model/train/run-config";
 import { BackupError } from "@/server/db/backup";
@@ -35,6 +37,8 @@ const plainErrors = [
   BaseMissingError,
   ConfigError,
   DataFileError,
+  EvalReportError,
+  SuiteError,
   ModelSourceError,
   SourceUnavailableError,
   UnsupportedModelError,

@@ -1,6 +1,6 @@
 /** @file `attune score`: what a reward model gives the responses of a file, and, where people ranked them, how far to trust it. */
 import { createWriteStream } from "node:fs";
-import { stat, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { finished } from "node:stream/promises";
 import { type Command, Option } from "commander";
@@ -11,10 +11,10 @@ import { makeRewardReport, type RewardReport, rewardReportFile } from "@/model/e
 import { scoreProbes, scoreRankings, type TextScore } from "@/model/eval/reward/score-rankings";
 import type { Uncertainty } from "@/model/eval/reward/uncertainty";
 import { type ResponseScore, Scorer } from "@/model/runtime/scorer";
-import { defaultThreads, type Env, loadEnv } from "@/server/env";
-import { basePlaces, modelsFolder } from "@/server/models/model-library";
-import { checkpointFolder } from "@/server/runs/artifacts";
+import { defaultThreads, loadEnv } from "@/server/env";
+import { basePlaces } from "@/server/models/model-library";
 import { CommandFailure } from "./failure";
+import { findCheckpoint } from "./find-checkpoint";
 import { interruptible } from "./interruptible";
 
 type Flags = {
@@ -73,7 +73,7 @@ async function score(flags: Flags): Promise<void> {
   if (problems.length > shownProblems) console.error(`and ${problems.length - shownProblems} more.`);
   const training = flags.training ? await readTraining(flags.training) : null;
   using stop = interruptible();
-  await using scorer = await Scorer.open(await findModel(flags.model, env), {
+  await using scorer = await Scorer.open(await findCheckpoint(flags.model, "reward model", env), {
     threads: env.ATTUNE_THREADS ?? defaultThreads(),
     basePlaces: basePlaces(env.ATTUNE_DATA),
   });
@@ -194,20 +194,6 @@ async function readTraining(files: readonly string[]): Promise<SplitItem[]> {
     prompt: record.prompt,
     responses: record.responses,
   }));
-}
-
-/** @throws CommandFailure naming every place that was looked in */
-async function findModel(model: string, env: Pick<Env, "ATTUNE_DATA">): Promise<string> {
-  const places = [
-    path.resolve(model),
-    path.join(modelsFolder(env.ATTUNE_DATA), model),
-    checkpointFolder(env.ATTUNE_DATA, model),
-  ];
-  for (const place of places) {
-    const found = await stat(place).catch(() => null);
-    if (found?.isDirectory()) return place;
-  }
-  throw new CommandFailure(`There is no reward model ${model}. Looked in ${places.join(", ")}.`, 2);
 }
 
 function readCount(flag: string, text: string): number {

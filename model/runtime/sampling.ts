@@ -196,7 +196,7 @@ function argMax(values: Float32Array): number {
 }
 
 /** log Σ exp, with the maximum taken out first. */
-function logSumExp(values: Float32Array): number {
+export function logSumExp(values: Float32Array): number {
   const best = maxOf(values);
   let total = 0;
   for (let id = 0; id < values.length; id++) total += expDown(best - (values[id] as number));

@@ -1,4 +1,6 @@
 /** @file What an iteration of PPO is told by: means over its episodes, and what the updates came to. */
+
+import { repetitionOf } from "../../eval/repetition";
 import type { Episode, Judged, Rollout } from "./episodes";
 
 /** By the names that charts, logs and tables have. */
@@ -94,12 +96,6 @@ function explainedVariance(episodes: readonly Episode[]): number {
   const errors = episodes.flatMap(({ returns: own, values }) => [...own].map((r, t) => r - (values[t] ?? 0)));
   const spread = deviation(returns) ** 2;
   return spread === 0 ? 0 : 1 - deviation(errors) ** 2 / spread;
-}
-
-function repetitionOf(text: string): number {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const triples = words.slice(2).map((_, i) => words.slice(i, i + 3).join(" "));
-  return triples.length === 0 ? 0 : 1 - new Set(triples).size / triples.length;
 }
 
 export const mean = (values: readonly number[]): number =>

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { evalConfigSchema } from "@/model/eval/eval-config";
 import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { rewardConfigSchema } from "@/model/train/reward-config";
@@ -14,8 +15,9 @@ const schemas = {
   sft: sftConfigSchema,
   reward: rewardConfigSchema,
   ppo: ppoConfigSchema,
+  eval: evalConfigSchema,
 };
-const stages = ["pretrain", "sft", "reward", "ppo"] as const;
+const stages = ["pretrain", "sft", "reward", "ppo", "eval"] as const;
 
 describe.each(stages)("docs/schemas/%s.json", (stage) => {
   const file = path.resolve(import.meta.dirname, `../../../docs/schemas/${stage}.json`);
