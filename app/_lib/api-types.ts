@@ -41,6 +41,7 @@ export type RunPage = Outputs["runs"]["list"];
 export type RunSummary = RunPage["runs"][number];
 export type RunStatus = RunSummary["status"];
 export type RunDetail = Outputs["runs"]["get"];
+export type EvaluationView = NonNullable<Outputs["suites"]["ofRun"]>;
 export type RunCheckpoint = RunDetail["checkpoints"][number];
 export type TimelinePage = Outputs["runs"]["timeline"];
 export type TimelineRow = TimelinePage["rows"][number];

@@ -1,9 +1,10 @@
 /** @file What a stage tells, as the protocol's events: steps done instead of step numbers, rows instead of files. */
 import path from "node:path";
+import type { Evaluation } from "@/model/eval/evaluate";
 import type { ShownEpisode } from "@/model/train/ppo/shown-episodes";
 import type { SampleSource } from "@/model/train/sample-text";
 import { listProblems } from "@/model/train/unfit-data";
-import { mostEpisodeTokens, type WorkerEvent } from "@/server/runs/protocol";
+import { mostEpisodeTokens, mostTranscriptCharacters, type WorkerEvent } from "@/server/runs/protocol";
 import type { NewEvent } from "./event-outbox";
 import type { StageEvent } from "./stage-messages";
 
@@ -66,8 +67,44 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
     case "saved":
       // The server writes the checkpoint itself onto the timeline.
       return [];
+    case "suites": {
+      const named = event.suites.map(({ name, items }) => `${name} (${items} items)`).join(", ");
+      return [{ type: "log", level: "info", text: cut(`Asks ${event.totalItems} items: ${named}.`, "log") }];
+    }
+    case "item":
+      return [];
+    case "suite": {
+      const { title, variant, figures, items } = event.result;
+      const told = figures.map(({ name, value }) => `${name} ${value.toFixed(3)}`).join(", ");
+      const text = cut(`${title}, ${variant}: ${told}; ${items.length} items.`, "log");
+      const values = finite(Object.fromEntries(figures.map(({ name, value }) => [name, value])));
+      return [
+        { type: "metrics", step: event.done, values },
+        { type: "log", level: "info", text, step: event.done },
+      ];
+    }
+    case "evaluation":
+      return toEvaluationEvents(event);
   }
 }
+
+/** Texts first, so that figures never stand without what is behind them. */
+function toEvaluationEvents({ report, transcripts }: Evaluation): NewEvent[] {
+  const short = (text: string) => text.slice(0, mostTranscriptCharacters);
+  const told = transcripts.map(({ messages, response, expected, ...rest }) => ({
+    ...rest,
+    messages: messages.slice(-100).map(({ role, content }) => ({ role, content: short(content) })),
+    response: short(response),
+    expected: short(expected),
+  }));
+  const events: NewEvent[] = [];
+  for (let from = 0; from < told.length; from += transcriptsAMessage)
+    events.push({ type: "transcripts", from, transcripts: told.slice(from, from + transcriptsAMessage) });
+  return [...events, { type: "evaluation", report }];
+}
+
+/** Of the longest texts they stay within one message. */
+const transcriptsAMessage = 20;
 
 /** "generation" → generationSeconds */
 function inSeconds(phases: Readonly<Record<string, number>>): Record<string, number> {

@@ -1,4 +1,6 @@
 /** @file The process that computes: one stage, told over IPC. Knows no server; its worker does the talking, so that it may block. */
+import { rm } from "node:fs/promises";
+import path from "node:path";
 import { AdapterError } from "@/model/checkpoint/adapter-config";
 import {
   CorruptFileError,
@@ -10,6 +12,9 @@ import {
 import { BaseMissingError } from "@/model/checkpoint/lineage-base";
 import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
+import { type EvalConfig, evalConfigSchema } from "@/model/eval/eval-config";
+import { evaluateCheckpoint } from "@/model/eval/evaluate";
+import { SuiteError } from "@/model/eval/suites/suite";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
@@ -22,22 +27,55 @@ import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
-import { PausedError, type RunSummary, type StageOptions } from "@/model/train/run-loop";
+import { PausedError, type StageOptions } from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
 import { UnfitDataError } from "@/model/train/unfit-data";
+import { projectRoot } from "@/server/project-root";
 import type { TrainableStage } from "@/server/runs/stage-settings";
-import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
+import type { FromStage, StageEvent, StageFailure, StageSummary, StageTask, ToStage } from "./stage-messages";
 
-type Stage = (config: unknown, options: StageOptions<StageEvent>) => Promise<RunSummary>;
+type Stage = (config: unknown, options: StageOptions<StageEvent>) => Promise<StageSummary>;
 
 const stages: Record<TrainableStage, Stage> = {
   pretrain: (config, options) => runPretrain(parseConfig(pretrainConfigSchema, config), options),
   sft: (config, options) => runSft(parseConfig(sftConfigSchema, config), options),
   reward: (config, options) => runReward(parseConfig(rewardConfigSchema, config), options),
   ppo: (config, options) => runPpo(parseConfig(ppoConfigSchema, config), options),
+  eval: (config, options) => evaluate(parseConfig(evalConfigSchema, config), options),
 };
+
+/** What was measured is told whole at its end: one that was stopped begins again. */
+async function evaluate(
+  config: EvalConfig,
+  { onEvent, signal, basePlaces }: StageOptions<StageEvent>,
+): Promise<StageSummary> {
+  const scratch = path.join(config.output, "serving");
+  const progress = { steps: 0, totalSteps: 0 };
+  try {
+    const evaluation = await evaluateCheckpoint(config, {
+      onEvent(event) {
+        if (event.type === "item")
+          Object.assign(progress, { steps: event.done, totalSteps: event.totalItems });
+        onEvent(event);
+      },
+      signal,
+      basePlaces,
+      // The server says which form it is; see `createRun`.
+      servedPrecision: "int8",
+      cacheFolder: scratch,
+      suitesFolder: path.join(projectRoot, "model", "suites"),
+    });
+    onEvent({ type: "evaluation", ...evaluation });
+    return { finished: true, checkpoint: null, ...progress };
+  } catch (error) {
+    if (signal?.aborted) return { finished: false, checkpoint: null, ...progress };
+    throw error;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
 
 /** Facts about what was given, each with a message for people. */
 const unfitErrors = [
@@ -50,6 +88,7 @@ const unfitErrors = [
   NotARewardModelError,
   OtherTokenizerError,
   RunFolderError,
+  SuiteError,
   UnfitBaseError,
   UnfitDataError,
   UnknownTargetError,

@@ -1,10 +1,16 @@
 /** @file What a worker and its stage process say to each other, over IPC. */
+import type { EvalEvent, Evaluation } from "@/model/eval/evaluate";
 import type { PpoEvent } from "@/model/train/ppo";
 import type { RunFacts, RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
 import type { TrainableStage } from "@/server/runs/stage-settings";
 
-/** PPO's are those of all stages, and a few more. */
-export type StageEvent = PpoEvent;
+/** PPO's are those of all stages that train, and a few more. */
+export type StageEvent = PpoEvent | EvalEvent | ({ type: "evaluation" } & Evaluation);
+
+/** An evaluation makes no checkpoint. */
+export type StageSummary =
+  | RunSummary
+  | { finished: boolean; checkpoint: null; steps: number; totalSteps: number };
 
 /** Settings of the stage, with the names of files. */
 export type StageTask = { stage: TrainableStage; config: Record<string, unknown>; facts: RunFacts };
@@ -27,5 +33,5 @@ export type StageFailure =
 export type FromStage =
   | { type: "event"; event: StageEvent }
   | { type: "saved"; saved: SavedCheckpoint }
-  | { type: "ended"; summary: RunSummary }
+  | { type: "ended"; summary: StageSummary }
   | { type: "failed"; failure: StageFailure };

@@ -1,12 +1,12 @@
 /** @file One stage process seen from its worker: start, stop, and how it ended. */
 import { type ChildProcess, fork } from "node:child_process";
 import { isDiskFull } from "@/model/checkpoint/errors";
-import type { RunSummary, SavedCheckpoint } from "@/model/train/run-loop";
+import type { SavedCheckpoint } from "@/model/train/run-loop";
 import { hugePages } from "../setup/huge-pages.mjs";
-import type { FromStage, StageEvent, StageFailure, StageTask, ToStage } from "./stage-messages";
+import type { FromStage, StageEvent, StageFailure, StageSummary, StageTask, ToStage } from "./stage-messages";
 
 export type StageEnd =
-  | { type: "ended"; summary: RunSummary }
+  | { type: "ended"; summary: StageSummary }
   | { type: "failed"; failure: StageFailure }
   /** From outside, for want of memory as a rule. */
   | { type: "killed"; signal: string }

@@ -8,14 +8,13 @@ import { isDiskFull } from "@/model/checkpoint/errors";
 import { baseFolderName } from "@/model/checkpoint/lineage-base";
 import { manifestFileName } from "@/model/checkpoint/manifest";
 import { checkpointFolder } from "@/model/train/run-checkpoints";
-import type { RunSummary } from "@/model/train/run-loop";
 import { endAnswer, type RunOffer } from "@/server/runs/protocol";
 import { isTrainable, judgePartName, type TrainableStage } from "@/server/runs/stage-settings";
 import { EventOutbox } from "./event-outbox";
 import { Lease } from "./lease";
 import { type ProtocolClient, Refused } from "./protocol-client";
 import { cut, toProtocolEvents } from "./report-events";
-import type { StageEvent, StageFailure, StageTask } from "./stage-messages";
+import type { StageEvent, StageFailure, StageSummary, StageTask } from "./stage-messages";
 import { type StageEnd, StageProcess } from "./stage-process";
 import { UploadQueue } from "./upload-queue";
 import type { WorkFolder } from "./work-folder";
@@ -161,6 +160,7 @@ class HeldRun implements AsyncDisposable {
       this.#lease.progress = { step: event.step + 1, totalSteps: event.totalSteps };
       this.#parts.onMemory(event.memoryMb * 2 ** 20);
     }
+    if (event.type === "item") this.#lease.progress = { step: event.done, totalSteps: event.totalItems };
     for (const each of toProtocolEvents(event)) {
       this.#outbox.add(each.type === "log" ? { ...each, text: this.#nameDatasets(each.text) } : each);
     }
@@ -295,6 +295,7 @@ async function fetchInputs({ client, offer, work }: TrainRunParts, signal: Abort
       ptx: ptx ? { ...ptx, data: files.pretrainMix } : null,
       ...(await fetchRewardModels({ client, offer, work }, signal)),
     },
+    eval: { ...offer.config, output, model: baseFolder },
   };
   return { stage, config: configs[stage], facts };
 }
@@ -325,7 +326,12 @@ async function fetchRewardModels({ client, offer, work }: Inputs, signal: AbortS
 }
 
 /** The checkpoint that the run is for, by its id, and what there is to say about it. */
-async function describeEnd({ checkpoint, samples: _, ...summary }: RunSummary) {
+async function describeEnd(end: StageSummary) {
+  if (end.checkpoint === null) {
+    const { steps, totalSteps } = end;
+    return { checkpointId: null, summary: { steps, totalSteps } };
+  }
+  const { checkpoint, samples: _, ...summary } = end;
   const manifest = await readFile(path.join(checkpoint, manifestFileName));
   const checkpointId = createHash("sha256").update(manifest).digest("hex");
   const { steps, totalSteps, validationLossBefore, validationLoss } = summary;

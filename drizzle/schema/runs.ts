@@ -324,6 +324,44 @@ export const runEpisodes = pgTable(
   ],
 );
 
+/** What a run of the stage eval measured of its base. */
+export const evaluations = pgTable(
+  "evaluations",
+  {
+    runId: uuid()
+      .primaryKey()
+      .references(() => runs.id, { onDelete: "cascade" }),
+    checkpointId: text()
+      .notNull()
+      .references(() => checkpoints.id),
+    /** See `evalReportSchema`. */
+    report: jsonb().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [index("evaluations_checkpoint").on(t.checkpointId, t.createdAt)],
+);
+
+/** Item by item what an evaluation asked, and what was said. */
+export const evaluationTranscripts = pgTable(
+  "evaluation_transcripts",
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id, { onDelete: "cascade" }),
+    /** Order over all suites and ways of asking, from 0. */
+    position: integer().notNull(),
+    suite: text().notNull(),
+    variant: text().notNull(),
+    /** See `transcriptSchema`. */
+    transcript: jsonb().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.runId, t.position] }),
+    index("evaluation_transcripts_suite").on(t.runId, t.suite, t.variant),
+    check("evaluation_transcripts_position", sql`${t.position} >= 0`),
+  ],
+);
+
 /** A checkpoint on its way in. */
 export const runUploads = pgTable(
   "run_uploads",

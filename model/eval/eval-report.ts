@@ -2,11 +2,26 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { parityReportSchema } from "./served-parity";
 import { suiteResultSchema } from "./suites/suite-result";
 
 export const evalReportFile = "eval-report.json";
 export const transcriptsFile = "transcripts.jsonl";
+
+/** What rounding for serving does; see served-parity.ts. */
+export const parityReportSchema = z.object({
+  precision: z.enum(["fp32", "int8", "int4"]),
+  responses: z.int(),
+  tokens: z.int(),
+  /** Mean and largest |served - exact| of a token's log-probability, in nats. */
+  meanGap: z.number(),
+  largestGap: z.number(),
+  /**
+   * Of the change of each response's tokens against the base, the share that the served form has too:
+   * sum(exact change * served change) / sum(exact change^2). Null: it is no adapter, or training changed nothing.
+   */
+  effectKept: z.number().nullable(),
+});
+export type ParityReport = z.infer<typeof parityReportSchema>;
 
 export const evalReportSchema = z.object({
   format: z.literal(1),

@@ -12,14 +12,15 @@ import type { EvalConfig } from "./eval-config";
 import { type EvalReport, evalReportFile, readEvalReport, transcriptsFile } from "./eval-report";
 import { measureParity, type ParityInput } from "./served-parity";
 import { ServedPolicy } from "./served-policy";
-import { runSuite, type Transcript, variantsOf } from "./suites/run-suite";
+import { runSuite, variantsOf } from "./suites/run-suite";
+import { shippedSuites } from "./suites/shipped-suites";
 import { readSuite, type Suite } from "./suites/suite";
-import { compareResults, type SuiteDelta, type SuiteResult } from "./suites/suite-result";
+import { compareResults, type SuiteDelta, type SuiteResult, type Transcript } from "./suites/suite-result";
 
 export type EvalEvent =
   | { type: "suites"; suites: { name: string; items: number; variants: number }[]; totalItems: number }
   | { type: "item"; done: number; totalItems: number }
-  | { type: "suite"; result: SuiteResult };
+  | { type: "suite"; result: SuiteResult; done: number };
 
 export type EvalOptions = {
   onEvent: (event: EvalEvent) => void;
@@ -33,6 +34,8 @@ export type EvalOptions = {
   suitesFolder: string;
 };
 
+export type Evaluation = { report: EvalReport; transcripts: Transcript[] };
+
 export type EvalSummary = {
   report: string;
   transcripts: string;
@@ -44,14 +47,16 @@ export type EvalSummary = {
 /** Conversations answered side by side. */
 const slots = 8;
 
+/** What is measured, without where it goes. */
+export type Measured = Omit<EvalConfig, "output" | "against">;
+
 /**
- * @throws SuiteError, DataFileError, EvalReportError before anything is measured; what `openCheckpoint` throws; the signal's
- * reason, when it is aborted: nothing is written then
+ * @throws SuiteError, DataFileError before anything is measured; what `openCheckpoint` throws; the signal's reason, when it is
+ * aborted
  */
-export async function runEval(config: EvalConfig, options: EvalOptions): Promise<EvalSummary> {
+export async function evaluateCheckpoint(config: Measured, options: EvalOptions): Promise<Evaluation> {
   const { onEvent, signal, basePlaces, cacheFolder, servedPrecision } = options;
   // 1. All that can be wrong with what was given.
-  const others = await Promise.all(config.against.map(readEvalReport));
   const suites = (await findSuites(config, options)).map((suite) => thinned(suite, config.items));
   const asked = suites.flatMap((suite) =>
     variantsOf(suite)
@@ -86,7 +91,7 @@ export async function runEval(config: EvalConfig, options: EvalOptions): Promise
       const run = await runSuite(policy, suite, variant, { seed: config.seed, signal, onItem });
       results.push(run.result);
       transcripts.push(...run.transcripts);
-      onEvent({ type: "suite", result: run.result });
+      onEvent({ type: "suite", result: run.result, done });
     }
     return {
       checkpoint: policy.checkpointId,
@@ -98,17 +103,29 @@ export async function runEval(config: EvalConfig, options: EvalOptions): Promise
   signal?.throwIfAborted();
   const parity =
     spoken.length > 0 ? await measureParity(config.model, spoken, { ...load, hasAdapter }) : null;
-  // 4. The report, whole or not at all.
-  const report: EvalReport = {
+  const madeAt = new Date().toISOString();
+  const { precision } = load;
+  const report = {
     format: 1,
     checkpoint,
     name,
-    precision: load.precision,
-    madeAt: new Date().toISOString(),
+    precision,
+    madeAt,
     seed: config.seed,
     suites: results,
     parity,
-  };
+  } as const;
+  return { report, transcripts };
+}
+
+/**
+ * Writes report and transcripts, each whole or not at all.
+ * @throws EvalReportError for a report to compare with that cannot be read; what `evaluateCheckpoint` throws: nothing is
+ * written then
+ */
+export async function runEval(config: EvalConfig, options: EvalOptions): Promise<EvalSummary> {
+  const others = await Promise.all(config.against.map(readEvalReport));
+  const { report, transcripts } = await evaluateCheckpoint(config, options);
   await mkdir(config.output, { recursive: true });
   const transcriptsPath = path.join(config.output, transcriptsFile);
   await writeWhole(transcriptsPath, transcripts.map((each) => `${JSON.stringify(each)}\n`).join(""));
@@ -117,12 +134,12 @@ export async function runEval(config: EvalConfig, options: EvalOptions): Promise
   return {
     report: reportPath,
     transcripts: transcriptsPath,
-    suites: results.map(({ items: _, ...figures }) => figures),
-    parity,
+    suites: report.suites.map(({ items: _, ...figures }) => figures),
+    parity: report.parity,
     against: others.map((other) => ({
       checkpoint: other.checkpoint,
       name: other.name,
-      deltas: compareResults(other.suites, results, { seed: config.seed }),
+      deltas: compareResults(other.suites, report.suites, { seed: config.seed }),
     })),
   };
 }
@@ -147,16 +164,16 @@ async function inspect(folder: string, basePlaces: readonly string[] | undefined
   return { hasAdapter: checkpoint.adapter !== null };
 }
 
-async function findSuites({ suites }: EvalConfig, { suitesFolder }: EvalOptions): Promise<Suite[]> {
+async function findSuites(
+  { suites }: Pick<EvalConfig, "suites">,
+  { suitesFolder }: EvalOptions,
+): Promise<Suite[]> {
   const named = suites ?? shippedSuites;
   const isName = (each: string) => !each.includes("/") && !each.includes(path.sep);
   return Promise.all(
     named.map((each) => readSuite(isName(each) ? path.join(suitesFolder, each) : path.resolve(each))),
   );
 }
-
-/** Written by this project; folders of model/suites. */
-export const shippedSuites = ["word-problems", "reading", "format"] as const;
 
 /** Every so manieth item, so that what lies together in the file does not stand for all. */
 function thinned(suite: Suite, most: number | null): Suite {

@@ -2,25 +2,10 @@
  * @file What rounding for serving does to a policy: how far log-probabilities of its own responses move from those of its exact
  * weights, with which it was trained, and how much of what training changed is left in the served form.
  */
-import { z } from "zod";
 import type { LoadOptions } from "../runtime/generator";
 import type { Precision } from "../runtime/serving-weights";
+import type { ParityReport } from "./eval-report";
 import { type Conversation, ServedPolicy } from "./served-policy";
-
-export const parityReportSchema = z.object({
-  precision: z.enum(["fp32", "int8", "int4"]),
-  responses: z.int(),
-  tokens: z.int(),
-  /** Mean and largest |served - exact| of a token's log-probability, in nats. */
-  meanGap: z.number(),
-  largestGap: z.number(),
-  /**
-   * Of the change of each response's tokens against the base, the share that the served form has too:
-   * sum(exact change * served change) / sum(exact change^2). Null: it is no adapter, or training changed nothing.
-   */
-  effectKept: z.number().nullable(),
-});
-export type ParityReport = z.infer<typeof parityReportSchema>;
 
 export type ParityInput = { conversation: Conversation; response: readonly number[] };
 

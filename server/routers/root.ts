@@ -23,6 +23,7 @@ import { questionsRouter } from "./questions";
 import { rewardModelsRouter } from "./reward-models";
 import { runsRouter } from "./runs";
 import { settingsRouter } from "./settings";
+import { suitesRouter } from "./suites";
 import { workersRouter } from "./workers";
 
 export const appRouter = router({
@@ -49,6 +50,7 @@ export const appRouter = router({
   rewardModels: rewardModelsRouter,
   runs: runsRouter,
   settings: settingsRouter,
+  suites: suitesRouter,
   workers: workersRouter,
 });
 

@@ -1,6 +1,7 @@
 /** @file Training runs, for admins: start, steer, watch. */
 import { z } from "zod";
 import { whileSignedIn } from "../auth/open-streams";
+import type { Env } from "../env";
 import { cloneRun, createRun } from "../runs/create-run";
 import { endRunWith } from "../runs/end-run";
 import { requirementsSchema, stages } from "../runs/protocol";
@@ -23,13 +24,18 @@ const priority = z.int().min(-100).max(100);
 const config = z.record(z.string().max(100), z.unknown());
 const datasets = z
   .array(z.object({ datasetId: z.uuid(), role: z.enum(["data", "pretrainMix"]).default("data") }))
-  .min(1)
   .max(50);
 const rewardModels = z
   .array(z.object({ checkpointId, role: z.enum(["score", "judge"]).default("score") }))
   .max(10);
 /** Start although rows of a dataset were erased. */
 const acceptErased = z.boolean().default(false);
+
+const actOf = ({ user, env }: { user: { id: string }; env: Env }) => ({
+  actorId: user.id,
+  dataFolder: env.ATTUNE_DATA,
+  servedPrecision: env.ATTUNE_PRECISION,
+});
 
 export const runsRouter = router({
   /** What a run can be of: each stage's settings as JSON Schema with descriptions and defaults, and the kinds of its datasets. */
@@ -104,7 +110,8 @@ export const runsRouter = router({
         stage: z.enum(trainableStages),
         config: config.default({}),
         baseCheckpointId: checkpointId.nullable(),
-        datasets,
+        /** None of an evaluation. */
+        datasets: datasets.default([]),
         /** Of PPO; the value function starts as a copy of the first. */
         rewardModels: rewardModels.default([]),
         priority: priority.default(0),
@@ -112,9 +119,7 @@ export const runsRouter = router({
         acceptErased,
       }),
     )
-    .mutation(({ ctx, input }) =>
-      createRun(ctx.db, input, { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA }),
-    ),
+    .mutation(({ ctx, input }) => createRun(ctx.db, input, actOf(ctx))),
 
   /** A new run with another one's settings, but for what is given; `config` is laid over the other's. */
   clone: procedure("runs.manage")
@@ -129,42 +134,22 @@ export const runsRouter = router({
         acceptErased,
       }),
     )
-    .mutation(({ ctx, input: { runId, ...change } }) =>
-      cloneRun(ctx.db, { runId, change }, { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA }),
-    ),
+    .mutation(({ ctx, input: { runId, ...change } }) => cloneRun(ctx.db, { runId, change }, actOf(ctx))),
 
   /** A waiting run waits on; a running one saves, then lets go of its worker. */
   pause: procedure("runs.manage")
     .input(runKey)
-    .mutation(({ ctx, input }) =>
-      steerRun(
-        ctx.db,
-        { ...input, steer: "pause" },
-        { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA },
-      ),
-    ),
+    .mutation(({ ctx, input }) => steerRun(ctx.db, { ...input, steer: "pause" }, actOf(ctx))),
 
   /** Back into the queue, also after a failure; it goes on from its last checkpoint. */
   resume: procedure("runs.manage")
     .input(runKey.extend({ acceptErased }))
-    .mutation(({ ctx, input }) =>
-      steerRun(
-        ctx.db,
-        { ...input, steer: "resume" },
-        { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA },
-      ),
-    ),
+    .mutation(({ ctx, input }) => steerRun(ctx.db, { ...input, steer: "resume" }, actOf(ctx))),
 
   /** For good. Its checkpoints stay. */
   cancel: procedure("runs.manage")
     .input(runKey)
-    .mutation(({ ctx, input }) =>
-      steerRun(
-        ctx.db,
-        { ...input, steer: "cancel" },
-        { actorId: ctx.user.id, dataFolder: ctx.env.ATTUNE_DATA },
-      ),
-    ),
+    .mutation(({ ctx, input }) => steerRun(ctx.db, { ...input, steer: "cancel" }, actOf(ctx))),
 
   /** Ends a paused or failed run with one of its checkpoints as its result. */
   endWith: procedure("runs.manage")

@@ -4,6 +4,7 @@ import { eq, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import { checkpoints, datasets, runDatasets, runRewardModels, runs } from "@/drizzle/schema";
 import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
+import type { Precision } from "@/model/runtime/serving-weights";
 import { refuseOtherShape } from "@/model/train/choose-lora";
 import { ConfigError } from "@/model/train/run-config";
 import { loraSchema } from "@/model/train/sft-config";
@@ -50,7 +51,12 @@ export type NewRun = {
 };
 
 /** `actorId` null: from the command line. */
-export type Act = { actorId: string | null; dataFolder: string };
+export type Act = {
+  actorId: string | null;
+  dataFolder: string;
+  /** The form in which this server answers: an evaluation is of that one, wherever it runs. */
+  servedPrecision: Precision;
+};
 
 /**
  * @returns the new run's id
@@ -60,9 +66,9 @@ export type Act = { actorId: string | null; dataFolder: string };
 export async function createRun(
   db: Db,
   run: NewRun,
-  { actorId, dataFolder }: Act,
+  { actorId, dataFolder, servedPrecision }: Act,
 ): Promise<{ runId: string }> {
-  const config = readStageConfig(run.stage, run.config);
+  const config = pinPrecision(run.stage, readStageConfig(run.stage, run.config), servedPrecision);
   checkNeeds(run.stage, { ...run, config });
   await checkBase(db, { ...run, config }, dataFolder);
   await checkDatasets(db, run);
@@ -94,6 +100,10 @@ export async function createRun(
   return { runId };
 }
 
+function pinPrecision(stage: TrainableStage, config: Record<string, unknown>, served: Precision) {
+  return stage === "eval" ? { ...config, precision: config.precision ?? served } : config;
+}
+
 /** @throws {AppError} PRECONDITION_FAILED with every obstacle, unless only erased rows stand in the way and are accepted */
 export function refuseObstacles(obstacles: readonly Obstacle[], acceptErased: boolean): void {
   const left = obstacles.filter(({ kind }) => kind !== "erased" || !acceptErased);
@@ -118,7 +128,7 @@ async function checkBase(
       `A reward model is no base of ${stage}: it scores, and does not answer.`,
     );
   }
-  if (stage !== "pretrain" && lineageBaseOf(base.manifest) !== null)
+  if (stage !== "pretrain" && stage !== "eval" && lineageBaseOf(base.manifest) !== null)
     await checkAdapter(base, { config, dataFolder });
 }
 
@@ -179,13 +189,12 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
     .returning({ id: runs.id });
   if (!row) throw new Error("The run was not stored.");
   const places = new Map<string, number>();
-  await tx.insert(runDatasets).values(
-    run.datasets.map(({ datasetId, role }) => {
-      const position = places.get(role) ?? 0;
-      places.set(role, position + 1);
-      return { runId: row.id, datasetId, role, position };
-    }),
-  );
+  const learned = run.datasets.map(({ datasetId, role }) => {
+    const position = places.get(role) ?? 0;
+    places.set(role, position + 1);
+    return { runId: row.id, datasetId, role, position };
+  });
+  if (learned.length > 0) await tx.insert(runDatasets).values(learned);
   if (run.rewardModels.length > 0) await tx.insert(runRewardModels).values(inOrder(row.id, run.rewardModels));
   return row.id;
 }

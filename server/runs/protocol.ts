@@ -3,6 +3,8 @@
  * it in words, for workers in other languages.
  */
 import { z } from "zod";
+import { evalReportSchema } from "@/model/eval/eval-report";
+import { transcriptSchema } from "@/model/eval/suites/suite-result";
 
 export const protocolVersion = 1;
 /** Header that every request carries; its value is the version in decimal. */
@@ -221,6 +223,28 @@ export const episodesPayload = z.object({
     .max(mostEpisodes),
 });
 
+/** Larger ones are cut; what a figure rests on is read by people. */
+export const mostTranscriptCharacters = 16_000;
+const mostTranscripts = 200;
+const shownText = text(mostTranscriptCharacters);
+export const transcriptsPayload = z.object({
+  /** Of the first of them, from 0: what is told again under a number replaces what was told before. */
+  from: z.int().nonnegative(),
+  transcripts: z
+    .array(
+      transcriptSchema.extend({
+        messages: z
+          .array(z.object({ role: z.enum(["system", "user", "assistant"]), content: shownText }))
+          .max(100),
+        response: shownText,
+        expected: shownText,
+      }),
+    )
+    .min(1)
+    .max(mostTranscripts),
+});
+export const evaluationPayload = z.object({ report: evalReportSchema });
+
 /** A part of PPO's score is named after a person's word for it. */
 const metricName = z.string().regex(/^([a-z][a-zA-Z0-9]{0,59}|part\.[^\p{Cc}]{1,60})$/u);
 
@@ -241,6 +265,9 @@ export const workerEvent = z.discriminatedUnion("type", [
   z.object({ ...numbered, type: z.literal("phase"), ...phasePayload.shape }),
   /** Of PPO: replaces what was told of that step. */
   z.object({ ...numbered, type: z.literal("episodes"), step, ...episodesPayload.shape }),
+  /** Of an evaluation: what was asked and said, and, once that is told, the figures. */
+  z.object({ ...numbered, type: z.literal("transcripts"), ...transcriptsPayload.shape }),
+  z.object({ ...numbered, type: z.literal("evaluation"), ...evaluationPayload.shape }),
 ]);
 export type WorkerEvent = z.infer<typeof workerEvent>;
 

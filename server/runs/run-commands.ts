@@ -35,7 +35,7 @@ export const runCommands = [
     config,
     /** Null: a model from scratch. */
     model: model.nullable(),
-    datasets: z.array(z.object({ datasetId: z.uuid(), role: z.enum(["data", "pretrainMix"]) })).min(1),
+    datasets: z.array(z.object({ datasetId: z.uuid(), role: z.enum(["data", "pretrainMix"]) })),
     /** Of PPO. */
     rewardModels: z.array(z.object({ model, role: z.enum(["score", "judge"]) })).default([]),
     priority: z.int().min(-100).max(100).default(0),
@@ -80,7 +80,11 @@ export type RunCommand = z.infer<(typeof runCommands)[number]>;
 type Parts = { db: Db; env: Env };
 
 /** Nobody is signed in on the command line: the audit log names no person. */
-const actOf = ({ env }: Parts) => ({ actorId: null, dataFolder: env.ATTUNE_DATA });
+const actOf = ({ env }: Parts) => ({
+  actorId: null,
+  dataFolder: env.ATTUNE_DATA,
+  servedPrecision: env.ATTUNE_PRECISION,
+});
 
 export const runHandlers: {
   [K in RunCommand["command"]]: (

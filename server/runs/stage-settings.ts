@@ -1,5 +1,7 @@
 /** @file The stages a run can be of: what their settings may be, and what they learn from. */
 import { z } from "zod";
+import { evalConfigSchema } from "@/model/eval/eval-config";
+import { shippedSuites } from "@/model/eval/suites/shipped-suites";
 import { ppoConfigSchema, refuseContradictions, scorePartSchema } from "@/model/train/ppo-config";
 import { type PpoPreset, ppoPresets } from "@/model/train/ppo-presets";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
@@ -13,8 +15,8 @@ import type { RunDataset, RunRewardModel } from "./run-inputs";
 export type StageSettings = {
   /** Without what names files, which each worker has elsewhere, and without the name, which is the run's. */
   schema: z.ZodObject;
-  /** What it learns from, by role; `data` is always needed. */
-  data: { data: DatasetKind; pretrainMix: DatasetKind | null };
+  /** What it learns from, by role; null: nothing. Where `data` is not null it is needed. */
+  data: { data: DatasetKind | null; pretrainMix: DatasetKind | null };
   /** The setting that goes with datasets of the role `pretrainMix`. */
   mixSetting: "pretrainMix" | "ptx" | null;
   /** Whether reward models score what it says. */
@@ -97,6 +99,22 @@ export const stageSettings = {
     presets: ppoPresets,
     hasParent: true,
   },
+  /** Learns nothing: it measures its base. */
+  eval: {
+    schema: evalConfigSchema.omit({ model: true, output: true, against: true, suites: true }).extend({
+      suites: z
+        .array(z.enum(shippedSuites))
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe("names of those that ship; null: all of them"),
+    }),
+    data: { data: null, pretrainMix: null },
+    mixSetting: null,
+    takesRewardModels: false,
+    presets: [],
+    hasParent: false,
+  },
 } as const satisfies Record<string, StageSettings>;
 
 export type TrainableStage = keyof typeof stageSettings;
@@ -147,7 +165,9 @@ export function checkNeeds(
     throw new AppError("BAD_REQUEST", "With a tokenizer of its own a run starts from no checkpoint.");
   }
   const has = (role: RunDataset["role"]) => datasets.some((dataset) => dataset.role === role);
-  if (!has("data")) throw new AppError("BAD_REQUEST", `A run of ${stage} needs a dataset of ${data.data}.`);
+  if (data.data === null && has("data")) throw new AppError("BAD_REQUEST", `${stage} takes no dataset.`);
+  if (data.data !== null && !has("data"))
+    throw new AppError("BAD_REQUEST", `A run of ${stage} needs a dataset of ${data.data}.`);
   checkMix(stage, { config, mixSetting, isGiven: has("pretrainMix") });
   checkRewardModelRoles(stage, { config, rewardModels });
 }

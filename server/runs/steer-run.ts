@@ -29,7 +29,7 @@ const audited: Record<Steer, AuditAction> = {
 export async function steerRun(
   db: Db,
   { runId, steer, acceptErased = false }: { runId: string; steer: Steer; acceptErased?: boolean },
-  { actorId, dataFolder }: Act,
+  { actorId, dataFolder }: Pick<Act, "actorId" | "dataFolder">,
 ): Promise<{ status: RunStatus }> {
   const status = await db.transaction(async (tx) => {
     const run = await lockRun(tx, runId);

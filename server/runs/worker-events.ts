@@ -7,6 +7,7 @@ import { countKills, holdLease, type WorkerCall } from "./lease";
 import type { EventsAnswer, EventsRequest, WorkerEvent } from "./protocol";
 import { publishRun } from "./run-changes";
 import { storeEpisodes } from "./run-episodes";
+import { storeReport, storeTranscripts } from "./run-evaluation";
 import { appendTimeline, type NewTimelineRow, reserveNumbers } from "./timeline";
 import { WorkerError } from "./worker-error";
 
@@ -36,6 +37,10 @@ export async function takeEvents(
       runId,
       fresh.filter((event) => event.type === "episodes"),
     );
+    for (const event of fresh) {
+      if (event.type === "transcripts") await storeTranscripts(tx, runId, event);
+      if (event.type === "evaluation") await storeReport(tx, run, event.report);
+    }
     await appendTimeline(tx, runId, fresh.flatMap(toTimeline));
     const step = fresh.findLast((event) => event.type === "metrics")?.step;
     await tx.update(runs).set({ lastSequence, step, totalSteps }).where(eq(runs.id, runId));
@@ -91,6 +96,8 @@ function toTimeline(event: WorkerEvent): NewTimelineRow[] {
   switch (event.type) {
     case "metrics":
     case "episodes":
+    case "transcripts":
+    case "evaluation":
       return [];
     case "log":
       return [{ ...place, kind: "log", payload: { level: event.level, text: storableText(event.text) } }];

@@ -3,22 +3,13 @@ import { refuses } from "../refusal";
 import type { Conversation, PolicyResponse, ServedPolicy } from "../served-policy";
 import { figureNames, type ItemScore, likeliestOf, scoreChoice, scoreResponse } from "./score-item";
 import type { Asked, Suite, SuiteItem } from "./suite";
-import { behaviourOf, figureWithInterval, type SuiteResult, type SuiteVariant } from "./suite-result";
-
-/** One item as it was asked and answered, for people to read. */
-export type Transcript = {
-  suite: string;
-  variant: SuiteVariant;
-  id: string;
-  slice: string | null;
-  messages: Conversation;
-  /** Of multiple choice: the choice it holds likeliest. Empty where nothing was said. */
-  response: string;
-  /** What would have been right, for people. */
-  expected: string;
-  values: Record<string, number>;
-  isFinished: boolean | null;
-};
+import {
+  behaviourOf,
+  figureWithInterval,
+  type SuiteResult,
+  type SuiteVariant,
+  type Transcript,
+} from "./suite-result";
 
 export type SuiteRunOptions = {
   seed: number;
@@ -71,7 +62,7 @@ export async function runSuite(
       variant,
       id: item.id,
       slice: item.slice ?? null,
-      messages,
+      messages: [...messages],
       response: said,
       expected: expectedOf(item),
       values: score.values,

@@ -58,6 +58,22 @@ export const suiteResultSchema = z.object({
 export type SuiteResult = z.infer<typeof suiteResultSchema>;
 export type ItemResult = z.infer<typeof itemResultSchema>;
 
+/** One item as it was asked and answered, for people to read. */
+export const transcriptSchema = z.object({
+  suite: z.string(),
+  variant: z.enum(suiteVariants),
+  id: z.string(),
+  slice: z.string().nullable(),
+  messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })),
+  /** Of multiple choice: the choice it holds likeliest. Empty where nothing was said. */
+  response: z.string(),
+  /** What would have been right, for people. */
+  expected: z.string(),
+  values: z.record(z.string(), z.number()),
+  isFinished: z.boolean().nullable(),
+});
+export type Transcript = z.infer<typeof transcriptSchema>;
+
 /** @param items with as many values as names @param weights how often each item is drawn; left out: once */
 export function figureOf(
   name: string,

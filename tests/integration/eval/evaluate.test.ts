@@ -3,6 +3,7 @@ import fs from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readEvalReport } from "@/model/eval/eval-report";
+import { evaluateCheckpoint } from "@/model/eval/evaluate";
 import { measureParity } from "@/model/eval/served-parity";
 import { ServedPolicy } from "@/model/eval/served-policy";
 import { runAttune } from "../../helpers/attune-command";
@@ -58,6 +59,26 @@ test("exact weights served exactly lose nothing; rounded ones lose a little", as
   const rounded = await measureParity(tinyModelFolder, inputs, { ...options, precision: "int4" });
   expect(rounded.meanGap).toBeGreaterThan(0);
   expect(rounded.meanGap).toBeLessThan(0.5);
+});
+
+test("stopped midway, it ends at once with the signal's reason", async () => {
+  await using folder = await temporaryFolder();
+  const stopping = new AbortController();
+  let answered = 0;
+  const config = { model: tinyModelFolder, suites: ["format"], items: null, precision: null } as const;
+  const stopped = evaluateCheckpoint(
+    { ...config, suites: ["format"], variants: ["zeroShot"], parityResponses: 0, seed: 1, threads: 1 },
+    {
+      onEvent(event) {
+        if (event.type === "item" && ++answered === 3) stopping.abort(new Error("enough"));
+      },
+      signal: stopping.signal,
+      servedPrecision: "fp32",
+      cacheFolder: folder.path,
+      suitesFolder: path.resolve("model/suites"),
+    },
+  );
+  await expect(stopped).rejects.toThrow("enough");
 });
 
 describe("the command", () => {

@@ -83,6 +83,24 @@ describe("a run on the trainer of this machine", () => {
     expect(Object.keys(manifestOf(end)?.files ?? {})).not.toContain("model.safetensors");
   });
 
+  it("measures a checkpoint, and makes none", async () => {
+    await using server = await trainerServer();
+    const { runs, suites } = server.admin.call;
+    const baseCheckpointId = await server.register(tinyModelFolder);
+    const config = { suites: ["format"], items: 8, parityResponses: 2 };
+    const { runId } = await runs.create.mutate({ name: "Form", stage: "eval", config, baseCheckpointId });
+    const run = await server.until(runId, ({ status }) => status === "finished" || status === "failed");
+    expect(run).toMatchObject({ status: "finished", step: 16, totalSteps: 16, checkpoints: [] });
+    const view = await suites.ofRun.query({ runId });
+    expect(view?.suites.map(({ variant, itemCount }) => [variant, itemCount])).toEqual([
+      ["zeroShot", 8],
+      ["fewShot", 8],
+    ]);
+    expect(view?.parity).toMatchObject({ responses: 2, effectKept: null });
+    const { transcripts } = await suites.transcripts.query({ runId, suite: "format", variant: "fewShot" });
+    expect(transcripts).toHaveLength(8);
+  });
+
   it("makes a reward model of a dataset of rankings, which can be neither live nor a base", async () => {
     await using server = await trainerServer();
     const { runs, models } = server.admin.call;

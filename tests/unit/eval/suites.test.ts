@@ -2,11 +2,11 @@
 import fs from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { shippedSuites } from "@/model/eval/evaluate";
 import { lastNumber, scoreNumber } from "@/model/eval/metrics/last-number";
 import { refuses } from "@/model/eval/refusal";
 import { keptShare } from "@/model/eval/served-parity";
 import { conversationOf, variantsOf } from "@/model/eval/suites/run-suite";
+import { shippedSuites } from "@/model/eval/suites/shipped-suites";
 import { scoreChoice, scoreResponse } from "@/model/eval/suites/score-item";
 import { readSuite, type Suite, SuiteError } from "@/model/eval/suites/suite";
 import { compareResults, figureWithInterval, type SuiteResult } from "@/model/eval/suites/suite-result";

@@ -10,6 +10,7 @@ import { Tabs } from "@/app/_components/tabs";
 import type { RunDetail, RunMetrics, StageDescription } from "@/app/_lib/api-types";
 import { Section } from "../../../_frame/section";
 import { mergeCurves } from "../_charts/curve-data";
+import { EvaluationSection } from "../_suites/evaluation-section";
 import { RunProgress } from "../run-progress";
 import { CheckpointsTable } from "./checkpoints-table";
 import { ConfigTable } from "./config-table";
@@ -69,10 +70,16 @@ export function RunView({ initialRun, initialMetrics, settings }: RunViewProps) 
         {watched.isCatchingUp && <Pulse>Catching up with what happened meanwhile…</Pulse>}
       </div>
       <RunFacts run={run} />
-      <RunCurves watched={watched} />
-      <Section title="Checkpoints" text="What can be gone on from, chatted with and promoted.">
-        <CheckpointsTable run={run} />
-      </Section>
+      {run.stage === "eval" ? (
+        <EvaluationSection runId={run.id} isOver={run.endedAt !== null} />
+      ) : (
+        <>
+          <RunCurves watched={watched} />
+          <Section title="Checkpoints" text="What can be gone on from, chatted with and promoted.">
+            <CheckpointsTable run={run} />
+          </Section>
+        </>
+      )}
       <div className="mt-10">
         <Tabs
           label="Records of this run"

@@ -13,7 +13,7 @@ import { PromptsHere } from "./prompts-here";
 import type { ChosenDataset, Role } from "./use-new-run";
 
 type DataPickerProps = {
-  kinds: StageDescription["data"];
+  kinds: StageDescription["data"] & { data: Dataset["kind"] };
   datasets: Dataset[];
   chosen: ChosenDataset[];
   onChange: (chosen: ChosenDataset[]) => void;

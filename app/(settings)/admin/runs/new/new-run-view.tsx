@@ -52,8 +52,10 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
             .flatMap(({ latest }) => latest?.values.tokensPerSecond ?? []),
         })
       : null;
+  const data = description?.data;
+  const learnsFrom = data?.data ? { data: data.data, pretrainMix: data.pretrainMix } : null;
   const missing =
-    form.datasets.length === 0
+    learnsFrom && form.datasets.length === 0
       ? "Choose or upload a dataset first."
       : isPpo && !form.rewardModels.some(({ role }) => role === "score")
         ? "Choose a reward model first."
@@ -117,24 +119,26 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
           </SelectField>
         )}
       </div>
-      <Section title="Data">
-        <DataPicker
-          kinds={description?.data ?? { data: "demonstrations", pretrainMix: null }}
-          datasets={datasets}
-          chosen={form.datasets}
-          onChange={form.setDatasets}
-        />
-        {erased.length > 0 && (
-          <div className="mt-3">
-            <Switch
-              label="Learn from what is left"
-              hint={`Rows were erased in ${erased.map(({ name }) => `“${name}”`).join(", ")}. Off: the run is refused.`}
-              checked={form.acceptErased}
-              onChange={form.setAcceptErased}
-            />
-          </div>
-        )}
-      </Section>
+      {learnsFrom && (
+        <Section title="Data">
+          <DataPicker
+            kinds={learnsFrom}
+            datasets={datasets}
+            chosen={form.datasets}
+            onChange={form.setDatasets}
+          />
+          {erased.length > 0 && (
+            <div className="mt-3">
+              <Switch
+                label="Learn from what is left"
+                hint={`Rows were erased in ${erased.map(({ name }) => `“${name}”`).join(", ")}. Off: the run is refused.`}
+                checked={form.acceptErased}
+                onChange={form.setAcceptErased}
+              />
+            </div>
+          )}
+        </Section>
+      )}
       {isPpo && (
         <Section title="Reward" text="What the policy learns to be preferred by.">
           <RewardModelPicker
@@ -170,13 +174,15 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
       {isPpo ? (
         <PpoEstimateNote estimate={estimate({})} parameters={parameters} />
       ) : (
-        <EstimateNote
-          stage={stage}
-          base={base}
-          datasets={chosenData}
-          values={form.values}
-          earlierRuns={earlierRuns}
-        />
+        learnsFrom && (
+          <EstimateNote
+            stage={stage}
+            base={base}
+            datasets={chosenData}
+            values={form.values}
+            earlierRuns={earlierRuns}
+          />
+        )
       )}
       <div className="mt-6 space-y-3">
         {form.hasError && (
@@ -199,6 +205,7 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
 
 const baseTexts: Partial<Record<RunSummary["stage"], { label: string; hint: string }>> = {
   pretrain: { label: "Tokenizer of", hint: "The new model reads text as this one does." },
+  eval: { label: "Checkpoint", hint: "What is measured, in the form in which it is served." },
   ppo: { label: "Start policy", hint: "It is the reference too: KL is measured from it." },
 };
 

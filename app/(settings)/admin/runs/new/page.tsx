@@ -1,4 +1,4 @@
-/** @file Starting a run; `?clone=` begins with another run's settings, `?dataset=`, `?base=` and `?reward=` with those chosen. */
+/** @file Starting a run; `?clone=` begins with another run's settings, `?stage=`, `?dataset=`, `?base=` and `?reward=` with those chosen. */
 import type { Metadata } from "next";
 import { requirePermission } from "@/app/_lib/server-caller";
 import { NewRunView } from "./new-run-view";
@@ -8,7 +8,7 @@ export const metadata: Metadata = { title: "New run" };
 type NewRunPageProps = { searchParams: Promise<Record<string, string | string[] | undefined>> };
 
 export default async function NewRunPage({ searchParams }: NewRunPageProps) {
-  const { clone, dataset, base, reward } = await searchParams;
+  const { clone, dataset, base, reward, stage } = await searchParams;
   const caller = await requirePermission("runs.manage");
   const [stages, checkpoints, datasets, rewardModels, page, cloned] = await Promise.all([
     caller.runs.stages(),
@@ -31,6 +31,7 @@ export default async function NewRunPage({ searchParams }: NewRunPageProps) {
         datasetId: typeof dataset === "string" ? dataset : null,
         datasetKind: datasets.find(({ id }) => id === dataset)?.kind ?? null,
         baseCheckpointId: typeof base === "string" ? base : null,
+        stage: typeof stage === "string" ? stage : null,
         rewardModelId: typeof reward === "string" ? reward : null,
       }}
     />

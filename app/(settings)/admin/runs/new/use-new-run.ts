@@ -23,6 +23,7 @@ export type NewRunStart = {
     datasetId: string | null;
     datasetKind: string | null;
     baseCheckpointId: string | null;
+    stage: string | null;
     rewardModelId: string | null;
   };
 };
@@ -31,7 +32,7 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
   const trpc = useTRPC();
   const router = useRouter();
   const firstStage =
-    stages.find(({ stage }) => stage === cloned?.stage) ??
+    stages.find(({ stage }) => stage === (cloned?.stage ?? chosen.stage)) ??
     stages.find(({ takesRewardModels }) => takesRewardModels && chosen.rewardModelId !== null) ??
     stages.find(({ stage, data }) => stage !== "pretrain" && data.data === chosen.datasetKind) ??
     stages.find(({ stage }) => stage === "sft");

@@ -1,0 +1,160 @@
+/** @file Evaluations as pages show them: figures, differences from what the checkpoint came from and from what is live, transcripts. */
+import { and, asc, desc, eq, inArray, sql } from "drizzle-orm";
+import { channels, checkpoints, evaluations, evaluationTranscripts, runs } from "@/drizzle/schema";
+import type { EvalReport } from "@/model/eval/eval-report";
+import { figureNames, isLowerBetter } from "@/model/eval/suites/score-item";
+import {
+  compareResults,
+  type SuiteDelta,
+  type SuiteResult,
+  type SuiteVariant,
+  type Transcript,
+} from "@/model/eval/suites/suite-result";
+import type { Db } from "../db/db";
+import { AppError } from "../errors";
+
+type Measured = {
+  run: { id: string; number: number };
+  checkpoint: { id: string; name: string; stage: string };
+  /** Whether people talk to it now. */
+  isLive: boolean;
+  madeAt: Date;
+  precision: EvalReport["precision"];
+};
+
+export type EvaluationView = Measured & {
+  suites: (Omit<SuiteResult, "items"> & { itemCount: number })[];
+  parity: EvalReport["parity"];
+  /**
+   * Newest evaluations, in the same form, of the checkpoints it came from, the oldest first, and of the live one: their
+   * figures, and by how much this one is higher.
+   */
+  against: (Measured & {
+    suites: Pick<SuiteResult, "suite" | "variant" | "figures">[];
+    deltas: SuiteDelta[];
+  })[];
+};
+
+type Row = Measured & { report: EvalReport };
+
+/** Of a run. @returns null: it has measured nothing yet */
+export async function readEvaluation(db: Db, { runId }: { runId: string }): Promise<EvaluationView | null> {
+  const [own] = await findRows(db, eq(evaluations.runId, runId));
+  return own ? describe(db, own) : null;
+}
+
+/** The newest one of a checkpoint; null: there is none. */
+export async function readLastEvaluation(
+  db: Db,
+  { checkpointId }: { checkpointId: string },
+): Promise<EvaluationView | null> {
+  const [own] = await findRows(db, eq(evaluations.checkpointId, checkpointId));
+  return own ? describe(db, own) : null;
+}
+
+async function describe(db: Db, own: Row): Promise<EvaluationView> {
+  const others = await findOthers(db, own);
+  const { report, ...measured } = own;
+  return {
+    ...measured,
+    suites: report.suites.map(({ items, ...figures }) => ({ ...figures, itemCount: items.length })),
+    parity: report.parity,
+    against: others.map(({ report: theirs, ...other }) => ({
+      ...other,
+      suites: theirs.suites.map(({ suite, variant, figures }) => ({ suite, variant, figures })),
+      deltas: compareResults(theirs.suites, report.suites),
+    })),
+  };
+}
+
+/** One each: its newest in the same form. */
+async function findOthers(db: Db, own: Row): Promise<Row[]> {
+  const ancestors = await findAncestors(db, own.checkpoint.id);
+  const live = await db.select({ id: channels.checkpointId }).from(channels).where(eq(channels.name, "live"));
+  const wanted = [...new Set([...ancestors, ...live.map(({ id }) => id)])].filter(
+    (id) => id !== own.checkpoint.id,
+  );
+  if (wanted.length === 0) return [];
+  const rows = await findRows(db, inArray(evaluations.checkpointId, wanted));
+  const fitting = rows.filter(({ precision }) => precision === own.precision);
+  return wanted.flatMap((id) => fitting.find(({ checkpoint }) => checkpoint.id === id) ?? []);
+}
+
+/** The oldest first, itself left out. */
+async function findAncestors(db: Db, checkpointId: string): Promise<string[]> {
+  const found = await db.execute<{ id: string }>(sql`
+    with recursive line(id, parent_id, depth) as (
+      select id, parent_id, 0 from ${checkpoints} where id = ${checkpointId}
+      union all
+      select c.id, c.parent_id, line.depth + 1 from ${checkpoints} c join line on c.id = line.parent_id
+      where line.depth < 50
+    )
+    select id from line where depth > 0 order by depth desc`);
+  return found.rows.map(({ id }) => id);
+}
+
+/** Newest first. */
+async function findRows(db: Db, where: ReturnType<typeof eq>): Promise<Row[]> {
+  const rows = await db
+    .select({
+      runId: evaluations.runId,
+      number: runs.number,
+      checkpointId: checkpoints.id,
+      name: checkpoints.name,
+      stage: checkpoints.stage,
+      live: channels.name,
+      madeAt: evaluations.createdAt,
+      report: evaluations.report,
+    })
+    .from(evaluations)
+    .innerJoin(runs, eq(runs.id, evaluations.runId))
+    .innerJoin(checkpoints, eq(checkpoints.id, evaluations.checkpointId))
+    .leftJoin(channels, and(eq(channels.checkpointId, checkpoints.id), eq(channels.name, "live")))
+    .where(where)
+    .orderBy(desc(evaluations.createdAt));
+  return rows.map(({ runId, number, checkpointId, name, stage, live, madeAt, report: stored }) => {
+    // Written by `storeReport` alone, from what the protocol's schema has read.
+    const report = stored as EvalReport;
+    return {
+      run: { id: runId, number },
+      checkpoint: { id: checkpointId, name, stage },
+      isLive: live !== null,
+      madeAt,
+      precision: report.precision,
+      report,
+    };
+  });
+}
+
+export type ShownTranscript = Omit<Transcript, "suite" | "variant"> & { position: number };
+
+/** The worst first. @throws {AppError} NOT_FOUND for a run that has measured no such suite */
+export async function readTranscripts(
+  db: Db,
+  { runId, suite, variant, limit }: { runId: string; suite: string; variant: SuiteVariant; limit: number },
+): Promise<{ transcripts: ShownTranscript[]; total: number }> {
+  const [own] = await findRows(db, eq(evaluations.runId, runId));
+  const result = own?.report.suites.find((each) => each.suite === suite && each.variant === variant);
+  if (!result) throw new AppError("NOT_FOUND", "This run has measured no such suite.");
+  const [main] = figureNames[result.metric];
+  const value = sql`(${evaluationTranscripts.transcript} -> 'values' ->> ${main})::float8`;
+  const rows = await db
+    .select({ position: evaluationTranscripts.position, transcript: evaluationTranscripts.transcript })
+    .from(evaluationTranscripts)
+    .where(
+      and(
+        eq(evaluationTranscripts.runId, runId),
+        eq(evaluationTranscripts.suite, suite),
+        eq(evaluationTranscripts.variant, variant),
+      ),
+    )
+    .orderBy(isLowerBetter(result.metric) ? desc(value) : asc(value), evaluationTranscripts.position)
+    .limit(limit);
+  return {
+    transcripts: rows.map(({ position, transcript }) => ({
+      position,
+      ...(transcript as Omit<ShownTranscript, "position">),
+    })),
+    total: result.items.length,
+  };
+}
