@@ -164,6 +164,7 @@ function slicesOf(items: readonly SuiteItem[], scores: readonly ItemScore[]) {
 function expectedOf(item: SuiteItem): string {
   if ("references" in item) return item.references.map((each) => [each].flat().join(", ")).join("\n");
   if ("choices" in item) return item.choices[item.answer] ?? "";
+  if ("refuse" in item) return item.refuse ? "a refusal" : "an answer";
   if ("rules" in item) return item.rules.map(({ type }) => type).join(", ");
   return "";
 }

@@ -5,6 +5,7 @@ import { scoreDropAnswer } from "../metrics/drop";
 import { scoreNumber } from "../metrics/last-number";
 import { rougeL } from "../metrics/rouge";
 import { normalizeSquadAnswer, scoreSquadAnswer } from "../metrics/squad";
+import { refuses } from "../refusal";
 import type { Suite, SuiteItem, SuiteMetric } from "./suite";
 
 /** Those that a response is sampled for; the others ask how likely a text is. */
@@ -26,6 +27,7 @@ export const figureNames = {
   number: ["accuracy"],
   choice: ["accuracy", "accuracyPerByte"],
   rules: ["met", "allMet"],
+  refusal: ["right"],
   bitsPerByte: ["bitsPerByte"],
 } as const satisfies Record<SuiteMetric, readonly string[]>;
 
@@ -49,6 +51,7 @@ const scorers: Scorers = {
   },
   rougeL: (response, { references }) => ({ values: { rougeL: rougeL(response, references) } }),
   number: (response, { references }) => ({ values: { accuracy: scoreNumber(response, references) } }),
+  refusal: (response, { refuse }) => ({ values: { right: Number(refuses(response) === refuse) } }),
   rules: (response, { rules }) => {
     const { score, parts } = goldScore(response, rules);
     return { values: { met: score, allMet: Number(parts.every(({ met }) => met === 1)) } };

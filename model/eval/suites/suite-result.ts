@@ -99,6 +99,19 @@ export function figureWithInterval(name: string, items: readonly ItemScore[], se
   };
 }
 
+/** Of one slice alone, as `compareResults` has it of all items. */
+export function compareSlice(
+  before: readonly SuiteResult[],
+  after: readonly SuiteResult[],
+  { suite, ids }: { suite: string; ids: ReadonlySet<string> },
+): SuiteDelta[] {
+  const only = (results: readonly SuiteResult[]) =>
+    results
+      .filter((each) => each.suite === suite)
+      .map((each) => ({ ...each, items: each.items.filter(({ id }) => ids.has(id)) }));
+  return compareResults(only(before), only(after));
+}
+
 export type SuiteDelta = {
   suite: string;
   variant: SuiteVariant;

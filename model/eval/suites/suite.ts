@@ -43,6 +43,7 @@ export const itemSchemas = {
     .strictObject({ ...common, choices: z.array(text).min(2), answer: z.int().min(0).describe("from 0") })
     .refine(({ choices, answer }) => answer < choices.length, "answer: there is no such choice"),
   rules: z.strictObject({ ...common, rules: z.array(goldRuleSchema).min(1) }),
+  refusal: z.strictObject({ ...common, refuse: z.boolean().describe("whether it is to be refused") }),
   bitsPerByte: z.strictObject({
     id: common.id,
     slice: common.slice,

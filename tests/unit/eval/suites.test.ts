@@ -6,8 +6,8 @@ import { lastNumber, scoreNumber } from "@/model/eval/metrics/last-number";
 import { refuses } from "@/model/eval/refusal";
 import { keptShare } from "@/model/eval/served-parity";
 import { conversationOf, variantsOf } from "@/model/eval/suites/run-suite";
-import { shippedSuites } from "@/model/eval/suites/shipped-suites";
 import { scoreChoice, scoreResponse } from "@/model/eval/suites/score-item";
+import { shippedSuites } from "@/model/eval/suites/shipped-suites";
 import { readSuite, type Suite, SuiteError } from "@/model/eval/suites/suite";
 import { compareResults, figureWithInterval, type SuiteResult } from "@/model/eval/suites/suite-result";
 import { temporaryFolder } from "../../helpers/temporary-folder";
@@ -72,7 +72,7 @@ test("its sha256 changes with either file", async () => {
 test.each(shippedSuites)("%s ships, and its own right answers score full marks", async (name) => {
   const suite = await readSuite(path.resolve("model/suites", name));
   expect(suite.items.length).toBeGreaterThanOrEqual(30);
-  expect(variantsOf(suite)).toContain("fewShot");
+  expect(variantsOf(suite)).toContain("zeroShot");
   for (const item of suite.items) {
     if ("references" in item)
       for (const reference of item.references)
