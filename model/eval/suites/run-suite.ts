@@ -53,7 +53,7 @@ export async function runSuite(
     })),
     behaviour: sampled.length > 0 ? behaviourOf(sampled, refuses) : null,
     cutItems: sampled.filter(({ isCut }) => isCut).length,
-    items: suite.items.map(({ id }, i) => ({ id, ...(scores[i] ?? { values: {} }) })),
+    items: suite.items.map(({ id, slice = null }, i) => ({ id, slice, ...(scores[i] ?? { values: {} }) })),
   };
   const transcripts = suite.items.map((item, i): Transcript => {
     const { messages, said, score, response } = answered[i] as Answered;

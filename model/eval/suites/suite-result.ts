@@ -28,6 +28,7 @@ const countsSchema = z.object({
 
 const itemResultSchema = z.object({
   id: z.string(),
+  slice: z.string().nullable(),
   values: z.record(z.string(), z.number()),
   counts: countsSchema.optional(),
 });
@@ -103,12 +104,12 @@ export function figureWithInterval(name: string, items: readonly ItemScore[], se
 export function compareSlice(
   before: readonly SuiteResult[],
   after: readonly SuiteResult[],
-  { suite, ids }: { suite: string; ids: ReadonlySet<string> },
+  { suite, slice }: { suite: string; slice: string },
 ): SuiteDelta[] {
   const only = (results: readonly SuiteResult[]) =>
     results
       .filter((each) => each.suite === suite)
-      .map((each) => ({ ...each, items: each.items.filter(({ id }) => ids.has(id)) }));
+      .map((each) => ({ ...each, items: each.items.filter((item) => item.slice === slice) }));
   return compareResults(only(before), only(after));
 }
 

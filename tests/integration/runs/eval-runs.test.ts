@@ -12,6 +12,7 @@ const asEval = { stage: "eval" as const, datasets: [] };
 function reportOn(checkpoint: string, right: number, change: Partial<EvalReport> = {}): EvalReport {
   const items = Array.from({ length: 20 }, (_, i) => ({
     id: `${i}`,
+    slice: null,
     values: { accuracy: Number(i < right) },
   }));
   const figures = [figureWithInterval("accuracy", items, 1)];

@@ -9,7 +9,12 @@ import { conversationOf, variantsOf } from "@/model/eval/suites/run-suite";
 import { scoreChoice, scoreResponse } from "@/model/eval/suites/score-item";
 import { shippedSuites } from "@/model/eval/suites/shipped-suites";
 import { readSuite, type Suite, SuiteError } from "@/model/eval/suites/suite";
-import { compareResults, figureWithInterval, type SuiteResult } from "@/model/eval/suites/suite-result";
+import {
+  compareResults,
+  compareSlice,
+  figureWithInterval,
+  type SuiteResult,
+} from "@/model/eval/suites/suite-result";
 import { temporaryFolder } from "../../helpers/temporary-folder";
 
 const head = { name: "mine", title: "Mine", metric: "squad" };
@@ -143,7 +148,11 @@ test.each<[string, boolean]>([
 });
 
 function resultOf(values: readonly number[], changes: Partial<SuiteResult> = {}): SuiteResult {
-  const items = values.map((accuracy, i) => ({ id: `${i}`, values: { accuracy } }));
+  const items = values.map((accuracy, i) => ({
+    id: `${i}`,
+    slice: i < 30 ? "first" : "last",
+    values: { accuracy },
+  }));
   return {
     suite: "s",
     title: "S",
@@ -177,6 +186,15 @@ describe("one policy against another", () => {
     expect(compareResults([resultOf(mixed)], [resultOf(mixed, { variant: "fewShot" })])).toEqual([]);
     expect(compareResults([resultOf(mixed.slice(0, 10))], [resultOf(mixed)])[0]?.items).toBe(10);
   });
+});
+
+test("a slice is compared alone", () => {
+  const mixed = Array.from({ length: 60 }, (_, i) => i % 2);
+  const better = mixed.map((value, i) => (i < 12 ? 1 : value));
+  const of = (slice: string) =>
+    compareSlice([resultOf(mixed)], [resultOf(better)], { suite: "s", slice })[0]?.difference.value;
+  expect(of("first")).toBeCloseTo(0.2, 12);
+  expect(of("last")).toBe(0);
 });
 
 test("the share of an effect that is kept is its slope", () => {
