@@ -54,6 +54,15 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       return event.episodes.length === 0
         ? []
         : [{ type: "episodes", step: event.step + 1, episodes: fitting(event.episodes.map(toEpisode)) }];
+    case "bestOfN":
+      // Of the first evaluation; the nats follow from n.
+      return [
+        {
+          type: "metrics",
+          step: 0,
+          values: finite(Object.fromEntries(event.points.map(({ n, score }) => [`bestOf${n}`, score]))),
+        },
+      ];
     case "sample": {
       const { step, prompt, response, source } = event;
       const text = { prompt: cut(prompt, "sample"), response: cut(response, "sample") };

@@ -1,4 +1,5 @@
 /** @file What `attune ppo` can be told: one schema for the command line, the server's form, other trainers and the defaults. */
+import path from "node:path";
 import { z } from "zod";
 import { goldRuleSchema } from "../eval/gold";
 import { ConfigError, commonSettings } from "./run-config";
@@ -111,6 +112,12 @@ export const ppoConfigSchema = z.strictObject({
   output,
   name: name.default("PPO policy"),
   seed: seed.describe("of sampling, order and split"),
+  seeds: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe("so many runs that differ in nothing but their seed, each one higher than that before it"),
   model: z
     .string()
     .min(1)
@@ -245,6 +252,15 @@ export const ppoConfigSchema = z.strictObject({
     .positive()
     .default(32)
     .describe("held-out prompts answered at each evaluation, at most"),
+  bestOfSamples: z
+    .int()
+    .min(2)
+    .max(64)
+    .nullable()
+    .default(8)
+    .describe(
+      "responses of the reference to a held-out prompt, once, for the score of the best of 2, 4, … of them, which PPO is to beat; to as many prompts as an iteration has responses for; null: none",
+    ),
   evaluateEverySteps: commonSettings.evaluateEverySteps,
   saveEverySteps: commonSettings.saveEverySteps.describe("null: every five; the best so far is always saved"),
   keepEpisodes: z.int().min(0).max(64).default(8).describe("episodes of each round that are shown to people"),
@@ -261,6 +277,17 @@ export const ppoConfigSchema = z.strictObject({
 export const rewardPartName = "rewardModel";
 
 export type PpoConfig = z.output<typeof ppoConfigSchema>;
+
+/** One configuration for each seed; of several, each in a folder of its own. */
+export function eachSeed(config: PpoConfig): PpoConfig[] {
+  const { seeds, seed, output } = config;
+  return Array.from({ length: seeds }, (_, i) => ({
+    ...config,
+    seeds: 1,
+    seed: seed + i,
+    output: seeds === 1 ? output : path.join(output, `seed-${seed + i}`),
+  }));
+}
 
 /**
  * What one setting alone cannot tell.
