@@ -109,6 +109,7 @@ function toEpisode(shown: ShownEpisode): ToldEpisode {
       kl: round(shown.kl),
       isEnded: shown.isEnded,
       tokens: told.map(({ text }) => text.slice(0, 200)),
+      tokenLogprobs: told.map(({ logprob }) => round(logprob)),
       tokenKl: told.map(({ kl }) => round(kl)),
       tokenValues: told.map(({ value }) => round(value)),
     },

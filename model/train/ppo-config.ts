@@ -139,6 +139,12 @@ export const ppoConfigSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("use a reward model that prefers degenerate responses to real ones"),
+  acceptFallenAccuracy: z
+    .boolean()
+    .default(false)
+    .describe(
+      "of a server's run: use a reward model that orders people's newest rankings clearly worse than its report promised",
+    ),
   parts: z.array(scorePartSchema).default([]).describe("further parts of the score"),
   judge: z
     .string()

@@ -130,6 +130,7 @@ const groups: { title: string; names: string[] }[] = [
         "episodesPerIteration",
         "responsesPerPrompt",
         "responseTokens",
+        "seeds",
       ],
       ...["beta", "lr", "lora", "ensemble", "pretrainMix", "rowLength", "rowsPerBatch"],
     ],
@@ -138,7 +139,7 @@ const groups: { title: string; names: string[] }[] = [
     title: "Reward and KL",
     names: [
       ...["combine", "deviationFactor", "rewardWeight", "parts", "judge", "adaptiveKl", "scoreShift"],
-      ...["scoreScale", "scoreClip", "unfinishedScore"],
+      ...["scoreScale", "scoreClip", "unfinishedScore", "acceptFailedProbes", "acceptFallenAccuracy"],
     ],
   },
   { title: "Guard rails", names: ["guards"] },
@@ -164,7 +165,7 @@ const groups: { title: string; names: string[] }[] = [
     title: "Evaluation, checkpoints and samples",
     names: [
       ...["evaluateEverySteps", "saveEverySteps", "samplePrompts", "sampleTokens", "sampleTemperature"],
-      ...["evaluationPrompts", "keepEpisodes"],
+      ...["evaluationPrompts", "bestOfSamples", "keepEpisodes"],
     ],
   },
   { title: "Machine", names: ["threads", "recompute", "tokensPerBatch"] },
@@ -195,6 +196,7 @@ export function fieldLabel(name: string): string {
     ema: "EMA of the policy",
     mostApproxKl: "Most approximate KL of a round",
     guards: "What pauses the run",
+    bestOfSamples: "Best-of-n samples",
   };
   const words = name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
   return known[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
