@@ -282,7 +282,7 @@ function describeRow(kind: string, payload: Record<string, unknown>): string | n
 
 const shownMetrics = [
   ...["loss", "validationLoss", "lr", "gradientNorm", "tokensPerSecond"],
-  ...["score", "heldOutScore", "reward", "klK3", "entropy", "responseTokens", "endedShare"],
+  ...["score", "heldOutScore", "heldOutWin", "reward", "klK3", "entropy", "responseTokens", "endedShare"],
 ];
 
 function describeMetrics(values: Record<string, number | null>): string {

@@ -111,7 +111,15 @@ const guardsSchema = z.strictObject({
 export const ppoConfigSchema = z.strictObject({
   output,
   name: name.default("PPO policy"),
-  seed: seed.describe("of sampling, order and split"),
+  seed: seed.describe("of sampling and order, and of the split"),
+  splitSeed: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe(
+      "which prompts are held out; null: by seed, and with several seeds by the first, so that all are measured by the same prompts",
+    ),
   seeds: z
     .int()
     .min(1)
@@ -284,14 +292,22 @@ export const rewardPartName = "rewardModel";
 
 export type PpoConfig = z.output<typeof ppoConfigSchema>;
 
+type Seeds = Pick<PpoConfig, "seed" | "seeds" | "splitSeed">;
+
+/** Of each: all of several hold out the same prompts. */
+export function seedsOf({ seeds, seed, splitSeed }: Seeds): Omit<Seeds, "seeds">[] {
+  const ofSplit = seeds === 1 ? splitSeed : (splitSeed ?? seed);
+  return Array.from({ length: seeds }, (_, i) => ({ seed: seed + i, splitSeed: ofSplit }));
+}
+
 /** One configuration for each seed; of several, each in a folder of its own. */
 export function eachSeed(config: PpoConfig): PpoConfig[] {
-  const { seeds, seed, output } = config;
-  return Array.from({ length: seeds }, (_, i) => ({
+  const { seeds, output } = config;
+  return seedsOf(config).map((own) => ({
     ...config,
+    ...own,
     seeds: 1,
-    seed: seed + i,
-    output: seeds === 1 ? output : path.join(output, `seed-${seed + i}`),
+    output: seeds === 1 ? output : path.join(output, `seed-${own.seed}`),
   }));
 }
 

@@ -203,9 +203,9 @@ function renderOrExplain(
 }
 
 /** A user's prompts, and equal ones, stay together. */
-function split(fitting: readonly Fitting[], { seed, validationShare }: PpoConfig) {
+function split(fitting: readonly Fitting[], { seed, splitSeed, validationShare }: PpoConfig) {
   const records = fitting.map(({ record: { messages, user } }) => ({ prompt: messages, meta: { user } }));
-  const heldOut = heldOutPrompts(records, { seed, share: validationShare });
+  const heldOut = heldOutPrompts(records, { seed: splitSeed ?? seed, share: validationShare });
   const side = (isHeldOut: boolean) =>
     fitting.filter((_, at) => heldOut.has(at) === isHeldOut).map(({ prompt }) => prompt);
   return { training: side(false), heldOut: side(true) };

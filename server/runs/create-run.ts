@@ -5,6 +5,7 @@ import { z } from "zod";
 import { checkpoints, datasets, runDatasets, runRewardModels, runs } from "@/drizzle/schema";
 import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
 import { refuseOtherShape } from "@/model/train/choose-lora";
+import { ppoConfigSchema, seedsOf } from "@/model/train/ppo-config";
 import { ConfigError } from "@/model/train/run-config";
 import { loraSchema } from "@/model/train/sft-config";
 import type { Db, Tx } from "../db/db";
@@ -82,14 +83,18 @@ export async function createRun(db: Db, run: NewRun, { actorId, dataFolder }: Ac
   return { runId: runIds[0] ?? "", runIds };
 }
 
+const seedsSchema = ppoConfigSchema.pick({ seed: true, seeds: true, splitSeed: true });
+
 /** Each is a run like any other, whose own settings say nothing of the others. */
-function eachSeedOf({ name, config: { seeds = 1, ...config } }: Pick<StoredRun, "name" | "config">) {
-  const count = Number(seeds);
-  return Array.from({ length: count }, (_, i) => {
-    if (count === 1) return { name, config };
-    const seed = Number(config.seed) + i;
-    return { name: `${name}, seed ${seed}`, config: { ...config, seed } };
-  });
+function eachSeedOf({ name, config: { seeds, ...config } }: Pick<StoredRun, "name" | "config">) {
+  // Of no other stage than PPO.
+  if (seeds === undefined) return [{ name, config }];
+  const { seed, splitSeed } = config;
+  const each = seedsOf(seedsSchema.parse({ seed, seeds, splitSeed }));
+  return each.map((own) => ({
+    name: each.length === 1 ? name : `${name}, seed ${own.seed}`,
+    config: { ...config, ...own },
+  }));
 }
 
 async function startRun(tx: Tx, run: StoredRun): Promise<string> {

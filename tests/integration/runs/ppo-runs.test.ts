@@ -137,6 +137,7 @@ describe("starting PPO", () => {
     ]);
     for (const run of found) {
       expect(run.config).not.toHaveProperty("seeds");
+      expect(run.config.splitSeed).toBe(5);
       expect(run).toMatchObject({ seedsOfId: runId, rewardModels: [{ role: "score" }, { role: "judge" }] });
       expect(run.seeds.map(({ id, seed }) => [id, seed])).toEqual(runIds.map((id, i) => [id, 5 + i]));
     }

@@ -291,8 +291,11 @@ test("several seeds are runs of their own, told together by median and range, an
   const config = configFor("seeds", more);
   const controller = new AbortController();
   const notes: string[] = [];
+  const followed: string[] = [];
   const onEvent: Parameters<typeof runPpoSeeds>[1]["onEvent"] = (event) => {
     if (event.type === "note") notes.push(event.text);
+    // The same prompts are held out of each.
+    if (event.type === "sample") followed.push(event.prompt);
     if (event.type === "saved" && event.folder.includes("seed-2")) controller.abort();
   };
   const stopped = await runPpoSeeds(config, { onEvent, signal: controller.signal });
@@ -305,13 +308,14 @@ test("several seeds are runs of their own, told together by median and range, an
   const whole = await runPpoSeeds(config, { onEvent: () => {} });
   expect(whole).toMatchObject({ stage: "ppo", finished: true, seeds: [{ seed: 1 }, { seed: 2 }] });
   const scores = whole.seeds.map(({ summary }) => summary?.heldOutScore ?? NaN);
+  expect(new Set(followed).size).toBe(3);
   expect(whole.spread.heldOutScore).toEqual({
     median: expect.closeTo(((scores[0] ?? 0) + (scores[1] ?? 0)) / 2, 9),
     least: Math.min(...scores),
     greatest: Math.max(...scores),
   });
   expect(whole.spread.heldOutWin?.least).toBeGreaterThanOrEqual(0);
-  const alone = await runTinyPpo(configFor("alone", { iterations: 1, seed: 2 }));
+  const alone = await runTinyPpo(configFor("alone", { iterations: 1, seed: 2, splitSeed: 1 }));
   expect(alone.summary.heldOutScore).toBe(scores[1]);
   const ofSeed = await lastCheckpointOf(path.join(outputOf("seeds"), "seed-2"));
   expect(ofSeed).toEqual(await lastCheckpointOf(outputOf("alone")));

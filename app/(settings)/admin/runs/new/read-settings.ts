@@ -101,7 +101,10 @@ export function fillIn(field: Field, value: unknown): unknown {
   if (field.kind !== "group" || value === null || value === undefined) return value;
   const given = Object(value) as Record<string, unknown>;
   const form = formOf(field, given);
-  const filled = form.fields.map((inner) => [inner.name, fillIn(inner, given[inner.name] ?? inner.default)]);
+  const filled = form.fields.map((inner) => {
+    const { name, default: standard } = inner;
+    return [name, fillIn(inner, given[name] === undefined ? standard : given[name])] as const;
+  });
   return {
     ...(field.chosenBy !== null && { [field.chosenBy]: form.choice }),
     ...Object.fromEntries(filled.filter(([, inner]) => inner !== undefined)),
@@ -159,7 +162,15 @@ const groups: { title: string; names: string[] }[] = [
   },
   {
     title: "Data",
-    names: ["seed", "validationShare", "onBadLine", "onLongExample", "onLongPrompt", "spikeFactor"],
+    names: [
+      "seed",
+      "splitSeed",
+      "validationShare",
+      "onBadLine",
+      "onLongExample",
+      "onLongPrompt",
+      "spikeFactor",
+    ],
   },
   {
     title: "Evaluation, checkpoints and samples",
