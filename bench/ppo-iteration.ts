@@ -96,7 +96,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<PpoIte
     const iterate = async (step: number, responsesPerPrompt: number): Promise<PhaseSeconds> => {
       const settings = { ...config, responsesPerPrompt, lr: 1e-4, valueLr: 1e-4 };
       const asked = prompts.map((_, i) => prompts[Math.floor(i / responsesPerPrompt)] as PpoPrompt);
-      const { judged, seconds } = await rollOut(opened.models, asked, { ...settings, step });
+      const { judged, seconds } = await rollOut(opened.models, asked, { ...settings, step, place: "" });
       const read = await readEpisodes(opened.models, judged, state, settings);
       const updated = await update(
         opened.models,

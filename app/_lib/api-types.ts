@@ -47,6 +47,7 @@ export type TimelinePage = Outputs["runs"]["timeline"];
 export type TimelineRow = TimelinePage["rows"][number];
 export type RunMetrics = Outputs["runs"]["metrics"][number];
 export type MetricSeries = RunMetrics["series"][number];
+export type PpoTiming = Outputs["runs"]["ppoTimings"][number];
 export type RunUpdate = YieldOf<Outputs["runs"]["watch"]>["data"];
 export type Episode = Outputs["runs"]["episodes"]["episodes"][number];
 export type StageDescription = Outputs["runs"]["stages"][number];

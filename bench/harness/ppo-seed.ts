@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { writeRankings } from "@/model/data/rankings/write-rankings";
+import { bestOfN, bestOfNKl, bestOfSizes } from "@/model/eval/best-of-n";
 import { bootstrapInterval } from "@/model/eval/bootstrap";
 import { goldVersion } from "@/model/eval/gold";
 import { Scorer } from "@/model/runtime/scorer";
@@ -122,7 +123,7 @@ export async function learnByGold(
     kl: learned.kl,
     rewardAccuracy: orderedAs(goldOfStart, await scoreAll(scorer, world.test, before)),
     curve: learned.curve,
-    bestOfN: await bestOfN(scorer, world.test.slice(0, plan.bestOf.prompts), many),
+    bestOfN: await readBestOfN(scorer, world.test.slice(0, plan.bestOf.prompts), many),
     paused: learned.paused,
     minutes: { reward: rewardModel.minutes, ppo: learned.minutes },
   };
@@ -136,6 +137,8 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
     // The judge is gold itself; were it a guard here, no run would show what happens without one.
     guards: { flatJudge: null },
     acceptFailedProbes: true,
+    // Measured below, by gold.
+    bestOfSamples: null,
     ...plan.ppo,
     model: plan.model,
     rewardModels: [rewardModel],
@@ -204,28 +207,15 @@ function orderedAs(gold: readonly (readonly number[])[], scores: readonly (reado
   return mean(credits);
 }
 
-/** Unbiased over all ways to draw n of the samples (arXiv 2210.10760, appendix I), each against the samples' own gold. */
-async function bestOfN(scorer: Scorer, prompts: World["test"], samples: readonly (readonly string[])[]) {
+/** Chosen by the reward model, each against the samples' own gold. */
+async function readBestOfN(scorer: Scorer, prompts: World["test"], samples: readonly (readonly string[])[]) {
   const gold = goldOf(prompts, samples);
   const scores = await scoreAll(scorer, prompts, samples);
-  return [1, 2, 4, 8, 16, 32, 64].map((n) => {
-    const perPrompt = gold.map((ofPrompt, i) => {
-      const order = ofPrompt
-        .map((_, k) => k)
-        .toSorted((a, b) => (scores[i]?.[a] ?? 0) - (scores[i]?.[b] ?? 0));
-      const wins = order.map((k) => winShare([ofPrompt[k] ?? 0], ofPrompt));
-      return wins.reduce((sum, win, rank) => sum + win * chanceToBeBest(rank, n, order.length), 0);
-    });
-    return { n, kl: Math.log(n) - (n - 1) / n, winRate: mean(perPrompt) };
-  });
-}
-
-/** That the sample with so many worse ones is the best of n drawn without replacement: C(rank, n - 1) / C(count, n). */
-function chanceToBeBest(rank: number, n: number, count: number): number {
-  if (rank < n - 1) return 0;
-  let chance = n / count;
-  for (let i = 0; i < n - 1; i++) chance *= (rank - i) / (count - 1 - i);
-  return chance;
+  const candidates = gold.map((ofPrompt, i) =>
+    ofPrompt.map((own, k) => ({ score: scores[i]?.[k] ?? 0, value: winShare([own], ofPrompt) })),
+  );
+  const sizes = bestOfSizes(samples[0]?.length ?? 1);
+  return sizes.map((n) => ({ n, kl: bestOfNKl(n), winRate: bestOfN(candidates, n) }));
 }
 
 /** Over seeds; intervals resample test prompts. */

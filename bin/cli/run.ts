@@ -31,6 +31,8 @@ const runSchema = z.looseObject({
 });
 type Run = z.output<typeof runSchema>;
 const oneRun = z.object({ run: runSchema });
+/** Of several seeds all, the first of which is `run`. */
+const createdRuns = oneRun.extend({ seeds: z.array(runSchema).optional() });
 const manyRuns = z.object({ runs: z.array(runSchema) });
 const detail = z.object({
   run: runSchema.extend({
@@ -123,6 +125,9 @@ async function list({ json }: Flags): Promise<void> {
   else for (const run of answer.runs) console.log(describe(run));
 }
 
+const describeCreated = ({ run, seeds = [run] }: z.output<typeof createdRuns>) =>
+  seeds.map(describe).join("\n");
+
 function describe({ number, name, stage, status, step, totalSteps, worker, reason }: Run): string {
   const progress = totalSteps === null ? "" : ` · step ${step}/${totalSteps}`;
   const by = worker ? ` on ${worker.name}` : "";
@@ -170,13 +175,14 @@ async function start(flags: StartFlags): Promise<void> {
     datasets.push({ datasetId: await upload(file, kind, flags.onBadLine), role });
   }
   const name = flags.name ?? stage.toUpperCase();
-  const { run } = await control(
+  const created = await control(
     { command: "startRun", name, stage, config, model, datasets, rewardModels, priority },
-    oneRun,
+    createdRuns,
   );
+  const { run } = created;
   if (flags.watch) await watch(run.number, { ...(json !== undefined && { json }) });
-  else if (json) console.log(JSON.stringify({ run }));
-  else console.log(`${describe(run)}\nFollow it: npx attune run watch ${run.number}`);
+  else if (json) console.log(JSON.stringify(created));
+  else console.log(`${describeCreated(created)}\nFollow it: npx attune run watch ${run.number}`);
 }
 
 /** A folder of this machine, or the id of a checkpoint as it stands. */
@@ -276,7 +282,7 @@ function describeRow(kind: string, payload: Record<string, unknown>): string | n
 
 const shownMetrics = [
   ...["loss", "validationLoss", "lr", "gradientNorm", "tokensPerSecond"],
-  ...["score", "heldOutScore", "reward", "klK3", "entropy", "responseTokens", "endedShare"],
+  ...["score", "heldOutScore", "heldOutWin", "reward", "klK3", "entropy", "responseTokens", "endedShare"],
 ];
 
 function describeMetrics(values: Record<string, number | null>): string {
@@ -301,6 +307,6 @@ async function clone(
 ): Promise<void> {
   const config = await readSettings(undefined, set);
   const command = { command: "cloneRun" as const, run: number, name, config, acceptErased };
-  const { run } = await control(command, oneRun);
-  console.log(json ? JSON.stringify({ run }) : describe(run));
+  const created = await control(command, createdRuns);
+  console.log(json ? JSON.stringify(created) : describeCreated(created));
 }

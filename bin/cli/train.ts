@@ -4,18 +4,26 @@ import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
 import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
+import type { Spread } from "@/model/eval/spread";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
 import { UnfitBaseError } from "@/model/train/open-base";
-import { type PpoEvent, runPpo } from "@/model/train/ppo";
+import { type PpoEvent, type PpoSummary, runPpo } from "@/model/train/ppo";
 import { ppoConfigSchema } from "@/model/train/ppo-config";
+import { type PpoSeedsSummary, runPpoSeeds } from "@/model/train/ppo-seeds";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
 import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
-import { PausedError, type RunEvent, type RunSummary, type StageOptions } from "@/model/train/run-loop";
+import {
+  type Evaluation,
+  PausedError,
+  type RunEvent,
+  type RunSummary,
+  type StageOptions,
+} from "@/model/train/run-loop";
 import { CheckpointNotSavedError } from "@/model/train/save-checkpoint";
 import { runSft } from "@/model/train/sft";
 import { sftConfigSchema } from "@/model/train/sft-config";
@@ -26,7 +34,7 @@ import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
 import { readJsonFile } from "./settings-file";
 
-type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
+type Flags = { config?: string; set: string[]; seeds?: string; json?: boolean; schema?: boolean };
 
 /** Facts for people, not faults of the program. */
 const refusals = [
@@ -47,42 +55,71 @@ const refusals = [
 const stoppedExitCode = 130;
 
 export function addTrainCommands(program: Command): void {
-  addStage(program, "pretrain", "train a new model on plain text", pretrainConfigSchema, runPretrain);
-  addStage(program, "sft", "fine-tune a checkpoint on demonstrations", sftConfigSchema, runSft);
-  addStage(program, "reward", "train a reward model on rankings", rewardConfigSchema, runReward);
-  addStage(program, "ppo", "fine-tune a policy against a reward model", ppoConfigSchema, runPpo);
+  const describeEnd = describeRun;
+  addStage(program, "train a new model on plain text", {
+    stage: "pretrain",
+    schema: pretrainConfigSchema,
+    run: runPretrain,
+    describeEnd,
+  });
+  addStage(program, "fine-tune a checkpoint on demonstrations", {
+    stage: "sft",
+    schema: sftConfigSchema,
+    run: runSft,
+    describeEnd,
+  });
+  addStage(program, "train a reward model on rankings", {
+    stage: "reward",
+    schema: rewardConfigSchema,
+    run: runReward,
+    describeEnd: (summary) => describeRun(summary, true),
+  });
+  const ppo: Stage<typeof ppoConfigSchema, PpoSummary | PpoSeedsSummary> = {
+    stage: "ppo",
+    schema: ppoConfigSchema,
+    run: (config, options) => (config.seeds === 1 ? runPpo(config, options) : runPpoSeeds(config, options)),
+    describeEnd: (summary) => ("seeds" in summary ? describeSeeds(summary) : describeRun(summary)),
+  };
+  addStage(program, "fine-tune a policy against a reward model", ppo).option(
+    "--seeds <k>",
+    "as --set seeds=k: so many seeds, one after the other",
+  );
 }
 
-type Run<C> = (config: C, options: StageOptions<PpoEvent>) => Promise<RunSummary>;
+type Stage<C extends z.ZodObject, R extends { finished: boolean }> = {
+  stage: string;
+  schema: C;
+  run: (config: z.output<C>, options: StageOptions<PpoEvent>) => Promise<R>;
+  describeEnd: (summary: R) => string;
+};
 
-function addStage<S extends z.ZodObject>(
+function addStage<C extends z.ZodObject, R extends { finished: boolean }>(
   program: Command,
-  stage: string,
   description: string,
-  schema: S,
-  run: Run<z.output<S>>,
-): void {
+  stage: Stage<C, R>,
+): Command {
   const collect = (value: string, before: string[]) => [...before, value];
-  program
-    .command(stage)
+  return program
+    .command(stage.stage)
     .description(description)
     .option("-c, --config <file>", "settings as JSON")
     .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
     .option("--schema", "print the JSON Schema of the settings, and end")
     .option("--json", "the last line is the summary as one object")
-    .action((flags: Flags) => train(flags, { stage, schema, run }));
+    .action((flags: Flags) => train(flags, stage));
 }
 
-async function train<S extends z.ZodObject>(
-  flags: Flags,
-  { stage, schema, run }: { stage: string; schema: S; run: Run<z.output<S>> },
+async function train<C extends z.ZodObject, R extends { finished: boolean }>(
+  { seeds, ...flags }: Flags,
+  { stage, schema, run, describeEnd }: Stage<C, R>,
 ): Promise<void> {
   if (flags.schema) {
     console.log(JSON.stringify(settingsSchema(schema, stage), null, 2));
     return;
   }
   try {
-    const config = parseConfig(schema, await readJsonFile(flags.config), flags.set);
+    const overrides = [...flags.set, ...(seeds === undefined ? [] : [`seeds=${seeds}`])];
+    const config = parseConfig(schema, await readJsonFile(flags.config), overrides);
     if (!flags.json) console.log(`Settings, defaults included:\n${JSON.stringify(config, null, 2)}`);
     using stop = interruptible();
     const onEvent = flags.json
@@ -97,8 +134,8 @@ async function train<S extends z.ZodObject>(
       basePlaces: basePlaces(loadEnv().ATTUNE_DATA),
     });
     if (flags.json) console.log(JSON.stringify(summary));
-    else console.log(describeEnd(summary, stage === "reward"));
-    if (!summary.finished) process.exitCode = stoppedExitCode;
+    else console.log(describeEnd(summary));
+    if (!summary.finished) process.exitCode = stop.signal.aborted ? stoppedExitCode : 1;
   } catch (error) {
     if (isDiskFull(error)) {
       const remedy = "Free some space; the same command goes on from the last checkpoint, which is whole.";
@@ -113,7 +150,7 @@ async function train<S extends z.ZodObject>(
   }
 }
 
-function describeEnd(summary: RunSummary, isReward: boolean): string {
+function describeRun(summary: RunSummary, isReward = false): string {
   const { finished, checkpoint, steps, totalSteps, validationLossBefore, validationLoss, samples } = summary;
   if (!finished)
     return `Stopped after step ${steps} of ${totalSteps}, and saved. The same command goes on from there.`;
@@ -132,6 +169,36 @@ function describeEnd(summary: RunSummary, isReward: boolean): string {
   );
   const done = isReward ? `Done: ${checkpoint}` : `Done. Talk to it: npx attune chat --model ${checkpoint}`;
   return [...losses, ...answers, "", done].join("\n");
+}
+
+function describeSeeds({ seeds, spread, finished }: PpoSeedsSummary): string {
+  const each = seeds.map(({ seed, summary, paused, output }) => {
+    if (summary === null) return `seed ${seed}  paused: ${paused}`;
+    const { heldOutScore, heldOutKl, heldOutWin, steps, totalSteps, checkpoint } = summary;
+    if (!summary.finished)
+      return `seed ${seed}  stopped after iteration ${steps} of ${totalSteps}: ${output}`;
+    const told = describeHeldOut({ heldOutScore, heldOutKl, heldOutWin });
+    return `seed ${seed}  ${[...told, checkpoint].join("  ")}`;
+  });
+  const range = ({ median, least, greatest }: Spread, digits = 2) =>
+    `${median.toFixed(digits)} (${least.toFixed(digits)} to ${greatest.toFixed(digits)})`;
+  const { heldOutScoreBefore: before, heldOutScore: score, heldOutKl: kl, heldOutWin: win } = spread;
+  const done = seeds.filter(({ summary }) => summary?.finished).length;
+  const together = [
+    before && score ? `held-out score ${range(before, 3)} before, ${range(score, 3)} after` : [],
+    kl ? `${range(kl)} nats from the reference` : [],
+    win ? `${percent(win.median)} (${percent(win.least)} to ${percent(win.greatest)}) score above it` : [],
+  ].flat();
+  return [
+    ...each,
+    ...(together.length > 0
+      ? [
+          "",
+          `Median of ${done} ${done === 1 ? "seed" : "seeds"} (lowest to highest): ${together.join(", ")}.`,
+        ]
+      : []),
+    ...(finished ? [] : ["", "The same command goes on with those that are not finished."]),
+  ].join("\n");
 }
 
 const indented = (text: string) => text.trim().replaceAll("\n", "\n        ");
@@ -163,6 +230,10 @@ function describeEvent(event: PpoEvent): string | null {
       return `  ${JSON.stringify(event.prompt)} -> ${JSON.stringify(event.response)}`;
     case "iteration":
       return describeIteration(event);
+    case "bestOfN": {
+      const of = event.points.map(({ n, score, kl }) => `${n}: ${score.toFixed(3)} (${kl.toFixed(2)} nats)`);
+      return `best of n responses of the reference would score  ${of.join("  ")}`;
+    }
     case "phase":
     case "episodes":
       return null;
@@ -171,20 +242,21 @@ function describeEvent(event: PpoEvent): string | null {
   }
 }
 
-function describeEvaluation({
-  step,
-  validationLoss,
-  pairAccuracy,
-  heldOutScore,
-  heldOutKl,
-}: Evaluated): string {
+function describeEvaluation({ step, validationLoss, pairAccuracy, ...ofPolicy }: Evaluated): string {
   const facts = [
     validationLoss === undefined ? [] : `validation loss ${validationLoss.toFixed(4)}`,
     pairAccuracy === undefined ? [] : `${percent(pairAccuracy)} of pairs right`,
-    heldOutScore === undefined ? [] : `held-out score ${heldOutScore.toFixed(3)}`,
-    heldOutKl === undefined ? [] : `at ${heldOutKl.toFixed(2)} nats`,
+    describeHeldOut(ofPolicy),
   ].flat();
   return `after ${step} steps: ${facts.join(", ")}`;
+}
+
+function describeHeldOut({ heldOutScore, heldOutKl, heldOutWin }: Evaluation): string[] {
+  return [
+    heldOutScore === undefined ? [] : `held-out score ${heldOutScore.toFixed(3)}`,
+    heldOutKl === undefined ? [] : `at ${heldOutKl.toFixed(2)} nats`,
+    heldOutWin === undefined ? [] : `${percent(heldOutWin)} above the reference`,
+  ].flat();
 }
 
 function describeIteration({ metrics, seconds }: Extract<PpoEvent, { type: "iteration" }>): string {

@@ -55,6 +55,15 @@ export function toProtocolEvents(event: StageEvent): NewEvent[] {
       return event.episodes.length === 0
         ? []
         : [{ type: "episodes", step: event.step + 1, episodes: fitting(event.episodes.map(toEpisode)) }];
+    case "bestOfN":
+      // Of the first evaluation; the nats follow from n.
+      return [
+        {
+          type: "metrics",
+          step: 0,
+          values: finite(Object.fromEntries(event.points.map(({ n, score }) => [`bestOf${n}`, score]))),
+        },
+      ];
     case "sample": {
       const { step, prompt, response, source } = event;
       const text = { prompt: cut(prompt, "sample"), response: cut(response, "sample") };
@@ -137,6 +146,7 @@ function toEpisode(shown: ShownEpisode): ToldEpisode {
       kl: round(shown.kl),
       isEnded: shown.isEnded,
       tokens: told.map(({ text }) => text.slice(0, 200)),
+      tokenLogprobs: told.map(({ logprob }) => round(logprob)),
       tokenKl: told.map(({ kl }) => round(kl)),
       tokenValues: told.map(({ value }) => round(value)),
     },

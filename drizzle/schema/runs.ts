@@ -167,6 +167,8 @@ export const runs = pgTable(
     /** Why the same run could not be made again; null where it could. */
     notReproducible: text(),
     clonedFromId: uuid().references((): AnyPgColumn => runs.id, { onDelete: "set null" }),
+    /** The first of the runs that were started together, alike but for their seeds; null: it was started alone. */
+    seedsOfId: uuid().references((): AnyPgColumn => runs.id, { onDelete: "set null" }),
     createdBy: uuid().references(() => users.id, { onDelete: "set null" }),
     /** Who last paused, resumed or cancelled it, for whoever comes second. */
     changedBy: uuid().references(() => users.id, { onDelete: "set null" }),
@@ -180,6 +182,7 @@ export const runs = pgTable(
     index("runs_queue").on(t.priority, t.queuedAt).where(sql`${t.status} = 'queued'`),
     index("runs_leased").on(t.leaseExpiresAt).where(sql`${t.leaseExpiresAt} is not null`),
     index("runs_by_base").on(t.baseCheckpointId),
+    index("runs_by_seeds").on(t.seedsOfId).where(sql`${t.seedsOfId} is not null`),
     // One lease per process of a worker: what it holds already it is given again.
     uniqueIndex("runs_worker_session").on(t.workerId, t.workerSession).where(sql`${t.workerId} is not null`),
     check("runs_stage", sql`${t.stage} in ('pretrain', 'sft', 'reward', 'ppo', 'eval')`),

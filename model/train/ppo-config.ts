@@ -1,4 +1,5 @@
 /** @file What `attune ppo` can be told: one schema for the command line, the server's form, other trainers and the defaults. */
+import path from "node:path";
 import { z } from "zod";
 import { goldRuleSchema } from "../eval/gold";
 import { ConfigError, commonSettings } from "./run-config";
@@ -110,7 +111,21 @@ const guardsSchema = z.strictObject({
 export const ppoConfigSchema = z.strictObject({
   output,
   name: name.default("PPO policy"),
-  seed: seed.describe("of sampling, order and split"),
+  seed: seed.describe("of sampling and order, and of the split"),
+  splitSeed: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe(
+      "which prompts are held out; null: by seed, and with several seeds by the first, so that all are measured by the same prompts",
+    ),
+  seeds: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe("so many runs that differ in nothing but their seed, each one higher than that before it"),
   model: z
     .string()
     .min(1)
@@ -132,6 +147,12 @@ export const ppoConfigSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("use a reward model that prefers degenerate responses to real ones"),
+  acceptFallenAccuracy: z
+    .boolean()
+    .default(false)
+    .describe(
+      "of a server's run: use a reward model that orders people's newest rankings clearly worse than its report promised",
+    ),
   parts: z.array(scorePartSchema).default([]).describe("further parts of the score"),
   judge: z
     .string()
@@ -245,6 +266,15 @@ export const ppoConfigSchema = z.strictObject({
     .positive()
     .default(32)
     .describe("held-out prompts answered at each evaluation, at most"),
+  bestOfSamples: z
+    .int()
+    .min(2)
+    .max(64)
+    .nullable()
+    .default(8)
+    .describe(
+      "responses of the reference to a held-out prompt, once, for the score of the best of 2, 4, … of them, which PPO is to beat; to as many prompts as an iteration has responses for; null: none",
+    ),
   evaluateEverySteps: commonSettings.evaluateEverySteps,
   saveEverySteps: commonSettings.saveEverySteps.describe("null: every five; the best so far is always saved"),
   keepEpisodes: z.int().min(0).max(64).default(8).describe("episodes of each round that are shown to people"),
@@ -261,6 +291,25 @@ export const ppoConfigSchema = z.strictObject({
 export const rewardPartName = "rewardModel";
 
 export type PpoConfig = z.output<typeof ppoConfigSchema>;
+
+type Seeds = Pick<PpoConfig, "seed" | "seeds" | "splitSeed">;
+
+/** Of each: all of several hold out the same prompts. */
+export function seedsOf({ seeds, seed, splitSeed }: Seeds): Omit<Seeds, "seeds">[] {
+  const ofSplit = seeds === 1 ? splitSeed : (splitSeed ?? seed);
+  return Array.from({ length: seeds }, (_, i) => ({ seed: seed + i, splitSeed: ofSplit }));
+}
+
+/** One configuration for each seed; of several, each in a folder of its own. */
+export function eachSeed(config: PpoConfig): PpoConfig[] {
+  const { seeds, output } = config;
+  return seedsOf(config).map((own) => ({
+    ...config,
+    ...own,
+    seeds: 1,
+    output: seeds === 1 ? output : path.join(output, `seed-${own.seed}`),
+  }));
+}
 
 /**
  * What one setting alone cannot tell.

@@ -16,6 +16,7 @@ import { openBase } from "./open-base";
 import type { PpoPrompt } from "./ppo/episodes";
 import { openModels } from "./ppo/open-models";
 import { type PpoEvent, PpoObjective } from "./ppo/ppo-objective";
+import { withoutRules } from "./ppo/score-parts";
 import { type PpoConfig, refuseContradictions, type ScorePart } from "./ppo-config";
 import { ConfigError } from "./run-config";
 import { claimRunFolder } from "./run-folder";
@@ -34,7 +35,7 @@ export type PpoSummary = RunSummary & {
   leftOut: number;
 };
 
-/** @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, ConfigError, PausedError, OtherTokenizerError, NotARewardModelError */
+/** Of one seed; see `runPpoSeeds`. @throws UnfitDataError, DataFileError, RunFolderError, UnfitBaseError, UnknownTargetError, ConfigError, PausedError, OtherTokenizerError, NotARewardModelError */
 export async function runPpo(
   config: PpoConfig,
   { onEvent, signal, onSaved, facts, basePlaces }: StageOptions<PpoEvent>,
@@ -57,7 +58,8 @@ export async function runPpo(
   const leftOut: LineProblem[] = [...read.problems, ...unfit];
   if (fitting.length === 0)
     throw new UnfitDataError(`No prompt is left to answer.\n${listProblems(leftOut)}`);
-  refuseIf(true, withoutRules(fitting, config.parts));
+  const prompts = fitting.map(({ prompt }) => prompt);
+  refuseIf(true, withoutRules(prompts, config.parts));
   const { training, heldOut } = split(fitting, config);
   if (training.length === 0)
     throw new UnfitDataError(
@@ -69,8 +71,9 @@ export async function runPpo(
   // 3. Whose run it is.
   const ids = await Promise.all(config.rewardModels.map(async (folder) => (await readManifest(folder)).id));
   const parts = await Promise.all(config.parts.map(namedById));
+  const { seeds: _, ...own } = config;
   const settings = {
-    ...config,
+    ...own,
     stage: "ppo",
     parts,
     rewardModelIds: ids,
@@ -199,23 +202,10 @@ function renderOrExplain(
   }
 }
 
-/** Prompts that a part without rules of its own cannot be checked by. */
-function withoutRules(fitting: readonly Fitting[], parts: readonly ScorePart[]): LineProblem[] {
-  const part = parts.find((each) => each.type === "rules" && each.rules === null);
-  if (part === undefined) return [];
-  return fitting
-    .filter(({ prompt }) => prompt.rules === null)
-    .map(({ record: { file, line } }) => ({
-      file,
-      line,
-      reason: `has no rules, which the part ${part.name} checks responses against`,
-    }));
-}
-
 /** A user's prompts, and equal ones, stay together. */
-function split(fitting: readonly Fitting[], { seed, validationShare }: PpoConfig) {
+function split(fitting: readonly Fitting[], { seed, splitSeed, validationShare }: PpoConfig) {
   const records = fitting.map(({ record: { messages, user } }) => ({ prompt: messages, meta: { user } }));
-  const heldOut = heldOutPrompts(records, { seed, share: validationShare });
+  const heldOut = heldOutPrompts(records, { seed: splitSeed ?? seed, share: validationShare });
   const side = (isHeldOut: boolean) =>
     fitting.filter((_, at) => heldOut.has(at) === isHeldOut).map(({ prompt }) => prompt);
   return { training: side(false), heldOut: side(true) };

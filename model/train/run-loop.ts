@@ -38,6 +38,8 @@ export type Evaluation = {
   /** Of a policy under PPO: the mean score of its responses, and how far it is from its reference, in nats a response. */
   heldOutScore?: number | undefined;
   heldOutKl?: number | undefined;
+  /** Share of its responses that score above those of its reference to the same prompts; equal ones count half. */
+  heldOutWin?: number | undefined;
 };
 
 /** Of what is trained, all that differs from stage to stage. */
@@ -51,8 +53,11 @@ export type Objective = {
    */
   advance(step: TrainingStep): Promise<StepReport | null>;
   learner: Pick<Learner<never>, "optimizer" | "trained">;
-  /** Null: nothing is held out. */
-  evaluate: (() => Promise<Evaluation>) | null;
+  /**
+   * Null: nothing is held out. @param steps done
+   * @throws PausedError, or what the signal it was aborted by gives: it is measured again when the run goes on
+   */
+  evaluate: ((steps: number) => Promise<Evaluation>) | null;
   /** The best checkpoint has most of it; left out: the lowest validation loss is best. */
   merit?(evaluation: Evaluation): number;
   /** Writes what was learned into a new folder. */
@@ -134,6 +139,7 @@ export type RunSummary = {
   heldOutScoreBefore?: number;
   heldOutScore?: number;
   heldOutKl?: number;
+  heldOutWin?: number;
   /** What the model it started from says to the sample prompts, and what the checkpoint says. */
   samples: { prompt: string; before: string; after: string }[];
   /** Checkpoint folder with the lowest validation loss, or the last one where nothing is held out. */
@@ -167,6 +173,13 @@ function skipsInARow({ skippedSteps, step }: TrainingState): number {
   let skips = 0;
   while (skippedSteps.includes(step - 1 - skips)) skips++;
   return skips % skipsBeforePause;
+}
+
+/** Of what it starts from. */
+function keepAsBefore(state: TrainingState): void {
+  state.validationLossBefore = state.validationLoss;
+  if (state.pairAccuracy !== undefined) state.pairAccuracyBefore = state.pairAccuracy;
+  if (state.heldOutScore !== undefined) state.heldOutScoreBefore = state.heldOutScore;
 }
 
 /** Whose run it is, where a server keeps count: every checkpoint's manifest says so. */
@@ -290,7 +303,7 @@ export async function runLoop(
     if (sampling) await timed("sample", askPrompts);
   };
   const measure = async (held: NonNullable<typeof objective.evaluate>) => {
-    const evaluation = await held();
+    const evaluation = await held(state.step);
     // Neither a number that is none nor, after it, a comparison with it is ever true.
     const isBetter =
       state.best === null ? Number.isFinite(merit(evaluation)) : merit(evaluation) > merit(state.best);
@@ -302,20 +315,50 @@ export async function runLoop(
     });
     onEvent({ type: "evaluated", step: state.step, ...evaluation });
   };
-  const evaluate = async () => {
+  const isAborted = () => signal?.aborted === true;
+  /** @returns why it could not be measured; null: it was, or nothing is held out */
+  const evaluate = async (): Promise<"aborted" | PausedError | null> => {
     const { evaluate: held } = objective;
-    if (held) await timed("evaluate", () => measure(held));
+    if (!held) return null;
+    state.evaluationDue = true;
+    try {
+      await timed("evaluate", () => measure(held));
+    } catch (error) {
+      if (isAborted()) return "aborted";
+      if (error instanceof PausedError) return error;
+      throw error;
+    }
+    state.evaluationDue = undefined;
+    return null;
+  };
+  let isSampleDue = false;
+  /**
+   * What comes after a step: it is measured and saved where that is due.
+   * @param pause what the run is to pause for in any case
+   * @throws PausedError with the step saved, its evaluation to be made up for
+   */
+  const settle = async ({ isMeasured, pause }: { isMeasured: boolean; pause?: PausedError | undefined }) => {
+    if (isMeasured) {
+      const failure = await evaluate();
+      if (failure !== null && savedStep !== state.step) await save();
+      if (failure === "aborted") return;
+      if (failure !== null) throw pause ?? failure;
+      if (state.step === 0) keepAsBefore(state);
+      isSampleDue = true;
+    }
+    const isLast = state.step === totalSteps;
+    // The best so far is always saved: it is what the run will have been for.
+    if (isLast || state.best?.step === state.step || state.step % saveEvery === 0) {
+      await save();
+      // Text comes from a checkpoint, so it waits for the next one.
+      if (isSampleDue && !isAborted()) await sample();
+      isSampleDue = false;
+    }
   };
 
-  // 2. Where it starts from, as a baseline; the first checkpoint is then already something to go back to.
-  if (!resumable) {
-    await evaluate();
-    state.validationLossBefore = state.validationLoss;
-    if (state.pairAccuracy !== undefined) state.pairAccuracyBefore = state.pairAccuracy;
-    if (state.heldOutScore !== undefined) state.heldOutScoreBefore = state.heldOutScore;
-    await save();
-    await sample();
-  }
+  // 2. Where it starts from, as a baseline; the first checkpoint is then already something to go back to. Or what the run
+  // was stopped in.
+  if (!resumable || state.evaluationDue) await settle({ isMeasured: true });
   const schedule = {
     shape: settings.schedule,
     warmupSteps: settings.warmupSteps,
@@ -324,8 +367,6 @@ export async function runLoop(
   const speed = new Speed();
 
   // 3. The steps.
-  let isSampleDue = false;
-  const isAborted = () => signal?.aborted === true;
   /** Of a step in which nothing has changed yet. */
   const giveUp = async (error: unknown) => {
     if (isAborted()) return "aborted" as const;
@@ -370,18 +411,8 @@ export async function runLoop(
       }
     }
     state.step++;
-    const isLast = state.step === totalSteps;
-    if (isLast || state.step % evaluateEvery === 0) {
-      await evaluate();
-      isSampleDue = true;
-    }
-    // The best so far is always saved: it is what the run will have been for.
-    if (isLast || state.best?.step === state.step || state.step % saveEvery === 0) {
-      await save();
-      // Text comes from a checkpoint, so it waits for the next one.
-      if (isSampleDue && !isAborted()) await sample();
-      isSampleDue = false;
-    }
+    const isMeasured = state.step === totalSteps || state.step % evaluateEvery === 0;
+    await settle({ isMeasured, pause: report?.pause });
     if (report?.pause) {
       if (savedStep !== state.step) await save();
       throw report.pause;
@@ -395,7 +426,7 @@ export async function runLoop(
 
   const best = state.best?.step ?? state.step;
   const kept = (await isThere(folderOf(best))) ? best : state.step;
-  const finished = state.step >= totalSteps;
+  const finished = state.step >= totalSteps && !state.evaluationDue;
   const [before, after] = finished ? [await responsesOf(start), await responsesOf(folderOf(kept))] : [[], []];
   const measured = kept === state.best?.step ? state.best : state;
   return {
@@ -408,6 +439,7 @@ export async function runLoop(
     ...(state.heldOutScoreBefore !== undefined && { heldOutScoreBefore: state.heldOutScoreBefore }),
     ...(measured.heldOutScore !== undefined && { heldOutScore: measured.heldOutScore }),
     ...(measured.heldOutKl !== undefined && { heldOutKl: measured.heldOutKl }),
+    ...(measured.heldOutWin !== undefined && { heldOutWin: measured.heldOutWin }),
     samples: after.map((response, i) => ({
       prompt: sampling?.prompts[i]?.text ?? "",
       before: before[i] ?? "",

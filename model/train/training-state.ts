@@ -37,6 +37,7 @@ export const trainingStateSchema = z.object({
       pairAccuracy: z.number().optional(),
       heldOutScore: z.number().optional(),
       heldOutKl: z.number().optional(),
+      heldOutWin: z.number().optional(),
     })
     .nullable(),
   /** The same of pair accuracy, where the stage has it. */
@@ -46,6 +47,10 @@ export const trainingStateSchema = z.object({
   heldOutScoreBefore: z.number().optional(),
   heldOutScore: z.number().optional(),
   heldOutKl: z.number().optional(),
+  /** Share of that which scores above what the policy it starts from says to the same prompts. */
+  heldOutWin: z.number().optional(),
+  /** It was stopped or paused while it was evaluated: that comes first when it goes on. */
+  evaluationDue: z.boolean().optional(),
   /** What one stage alone has to know; left out: nothing. */
   ofStage: z.record(z.string(), z.json()).optional(),
 });

@@ -4,6 +4,7 @@ import { whileSignedIn } from "../auth/open-streams";
 import type { Env } from "../env";
 import { cloneRun, createRun } from "../runs/create-run";
 import { endRunWith } from "../runs/end-run";
+import { readPpoTimings } from "../runs/ppo-timings";
 import { requirementsSchema, stages } from "../runs/protocol";
 import { countRuns, listRuns, readRun } from "../runs/read-runs";
 import { listTimeline } from "../runs/read-timeline";
@@ -88,6 +89,9 @@ export const runsRouter = router({
     .input(runKey.extend({ step: z.int().nonnegative().nullable().default(null) }))
     .query(({ ctx, input }) => readEpisodes(ctx.db, input)),
 
+  /** How long iterations of PPO took here, for an estimate. */
+  ppoTimings: procedure("runs.read").query(({ ctx }) => readPpoTimings(ctx.db)),
+
   /** One run, live: what is new since `lastEventId` (the `cursor` of `get`), then what comes. */
   watch: procedure("runs.read")
     .input(runKey.extend({ lastEventId: z.string().max(20).nullish() }))
@@ -102,7 +106,7 @@ export const runsRouter = router({
     whileSignedIn(ctx, left, (signal) => listenToRuns(null, signal)),
   ),
 
-  /** Puts a run into the queue. `config`: what differs from the stage's defaults. */
+  /** Puts a run into the queue, or one for each of `config.seeds`. `config`: what differs from the stage's defaults. */
   create: procedure("runs.manage")
     .input(
       z.object({

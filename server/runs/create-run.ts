@@ -1,11 +1,12 @@
 /** @file Putting a run into the queue: anew, or as a copy of another one. */
 import path from "node:path";
-import { eq, max, sql } from "drizzle-orm";
+import { eq, inArray, max, sql } from "drizzle-orm";
 import { z } from "zod";
 import { checkpoints, datasets, runDatasets, runRewardModels, runs } from "@/drizzle/schema";
 import { AdapterError, readAdapterConfig } from "@/model/checkpoint/adapter-config";
 import type { Precision } from "@/model/runtime/serving-weights";
 import { refuseOtherShape } from "@/model/train/choose-lora";
+import { ppoConfigSchema, seedsOf } from "@/model/train/ppo-config";
 import { ConfigError } from "@/model/train/run-config";
 import { loraSchema } from "@/model/train/sft-config";
 import type { Db, Tx } from "../db/db";
@@ -58,8 +59,11 @@ export type Act = {
   servedPrecision: Precision;
 };
 
+/** Of several seeds `runId` is the first. */
+export type CreatedRuns = { runId: string; runIds: string[] };
+
 /**
- * @returns the new run's id
+ * One run, or one for each of the seeds that the settings ask for.
  * @throws {AppError} BAD_REQUEST for settings or data that do not fit the stage; PRECONDITION_FAILED naming what was
  * erased or deleted
  */
@@ -67,7 +71,7 @@ export async function createRun(
   db: Db,
   run: NewRun,
   { actorId, dataFolder, servedPrecision }: Act,
-): Promise<{ runId: string }> {
+): Promise<CreatedRuns> {
   const config = pinPrecision(run.stage, readStageConfig(run.stage, run.config), servedPrecision);
   checkNeeds(run.stage, { ...run, config });
   await checkBase(db, { ...run, config }, dataFolder);
@@ -77,27 +81,52 @@ export async function createRun(
   const obstacles = await findObstacles(db, { ...run, rewardModelIds, datasetIds, dataFolder });
   refuseObstacles(obstacles, run.acceptErased);
   await checkRewardModels(db, { ...run, config }, dataFolder);
-  const runId = await db.transaction(async (tx) => {
-    const id = await insertRun(tx, { ...run, config, obstacles, actorId });
-    const started = { status: "queued", act: "started", actorId, workerId: null, reason: null } as const;
-    const copyOf = run.clonedFrom && { copyOf: run.clonedFrom.number };
-    await appendTimeline(tx, id, [{ kind: "state", payload: { ...started, ...copyOf } }]);
-    await appendAudit(tx, {
-      actorId,
-      action: "run.created",
-      subject: id,
-      details: {
-        stage: run.stage,
-        base: run.baseCheckpointId,
-        datasets: datasetIds,
-        ...(rewardModelIds.length > 0 && { rewardModels: rewardModelIds }),
-        clonedFrom: run.clonedFrom?.id ?? null,
-      },
-    });
-    return id;
+  const seeds = eachSeedOf({ ...run, config });
+  const runIds = await db.transaction(async (tx) => {
+    const ids: string[] = [];
+    for (const own of seeds) ids.push(await startRun(tx, { ...run, ...own, obstacles, actorId }));
+    const [seedsOfId] = ids;
+    if (ids.length > 1) await tx.update(runs).set({ seedsOfId }).where(inArray(runs.id, ids));
+    return ids;
   });
-  publishRun(runId);
-  return { runId };
+  for (const id of runIds) publishRun(id);
+  return { runId: runIds[0] ?? "", runIds };
+}
+
+const seedsSchema = ppoConfigSchema.pick({ seed: true, seeds: true, splitSeed: true });
+
+/** Each is a run like any other, whose own settings say nothing of the others. */
+function eachSeedOf({ name, config: { seeds, ...config } }: Pick<StoredRun, "name" | "config">) {
+  // Of no other stage than PPO.
+  if (seeds === undefined) return [{ name, config }];
+  const { seed, splitSeed } = config;
+  const each = seedsOf(seedsSchema.parse({ seed, seeds, splitSeed }));
+  return each.map((own) => ({
+    name: each.length === 1 ? name : `${name}, seed ${own.seed}`,
+    config: { ...config, ...own },
+  }));
+}
+
+async function startRun(tx: Tx, run: StoredRun): Promise<string> {
+  const { actorId } = run;
+  const id = await insertRun(tx, run);
+  const started = { status: "queued", act: "started", actorId, workerId: null, reason: null } as const;
+  const copyOf = run.clonedFrom && { copyOf: run.clonedFrom.number };
+  await appendTimeline(tx, id, [{ kind: "state", payload: { ...started, ...copyOf } }]);
+  const rewardModels = [...new Set(run.rewardModels.map(({ checkpointId }) => checkpointId))];
+  await appendAudit(tx, {
+    actorId,
+    action: "run.created",
+    subject: id,
+    details: {
+      stage: run.stage,
+      base: run.baseCheckpointId,
+      datasets: [...new Set(run.datasets.map(({ datasetId }) => datasetId))],
+      ...(rewardModels.length > 0 && { rewardModels }),
+      clonedFrom: run.clonedFrom?.id ?? null,
+    },
+  });
+  return id;
 }
 
 function pinPrecision(stage: TrainableStage, config: Record<string, unknown>, served: Precision) {
@@ -230,7 +259,7 @@ export async function cloneRun(
   db: Db,
   { runId, change }: { runId: string; change: CloneChange },
   act: Act,
-): Promise<{ runId: string }> {
+): Promise<CreatedRuns> {
   const [run] = await db.select().from(runs).where(eq(runs.id, runId));
   if (!run) throw new AppError("NOT_FOUND", "There is no such run.");
   if (!isTrainable(run.stage)) throw new AppError("BAD_REQUEST", `Runs of ${run.stage} cannot be made here.`);

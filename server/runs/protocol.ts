@@ -205,15 +205,16 @@ export const episodeSchema = z
     kl: z.number(),
     /** It ended by itself, and was not cut at the longest length. */
     isEnded: z.boolean(),
-    /** One entry a token each: its text, log p - log p of the reference, the value before it. */
+    /** One entry a token each: its text, log p, log p - log p of the reference, the value before it. */
     tokens: perToken(text(200)),
+    tokenLogprobs: perToken(z.number()).optional(),
     tokenKl: perToken(z.number()),
     tokenValues: perToken(z.number()),
   })
   .refine(
-    ({ tokens, tokenKl, tokenValues }) =>
-      tokens.length === tokenKl.length && tokens.length === tokenValues.length,
-    "tokens, tokenKl and tokenValues must have one length",
+    ({ tokens, tokenKl, tokenValues, tokenLogprobs = tokenKl }) =>
+      [tokenKl, tokenValues, tokenLogprobs].every(({ length }) => length === tokens.length),
+    "tokens, tokenLogprobs, tokenKl and tokenValues must have one length",
   );
 export type ProtocolEpisode = z.infer<typeof episodeSchema>;
 export const episodesPayload = z.object({

@@ -19,6 +19,14 @@ import type { RunStatus } from "./timeline";
 
 type Named = { id: string; name: string };
 
+export type BestOfRun = {
+  step: number;
+  validationLoss: number | null;
+  /** Of PPO: mean score of its responses to held-out prompts, and their nats from the reference. */
+  heldOutScore: number | null;
+  heldOutKl: number | null;
+};
+
 export type RunSummary = {
   id: string;
   number: number;
@@ -41,6 +49,8 @@ export type RunSummary = {
   rewardModels: (Named & { role: RunRewardModel["role"] })[];
   worker: Named | null;
   clonedFrom: { id: string; number: number } | null;
+  /** The first of those that were started together with other seeds; null: it was started alone. */
+  seedsOfId: string | null;
   createdBy: Named | null;
   /** Who last paused, resumed or cancelled it. */
   changedBy: Named | null;
@@ -49,8 +59,8 @@ export type RunSummary = {
   endedAt: Date | null;
   /** Metrics of the newest step that has any. */
   latest: { step: number; values: Record<string, number | null> } | null;
-  /** Of the checkpoint it holds to be its best; null: none is evaluated yet. */
-  best: { step: number; validationLoss: number } | null;
+  /** Of the checkpoint it holds to be its best, by what its stage is evaluated by; null: none is evaluated yet. */
+  best: BestOfRun | null;
   /** Where its timeline and metrics stand: `watch` goes on from here. */
   cursor: number;
 };
@@ -80,6 +90,8 @@ export type RunDetail = RunSummary & {
   checkpoints: RunCheckpoint[];
   /** What would keep it from starting; empty for runs that are over. */
   obstacles: Obstacle[];
+  /** Those that were started together with other seeds, itself among them; empty: it was started alone. */
+  seeds: { id: string; number: number; seed: number; status: RunStatus }[];
 };
 
 const parents = alias(runs, "parents");
@@ -101,6 +113,7 @@ const columns = {
   base: { id: checkpoints.id, name: checkpoints.name },
   worker: { id: workers.id, name: workers.name },
   clonedFrom: { id: parents.id, number: parents.number },
+  seedsOfId: runs.seedsOfId,
   createdBy: { id: creators.id, name: creators.name },
   changedBy: { id: changers.id, name: changers.name },
   createdAt: runs.createdAt,
@@ -165,24 +178,35 @@ async function complete(db: Db, found: BareRun[]): Promise<RunSummary[]> {
 }
 
 const metric = (name: string) => sql<number | null>`(${runMetrics.values} ->> ${name}::text)::float8`;
-const validationLoss = metric("validationLoss");
+const evaluated = {
+  validationLoss: metric("validationLoss"),
+  heldOutScore: metric("heldOutScore"),
+  heldOutKl: metric("heldOutKl"),
+};
 
 /** Through the checkpoints, of which there are few, and not over all steps, of which there are many. */
-async function readBest(db: Db, runIds: string[]): Promise<Map<string, NonNullable<RunSummary["best"]>>> {
+async function readBest(db: Db, runIds: string[]): Promise<Map<string, BestOfRun>> {
   const rows = await db
-    .select({ runId: runMetrics.runId, step: runMetrics.step, validationLoss })
+    .select({ runId: runMetrics.runId, step: runMetrics.step, ...evaluated })
     .from(checkpoints)
     .innerJoin(
       runMetrics,
       and(eq(runMetrics.runId, checkpoints.runId), eq(runMetrics.step, checkpoints.step)),
     )
     .where(and(inArray(checkpoints.runId, runIds), eq(checkpoints.isBest, true)));
-  const best = new Map<string, NonNullable<RunSummary["best"]>>();
-  for (const { runId, step, validationLoss: loss } of rows) {
-    const known = best.get(runId)?.validationLoss ?? Number.POSITIVE_INFINITY;
-    if (loss !== null && loss < known) best.set(runId, { step, validationLoss: loss });
+  const best = new Map<string, BestOfRun>();
+  for (const { runId, ...row } of rows) {
+    if (row.validationLoss === null && row.heldOutScore === null) continue;
+    const known = best.get(runId);
+    if (known === undefined || isBetter(row, known)) best.set(runId, row);
   }
   return best;
+}
+
+/** Of PPO the one found last, for it is the best within its KL budget. */
+function isBetter(a: BestOfRun, b: BestOfRun): boolean {
+  if (a.validationLoss !== null && b.validationLoss !== null) return a.validationLoss < b.validationLoss;
+  return a.step > b.step;
 }
 
 export type RunQuery = {
@@ -243,8 +267,23 @@ export async function readRun(
     requirements: (row?.requirements ?? {}) as Requirements,
     leaseExpiresAt: row?.leaseExpiresAt ?? null,
     checkpoints: await listRunCheckpoints(db, runId),
+    seeds: await readSeeds(db, summary.seedsOfId),
     obstacles: over.includes(summary.status) ? [] : await findObstacles(db, inputs),
   };
+}
+
+async function readSeeds(db: Db, seedsOfId: string | null): Promise<RunDetail["seeds"]> {
+  if (seedsOfId === null) return [];
+  return db
+    .select({
+      id: runs.id,
+      number: runs.number,
+      seed: sql<number>`(${runs.config} ->> 'seed')::float8`,
+      status: runs.status,
+    })
+    .from(runs)
+    .where(eq(runs.seedsOfId, seedsOfId))
+    .orderBy(asc(runs.number));
 }
 
 async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[]> {
@@ -254,9 +293,7 @@ async function listRunCheckpoints(db: Db, runId: string): Promise<RunCheckpoint[
       name: checkpoints.name,
       step: checkpoints.step,
       isBest: checkpoints.isBest,
-      validationLoss,
-      heldOutScore: metric("heldOutScore"),
-      heldOutKl: metric("heldOutKl"),
+      ...evaluated,
       hasState: checkpoints.hasState,
       sizeBytes: checkpoints.sizeBytes,
       keepReason: checkpoints.keepReason,

@@ -106,12 +106,12 @@ export const runHandlers: {
     const rewardModels = [];
     for (const { model, role } of named)
       rewardModels.push({ checkpointId: await findCheckpoint(parts, model), role });
-    const { runId } = await createRun(
+    const { runIds } = await createRun(
       parts.db,
       { ...input, baseCheckpointId, rewardModels, acceptErased: false },
       actOf(parts),
     );
-    return { run: await readRunSummary(parts.db, runId) };
+    return readCreated(parts, runIds);
   },
   async steerRun(parts, { run: which, ...steering }) {
     const runId = await findRun(parts.db, which);
@@ -120,8 +120,8 @@ export const runHandlers: {
   },
   async cloneRun(parts, { run: which, command: _, ...change }) {
     const source = await findRun(parts.db, which);
-    const { runId } = await cloneRun(parts.db, { runId: source, change }, actOf(parts));
-    return { run: await readRunSummary(parts.db, runId) };
+    const { runIds } = await cloneRun(parts.db, { runId: source, change }, actOf(parts));
+    return readCreated(parts, runIds);
   },
   startDataset: ({ db }, { name, kind }) => startDataset(db, { name, kind, description: "", actorId: null }),
   addLines: ({ db }, { command: _, ...lines }) => addLines(db, lines),
@@ -133,6 +133,12 @@ export const runHandlers: {
     return { ...plan, removed };
   },
 };
+
+/** The first, and all of them where there are several seeds. */
+async function readCreated({ db }: Parts, runIds: readonly string[]): Promise<object> {
+  const [run, ...others] = await Promise.all(runIds.map((runId) => readRunSummary(db, runId)));
+  return { run, ...(others.length > 0 && { seeds: [run, ...others] }) };
+}
 
 /** @throws {AppError} NOT_FOUND */
 async function findRun(db: Db, which: number | string): Promise<string> {

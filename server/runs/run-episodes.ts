@@ -74,20 +74,33 @@ export async function readEpisodes(
   { runId, step: wanted }: { runId: string; step: number | null },
 ): Promise<EpisodesAt> {
   await readRunSummary(db, runId);
+  const steps = await listSteps(db, runId);
+  const step = steps.findLast((each) => wanted === null || each <= wanted) ?? steps[0] ?? null;
+  return { steps, step, episodes: step === null ? [] : await readStep(db, runId, step) };
+}
+
+async function listSteps(db: Db, runId: string): Promise<number[]> {
   const found = await db
     .selectDistinct({ step: runEpisodes.step })
     .from(runEpisodes)
     .where(eq(runEpisodes.runId, runId))
     .orderBy(asc(runEpisodes.step));
-  const steps = found.map((row) => row.step);
-  const step = steps.findLast((each) => wanted === null || each <= wanted) ?? steps[0] ?? null;
-  if (step === null) return { steps, step, episodes: [] };
+  return found.map(({ step }) => step);
+}
+
+async function readStep(db: Db, runId: string, step: number): Promise<EpisodesAt["episodes"]> {
   const rows = await db
     .select({ place: runEpisodes.place, episode: runEpisodes.episode })
     .from(runEpisodes)
     .where(and(eq(runEpisodes.runId, runId), eq(runEpisodes.step, step)))
     .orderBy(asc(runEpisodes.place));
   // Written by `storeEpisodes` alone, from what the protocol's schema has read.
-  const episodes = rows.map(({ place, episode }) => ({ place, ...(episode as ProtocolEpisode) }));
-  return { steps, step, episodes };
+  return rows.map(({ place, episode }) => ({ place, ...(episode as ProtocolEpisode) }));
+}
+
+/** All that are kept, step by step, for exports: a token's numbers by the names that the metrics have. */
+export async function* readAllEpisodes(db: Db, runId: string) {
+  for (const step of await listSteps(db, runId))
+    for (const { tokenLogprobs, tokenKl, tokenValues, kl, ...episode } of await readStep(db, runId, step))
+      yield { step, ...episode, klK3: kl, logprobs: tokenLogprobs, kl: tokenKl, values: tokenValues };
 }

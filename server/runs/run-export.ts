@@ -4,17 +4,18 @@ import { runEvents } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { readRunSummary } from "./read-runs";
 import { toTimelineRows } from "./read-timeline";
+import { readAllEpisodes } from "./run-episodes";
 import { listMetricNames, readAllMetrics } from "./run-metrics";
 import type { TimelineKind } from "./timeline";
 
-export const exportContents = ["metrics", "samples", "logs", "incidents", "timeline"] as const;
+export const exportContents = ["metrics", "episodes", "samples", "logs", "incidents", "timeline"] as const;
 export type ExportContent = (typeof exportContents)[number];
 export const exportFormats = ["csv", "jsonl"] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 export type RunExport = { fileName: string; contentType: string; parts: AsyncGenerator<string> };
 
-const kindOf: Record<Exclude<ExportContent, "metrics" | "timeline">, TimelineKind> = {
+const kindOf: Record<Exclude<ExportContent, "metrics" | "episodes" | "timeline">, TimelineKind> = {
   samples: "sample",
   logs: "log",
   incidents: "incident",
@@ -28,12 +29,9 @@ export async function exportRun(
   { runId, content, format }: { runId: string; content: ExportContent; format: ExportFormat },
 ): Promise<RunExport> {
   const { number } = await readRunSummary(db, runId);
-  const records =
-    content === "metrics"
-      ? readMetricRecords(db, runId)
-      : readTimelineRecords(db, runId, content === "timeline" ? null : kindOf[content]);
   const columns =
-    content === "metrics" ? ["step", "at", ...(await listMetricNames(db, runId))] : timelineColumns[content];
+    content === "metrics" ? ["step", "at", ...(await listMetricNames(db, runId))] : knownColumns[content];
+  const records = readRecords(db, runId, content);
   return {
     fileName: `run-${number}-${content}.${format}`,
     contentType: format === "csv" ? "text/csv; charset=utf-8" : "application/jsonl; charset=utf-8",
@@ -41,7 +39,17 @@ export async function exportRun(
   };
 }
 
-const timelineColumns: Record<Exclude<ExportContent, "metrics">, string[]> = {
+function readRecords(db: Db, runId: string, content: ExportContent): AsyncGenerator<Json> {
+  if (content === "metrics") return readMetricRecords(db, runId);
+  if (content === "episodes") return readAllEpisodes(db, runId);
+  return readTimelineRecords(db, runId, content === "timeline" ? null : kindOf[content]);
+}
+
+const knownColumns: Record<Exclude<ExportContent, "metrics">, string[]> = {
+  episodes: [
+    ...["step", "place", "prompt", "response", "score", "parts", "reward", "klK3", "isEnded"],
+    ...["tokens", "logprobs", "kl", "values"],
+  ],
   samples: ["number", "at", "step", "prompt", "response", "erased"],
   logs: ["number", "at", "step", "level", "text"],
   incidents: ["number", "at", "step", "what", "text"],

@@ -6,7 +6,7 @@ import { and, eq, inArray, isNull, ne } from "drizzle-orm";
 import type { z } from "zod";
 import { checkpoints, runs, runUploadParts, runUploads } from "@/drizzle/schema";
 import { syncFolder } from "@/model/checkpoint/file-access";
-import type { Db } from "../db/db";
+import type { Db, Tx } from "../db/db";
 import { registerCheckpoint } from "../domain/checkpoints";
 import { notify } from "../domain/notifications";
 import { checkpointFolder, freeBytes, incomingFolder, stateFolder } from "./artifacts";
@@ -56,7 +56,10 @@ export async function openUpload(
   const checkpointId = sha256Of(request.manifest);
   const files = { ...manifest.files, ...request.state };
   const upload = await rememberUpload(db, { run, request, checkpointId, files });
-  if (upload.completedAt) return { ...describe(upload), isComplete: true, missing: {} };
+  if (upload.completedAt) {
+    if (request.isBest && !upload.isBest) await markBest(call, upload, request);
+    return { ...describe(upload), isComplete: true, missing: {} };
+  }
   if (await holdsFiles(checkpointFolder(dataFolder, checkpointId), upload)) {
     return { ...describe(upload), isComplete: false, missing: {} };
   }
@@ -67,6 +70,30 @@ export async function openUpload(
   const missing = await findMissing(db, upload, folder);
   await requireRoom(call, run, missing, files);
   return { ...describe(upload), isComplete: false, missing };
+}
+
+/** A run that paused before it had measured a checkpoint tells only later that it is the best. */
+async function markBest(
+  call: WorkerCall,
+  { id, runId, checkpointId, step }: Upload,
+  { fencing }: OpenUploadRequest,
+): Promise<void> {
+  await call.db.transaction(async (tx) => {
+    await holdLease(tx, call, { runId, fencing });
+    await forgetBest(tx, { runId, checkpointId });
+    await tx.update(checkpoints).set({ isBest: true }).where(eq(checkpoints.id, checkpointId));
+    await tx.update(runUploads).set({ isBest: true }).where(eq(runUploads.id, id));
+    await appendTimeline(tx, runId, [{ kind: "checkpoint", step, payload: { checkpointId, isBest: true } }]);
+  });
+  publishRun(runId);
+}
+
+/** Of the run's other checkpoints: one at a time is the best. */
+async function forgetBest(tx: Tx, { runId, checkpointId }: Pick<Upload, "runId" | "checkpointId">) {
+  await tx
+    .update(checkpoints)
+    .set({ isBest: false })
+    .where(and(eq(checkpoints.runId, runId), ne(checkpoints.id, checkpointId)));
 }
 
 const describe = ({ id, checkpointId }: Upload) => ({ uploadId: id, checkpointId, partBytes });
@@ -261,12 +288,7 @@ async function recordCheckpoint(
     // Again, and to the end of the transaction: hashing took a while, and the lease may be another's by now.
     await holdLease(tx, call, { runId, fencing });
     await registerCheckpoint(tx, target, call.dataFolder);
-    if (isBest) {
-      await tx
-        .update(checkpoints)
-        .set({ isBest: false })
-        .where(and(eq(checkpoints.runId, runId), ne(checkpoints.id, checkpointId)));
-    }
+    if (isBest) await forgetBest(tx, { runId, checkpointId });
     await tx
       .update(checkpoints)
       .set({ runId, step, isBest, hasState })

@@ -133,6 +133,14 @@ test("its page shows curves, the same prompts over time, and episodes to read", 
   await episode.getByRole("button", { name: "Value", exact: true }).click();
   await episode.getByText("Every token as a table").click();
   await episode.getByRole("table", { name: "Tokens" }).getByRole("row").nth(1).waitFor();
+  const link = page.locator('a[href*="content=episodes"][href*="format=jsonl"]');
+  const download = await link.getAttribute("href");
+  const exported = await (await page.request.get(download ?? "")).text();
+  expect(JSON.parse(exported.split("\n")[0] ?? "")).toMatchObject({
+    step: 1,
+    logprobs: expect.arrayContaining([expect.any(Number)]),
+  });
+  await page.getByText("reference, best of 1, 2, 4, 8", { exact: true }).waitFor();
   for (const width of [390, 1280]) {
     await page.setViewportSize({ width, height: 900 });
     await expect.poll(() => overflow(page)).toBeLessThanOrEqual(0);

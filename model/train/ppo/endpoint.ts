@@ -12,6 +12,12 @@ export class EndpointError extends PausedError {
 
 type EndpointPart = Extract<ScorePart, { type: "endpoint" }>;
 
+export type AskOptions = {
+  /** Where in its run: "before iteration 3". */
+  place: string;
+  signal?: AbortSignal | undefined;
+};
+
 const answerSchema = z.object({ scores: z.array(z.number()) });
 const itemsPerRequest = 64;
 const firstWaitMs = 500;
@@ -20,18 +26,18 @@ const firstWaitMs = 500;
 export async function askEndpoint(
   part: EndpointPart,
   rollouts: readonly Pick<Rollout, "prompt" | "text">[],
-  signal?: AbortSignal,
+  options: AskOptions,
 ): Promise<number[]> {
   const scores: number[] = [];
   for (let from = 0; from < rollouts.length; from += itemsPerRequest)
-    scores.push(...(await askPatiently(part, rollouts.slice(from, from + itemsPerRequest), signal)));
+    scores.push(...(await askPatiently(part, rollouts.slice(from, from + itemsPerRequest), options)));
   return scores;
 }
 
 async function askPatiently(
   part: EndpointPart,
   rollouts: readonly Pick<Rollout, "prompt" | "text">[],
-  signal?: AbortSignal,
+  { place, signal }: AskOptions,
 ) {
   const items = rollouts.map(({ prompt, text }) => ({ messages: prompt.messages, response: text }));
   let reason = "";
@@ -43,7 +49,7 @@ async function askPatiently(
     reason = outcome.reason;
   }
   throw new EndpointError(
-    `The part ${part.name} gave no scores in ${part.retries + 1} attempts: ${reason}. The run is paused before this iteration, and nothing was scored as 0. When ${part.url} answers again, the same command goes on.`,
+    `The part ${part.name} gave no scores in ${part.retries + 1} attempts: ${reason}. The run is saved and paused ${place}, and nothing was scored as 0. When ${part.url} answers again, the same command goes on.`,
   );
 }
 

@@ -3,7 +3,7 @@ import type { PpoConfig } from "../ppo-config";
 import { PausedError } from "../run-loop";
 import { mean } from "./metrics";
 
-export type GuardRule = Exclude<keyof PpoConfig["guards"], "flatJudge"> | "flatJudge" | "firstRatio";
+export type GuardRule = keyof PpoConfig["guards"] | "firstRatio" | "samplerGap";
 
 /** A guard rail stopped the run; everything is saved. */
 export class GuardRailError extends PausedError {
@@ -19,11 +19,12 @@ export class GuardRailError extends PausedError {
   }
 }
 
-/** What the rules compare. */
+/** What the rules compare with the first iteration. */
 export type Watched = Record<
   "klK3" | "entropy" | "responseTokens" | "endedShare" | "repetition" | "firstRatioGap",
   number
 >;
+type Now = Watched & { samplerGapMax: number };
 
 export type GuardHistory = {
   /** Of the first iteration, when the policy still was its reference; null before it. */
@@ -44,10 +45,12 @@ type Finding = {
 
 /** Bounds of numerics, not of learning: see docs/ppo.md. */
 export const firstRatioLimit = 1e-3;
+/** Of what samples in single precision, as rollouts here do: of any token. */
+export const samplerGapLimit = 1e-3;
 
 /** The first rule that is broken and not accepted; null: none. */
 export function brokenGuard(
-  now: Watched,
+  now: Now,
   history: GuardHistory,
   guards: PpoConfig["guards"],
 ): { rule: GuardRule; severity: number; error: GuardRailError } | null {
@@ -59,7 +62,7 @@ export function brokenGuard(
   return null;
 }
 
-type Rule = (now: Watched, history: GuardHistory, guards: PpoConfig["guards"]) => Finding | null;
+type Rule = (now: Now, history: GuardHistory, guards: PpoConfig["guards"]) => Finding | null;
 
 const rules: { [R in GuardRule]: Rule } = {
   firstRatio: ({ firstRatioGap }) =>
@@ -68,6 +71,13 @@ const rules: { [R in GuardRule]: Rule } = {
       : {
           severity: firstRatioGap,
           message: `Before its first update the policy differs from itself: the largest ratio is off by ${firstRatioGap.toExponential(1)}, above ${firstRatioLimit}. Something computes two ways; please report it.`,
+        },
+  samplerGap: ({ samplerGapMax }) =>
+    samplerGapMax <= samplerGapLimit
+      ? null
+      : {
+          severity: samplerGapMax,
+          message: `What samples and what learns do not compute the same policy: the log-probability of a sampled token differs by ${samplerGapMax.toExponential(1)} nats between them, above ${samplerGapLimit}. The policy would learn from responses that are not its own; please report it.`,
         },
   klBudget: ({ klK3 }, _, { klBudget }) =>
     klBudget === null || klK3 <= klBudget

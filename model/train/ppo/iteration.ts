@@ -1,6 +1,7 @@
 import type { PpoConfig } from "../ppo-config";
 import type { TrainingStep } from "../take-step";
 import type { Trained } from "../training-state";
+import type { AskOptions } from "./endpoint";
 import {
   creditOf,
   type Episode,
@@ -77,7 +78,7 @@ export type PpoState = {
   valueBias: number | null;
 };
 
-/** Samples and scores; nothing changes. */
+/** Samples and scores; nothing changes. @throws EndpointError, or what the signal gives */
 export async function rollOut(
   { rollouts, scoring, spell }: Pick<PpoModels, "rollouts" | "scoring" | "spell">,
   prompts: readonly PpoPrompt[],
@@ -85,19 +86,19 @@ export async function rollOut(
     seed,
     responseTokens,
     step,
-    signal,
-  }: { seed: number; responseTokens: number; step: number; signal?: AbortSignal | undefined },
+    ...asking
+  }: { seed: number; responseTokens: number; step: number } & AskOptions,
 ): Promise<{ judged: Judged[]; seconds: Pick<PhaseSeconds, "generation" | "scoring"> }> {
   const startedAt = performance.now();
   const places = prompts.map((_, sample) => ({ step, sample }));
-  const settings = { seed, maxTokens: responseTokens, signal };
+  const settings = { seed, maxTokens: responseTokens, signal: asking.signal };
   const responses = await rollouts.sample(
     prompts.map(({ tokens }) => tokens),
     places,
     settings,
   );
   const sampledAt = performance.now();
-  const judged = await scoring.judge(responses.map(asRollout(prompts, spell)), signal);
+  const judged = await scoring.judge(responses.map(asRollout(prompts, spell)), asking);
   const seconds = {
     generation: (sampledAt - startedAt) / 1000,
     scoring: (performance.now() - sampledAt) / 1000,

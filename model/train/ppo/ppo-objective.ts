@@ -1,4 +1,5 @@
 /** @file PPO as a run's loop sees it: a step is an iteration, and what it has to know to go on is kept with each checkpoint. */
+import { bestOfN, bestOfNKl, bestOfSizes } from "../../eval/best-of-n";
 import { scoreHead } from "../../nn/reward-model";
 import type { PpoConfig } from "../ppo-config";
 import { type Evaluation, type Objective, PausedError, type RunEvent, type StepReport } from "../run-loop";
@@ -29,7 +30,9 @@ export type PpoEvent =
   | DataEvent
   /** What is charted of an iteration; its number counts from 0, as that of a step. */
   | { type: "iteration"; step: number; metrics: Record<string, number>; seconds: Record<string, number> }
-  | { type: "episodes"; step: number; episodes: ShownEpisode[] };
+  | { type: "episodes"; step: number; episodes: ShownEpisode[] }
+  /** What the best of n responses of the reference would score, and how many nats from it that would be at most. */
+  | { type: "bestOfN"; points: { n: number; kl: number; score: number }[] };
 
 export type PpoObjectiveOptions = {
   config: PpoConfig & { lr: number; valueLr: number };
@@ -51,6 +54,7 @@ const followedPrompts = 6;
 const keptHistory = 500;
 /** So that every evaluation draws the same, and no iteration does. */
 const evaluationStep = 2 ** 32 - 1;
+const bestOfStep = 2 ** 32 - 2;
 const valuePrefix = "value.";
 const policyPrefix = "policy.";
 
@@ -58,15 +62,13 @@ export class PpoObjective implements Objective {
   readonly totalSteps: number;
   readonly learner: { optimizer: OptimizerState; trained: Trained };
   readonly stage: { state: StageState; hidden: Trained };
-  readonly evaluate: (() => Promise<Evaluation>) | null;
+  readonly evaluate: Objective["evaluate"];
   readonly sampling = null;
   readonly #options: PpoObjectiveOptions;
   readonly #settings: IterationSettings;
   /** Running mean of the policy; null: checkpoints hold the policy itself. */
   readonly #averaged: Trained | null;
   #state: PpoRunState;
-  /** Iterations done. */
-  #done = 0;
 
   constructor(options: PpoObjectiveOptions) {
     const { config, models, heldOut, resumed } = options;
@@ -87,7 +89,7 @@ export class PpoObjective implements Objective {
     if (this.#state.valueBias === null && config.valueStart === "copied")
       this.#state.valueBias = models.value.constant(valueBias);
     this.#setValueBias();
-    this.evaluate = heldOut.length === 0 ? null : () => this.#asSaved(() => this.#evaluate());
+    this.evaluate = heldOut.length === 0 ? null : (steps) => this.#asSaved(() => this.#evaluate(steps));
   }
 
   epochOf(step: number): number {
@@ -109,11 +111,12 @@ export class PpoObjective implements Objective {
   async advance(at: TrainingStep): Promise<StepReport> {
     const { models, onEvent, signal, config } = this.#options;
     const { step } = at;
-    this.#done = step + 1;
+    const place = `before iteration ${step + 1}`;
     // 1. Responses, their scores, and what the models say of them.
     const { judged, seconds: sampling } = await rollOut(models, this.#promptsOf(step), {
       ...this.#settings,
       step,
+      place,
       signal,
     });
     const {
@@ -123,7 +126,7 @@ export class PpoObjective implements Objective {
       seconds: reading,
     } = await readEpisodes(models, judged, this.#state, this.#settings);
     signal?.throwIfAborted();
-    refuseNonNumbers(episodes);
+    refuseNonNumbers(episodes, place);
     if (this.#state.first === null) this.#warnOfEmptyResponses(judged);
     // 2. From here on weights change.
     scaleHead(models.value.trained, headScale);
@@ -241,32 +244,67 @@ export class PpoObjective implements Objective {
     }
   }
 
-  async #evaluate(): Promise<Evaluation> {
-    const { models, heldOut, config, onEvent } = this.#options;
+  async #evaluate(steps: number): Promise<Evaluation> {
+    const { models, heldOut, config, onEvent, signal } = this.#options;
+    const when = steps === 0 ? "before the first iteration" : `after iteration ${steps}`;
+    const asking = { ...this.#settings, place: `in the evaluation ${when}`, signal };
     const asked = heldOut.slice(0, config.evaluationPrompts);
-    const { judged } = await rollOut(models, asked, { ...this.#settings, step: evaluationStep });
-    refuseNonNumbers(judged);
+    const { judged } = await rollOut(models, asked, { ...asking, step: evaluationStep });
+    refuseNonNumbers(judged, asking.place);
     const groups = groupsOf(judged);
     const logprobs = await models.policy.read(groups);
     const refLogprobs = await models.policy.read(groups, models.reference);
     const kls = logprobs.map(
       (own, i) => klEstimates({ logprobs: own, refLogprobs: refLogprobs[i] ?? [] }).k3,
     );
+    const scores = judged.map(({ score }) => score);
+    const heldOutScore = mean(scores);
+    if (steps === 0) await this.#readBestOfN(heldOutScore, asking);
     for (const { prompt, text } of judged.slice(0, followedPrompts)) {
       const asked = prompt.messages.at(-1)?.content ?? "";
-      onEvent({ type: "sample", step: this.#done, prompt: asked, response: text, source: prompt.source });
+      onEvent({ type: "sample", step: steps, prompt: asked, response: text, source: prompt.source });
     }
-    const heldOutScore = mean(judged.map(({ score }) => score));
     this.#state.lastHeldOut = heldOutScore;
-    return { heldOutScore, heldOutKl: mean(kls) };
+    if (steps === 0) this.#state.referenceScores = scores;
+    const ofReference = this.#state.referenceScores;
+    const heldOutWin = ofReference === null ? undefined : shareAbove(scores, ofReference);
+    return { heldOutScore, heldOutKl: mean(kls), heldOutWin };
   }
+
+  /**
+   * What the reference would score if it had several tries at each prompt. As many responses as an iteration has at most, and
+   * so to few prompts: what the best gain over the mean there is added to what all held-out prompts score.
+   */
+  async #readBestOfN(heldOutScore: number, asking: Omit<Parameters<typeof rollOut>[2], "step">) {
+    const { models, heldOut, config, onEvent } = this.#options;
+    const { bestOfSamples: count, episodesPerIteration, evaluationPrompts } = config;
+    if (count === null) return;
+    const most = Math.max(1, Math.floor(episodesPerIteration / count));
+    const asked = heldOut.slice(0, Math.min(evaluationPrompts, most));
+    const several = asked.flatMap((prompt) => Array.from({ length: count }, () => prompt));
+    const { judged } = await rollOut(models, several, { ...asking, step: bestOfStep });
+    refuseNonNumbers(judged, asking.place);
+    const candidates = asked.map((_, i) =>
+      judged.slice(i * count, (i + 1) * count).map(({ score }) => ({ score, value: score })),
+    );
+    const base = heldOutScore - bestOfN(candidates, 1);
+    const points = bestOfSizes(count).map((n) => ({ n, score: base + bestOfN(candidates, n) }));
+    this.#state.bestOfN = points;
+    onEvent({ type: "bestOfN", points: points.map((point) => ({ ...point, kl: bestOfNKl(point.n) })) });
+  }
+}
+
+/** Of scores beside each other; equal ones count half. */
+function shareAbove(scores: readonly number[], others: readonly number[]): number {
+  const compared = scores.map((score, i) => Math.sign(score - (others[i] ?? Number.NaN)));
+  return mean(compared.map((sign) => (sign + 1) / 2));
 }
 
 /**
  * Whatever is learned from them would be none either.
  * @throws PausedError
  */
-function refuseNonNumbers(responses: readonly (Judged & Partial<TokenReadings>)[]): void {
+function refuseNonNumbers(responses: readonly (Judged & Partial<TokenReadings>)[], place: string): void {
   const none = new Float32Array();
   for (const { parts, values = none, logprobs = none, refLogprobs = none, prompt } of responses) {
     const read = { "the value function": values, "the policy": logprobs, "the reference": refLogprobs };
@@ -278,7 +316,7 @@ function refuseNonNumbers(responses: readonly (Judged & Partial<TokenReadings>)[
     ];
     if (sources.length > 0)
       throw new PausedError(
-        `What ${sources.join(" and ")} said of a response to ${prompt.source.file}:${prompt.source.line} is no number. The run is paused, and nothing was learned from it. Look at that model; the same command asks it again.`,
+        `What ${sources.join(" and ")} said of a response to ${prompt.source.file}:${prompt.source.line} is no number. The run is saved and paused ${place}, and nothing was learned from it. Look at that model; the same command asks it again.`,
       );
   }
 }

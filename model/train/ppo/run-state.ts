@@ -25,6 +25,13 @@ export const ppoStateSchema = z.object({
   /** Of the evaluation since the last iteration; null: there was none. */
   lastHeldOut: z.number().nullable().default(null),
   accepted: z.record(z.string(), z.number()),
+  /** What the reference's responses to held-out prompts scored; null: it was not evaluated. */
+  referenceScores: z.array(z.number()).nullable().default(null),
+  /** What the best of n of its responses would; null: it was not asked. */
+  bestOfN: z
+    .array(z.object({ n: z.int(), score: z.number() }))
+    .nullable()
+    .default(null),
 });
 export type PpoRunState = z.infer<typeof ppoStateSchema>;
 
@@ -41,5 +48,7 @@ export function newState({ beta, ptx }: PpoConfig): PpoRunState {
     judged: [],
     lastHeldOut: null,
     accepted: {},
+    referenceScores: null,
+    bestOfN: null,
   };
 }

@@ -1,18 +1,19 @@
 /** @file What PPO's score is made of: reward models, rules, endpoints; each by its name, summed by weight. */
 import type { Checkpoint } from "../../checkpoint/checkpoint";
-import { goldScore } from "../../eval/gold";
+import type { LineProblem } from "../../data/read-lines";
+import { type GoldRule, goldScore } from "../../eval/gold";
+import { deviationOf } from "../../eval/reward/member-spread";
 import { Scorer, type SharedBase } from "../../runtime/scorer";
 import { type PpoConfig, rewardPartName, type ScorePart } from "../ppo-config";
-import { UnfitDataError } from "../unfit-data";
-import { askEndpoint } from "./endpoint";
-import { groupsOf, type Judged, type Rollout } from "./episodes";
-import { deviation, mean } from "./metrics";
+import { type AskOptions, askEndpoint } from "./endpoint";
+import { groupsOf, type Judged, type PpoPrompt, type Rollout } from "./episodes";
+import { mean } from "./metrics";
 
 /** Scores of responses, in order. */
 type Part = {
   name: string;
   weight: number;
-  score(rollouts: readonly Rollout[], signal?: AbortSignal): Promise<number[]>;
+  score(rollouts: readonly Rollout[], options: AskOptions): Promise<number[]>;
 };
 
 type ScoreSettings = Pick<
@@ -58,21 +59,22 @@ export class ScoreParts implements AsyncDisposable {
     this.#parts.push({
       name: rewardPartName,
       weight: config.rewardWeight,
-      score: async (rollouts, signal) => combine(await scoreByAll(models, rollouts, signal), config),
+      score: async (rollouts, { signal }) => combine(await scoreByAll(models, rollouts, signal), config),
     });
     for (const part of config.parts) {
       const { name, weight } = part;
       const own = part.type === "rewardModel" ? await openScorer(part.model) : null;
-      const score: Part["score"] = (rollouts, signal) =>
-        own ? scoreBy(own, rollouts, signal) : scoreOtherwise(part, rollouts, signal);
+      const score: Part["score"] = (rollouts, options) =>
+        own ? scoreBy(own, rollouts, options.signal) : scoreOtherwise(part, rollouts, options);
       this.#parts.push({ name, weight, score });
     }
   }
 
-  async judge(rollouts: readonly Rollout[], signal?: AbortSignal): Promise<Judged[]> {
+  /** @throws EndpointError */
+  async judge(rollouts: readonly Rollout[], options: AskOptions): Promise<Judged[]> {
     const columns: { name: string; weight: number; scores: number[] }[] = [];
     for (const { name, weight, score } of this.#parts)
-      columns.push({ name, weight, scores: await score(rollouts, signal) });
+      columns.push({ name, weight, scores: await score(rollouts, options) });
     return rollouts.map((rollout, i) => {
       const parts = Object.fromEntries(columns.map(({ name, scores }) => [name, scores[i] ?? Number.NaN]));
       // A part that only watches adds nothing, whatever it says.
@@ -125,7 +127,8 @@ export function combine(
   const combined = {
     mean,
     minimum: (of: readonly number[]) => Math.min(...of),
-    lowerBound: (of: readonly number[]) => mean(of) - deviationFactor * deviation(of),
+    // One model alone has no spread to be cautious about.
+    lowerBound: (of: readonly number[]) => mean(of) - (of.length > 1 ? deviationFactor * deviationOf(of) : 0),
   };
   return byResponse.map(combined[how]);
 }
@@ -133,23 +136,41 @@ export function combine(
 async function scoreOtherwise(
   part: ScorePart,
   rollouts: readonly Rollout[],
-  signal?: AbortSignal,
+  options: AskOptions,
 ): Promise<number[]> {
   switch (part.type) {
     case "rules":
-      return rollouts.map(({ prompt, text }) => {
-        const rules = part.rules ?? prompt.rules;
-        if (rules === null) throw withoutRules(part.name, prompt.source);
-        return goldScore(text, rules).score;
-      });
+      return rollouts.map(({ prompt, text }) => goldScore(text, rulesOf(part, prompt) ?? missing()).score);
     case "endpoint":
-      return askEndpoint(part, rollouts, signal);
+      return askEndpoint(part, rollouts, options);
     case "rewardModel":
       throw new Error("A reward model scores by itself");
   }
 }
 
-const withoutRules = (name: string, { file, line }: { file: string; line: number }) =>
-  new UnfitDataError(
-    `${file}:${line} has no rules, which the part ${name} checks responses against. Give the part rules of its own, or every line its rules.`,
+function missing(): never {
+  throw new Error("A prompt without rules was let through");
+}
+
+/** Null: the part has none of its own, and neither has the prompt. */
+const rulesOf = ({ rules }: RulesPart, prompt: Pick<PpoPrompt, "rules">): readonly GoldRule[] | null =>
+  rules ?? prompt.rules;
+
+type RulesPart = Extract<ScorePart, { type: "rules" }>;
+
+/** Prompts whose responses one of the parts could not check. */
+export function withoutRules(
+  prompts: readonly Pick<PpoPrompt, "rules" | "source">[],
+  parts: readonly ScorePart[],
+): LineProblem[] {
+  return parts.flatMap((part) =>
+    part.type !== "rules"
+      ? []
+      : prompts
+          .filter((prompt) => rulesOf(part, prompt) === null)
+          .map(({ source }) => ({
+            ...source,
+            reason: `has no rules, which the part ${part.name} checks responses against`,
+          })),
   );
+}

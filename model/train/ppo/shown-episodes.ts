@@ -12,8 +12,8 @@ export type ShownEpisode = {
   reward: number;
   kl: number;
   isEnded: boolean;
-  /** Of each token: its text, log p - log p of the reference, and the value before it. */
-  tokens: { text: string; kl: number; value: number }[];
+  /** Of each token: its text, log p, log p - log p of the reference, and the value before it. */
+  tokens: { text: string; logprob: number; kl: number; value: number }[];
 };
 
 /** Spread evenly over the iteration's rewards, the best and the worst included. @param spell a token as people read it */
@@ -35,6 +35,7 @@ function shown(episode: Episode, spell: (tokens: readonly number[]) => string): 
   const { prompt, text, score, parts, kl, isEnded, logprobs, refLogprobs, values } = episode;
   const tokens = episode.tokens.map((token, t) => ({
     text: spell([token]),
+    logprob: logprobs[t] ?? 0,
     kl: (logprobs[t] ?? 0) - (refLogprobs[t] ?? 0),
     value: values[t] ?? 0,
   }));

@@ -23,6 +23,7 @@ import { describeWaiting } from "@/server/domain/reward-models/current-reward-mo
 import { findUnscoredTask, storeScores } from "@/server/domain/reward-models/unscored-rankings";
 import { log } from "@/server/log";
 import { processState } from "@/server/process-state";
+import { checkRewardModels } from "@/server/runs/check-reward-models";
 import { startScoring } from "@/server/scoring/scoring-services";
 import { addRanking } from "../../helpers/batches";
 import { compileFakeScorer } from "../../helpers/compile-fake-engine";
@@ -343,6 +344,20 @@ describe("its accuracy on new rankings", () => {
     expect(all).toMatchObject({ policy: null, hasFallen: true, accuracy: { pairs: 240, prompts: 30 } });
     expect(all?.accuracy.share).toBeCloseTo(10 / 40, 12);
     expect(ofPolicy).toMatchObject({ policy: { id: policy, name: "policy-1" }, hasFallen: true });
+    const forPpo = (config: Record<string, unknown>, role: "score" | "judge" = "score") =>
+      checkRewardModels(
+        server.db,
+        { config, baseCheckpointId: null, rewardModels: [{ checkpointId, role }] },
+        server.env.ATTUNE_DATA,
+      );
+    await expect(forPpo({ acceptFailedProbes: true })).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: expect.stringMatching(
+        /^acceptFallenAccuracy: rm-1 orders 25 % of the pairs .* its report promised 100 %/,
+      ),
+    });
+    await forPpo({ acceptFailedProbes: true, acceptFallenAccuracy: true });
+    await forPpo({}, "judge");
     expect(all?.points).toHaveLength(1);
     // Ten tasks were ranked twice; of four of them the first ranking was the other way round.
     expect(all?.points[0]?.agreement?.share).toBeCloseTo(0.6, 12);

@@ -1,17 +1,19 @@
 /** @file PPO as a run: what it is started with and refused for, what its worker is offered, and the episodes it tells of. */
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { prompts, rewardReports, runEpisodes } from "@/drizzle/schema";
+import { prompts, rewardReports, runEpisodes, workers } from "@/drizzle/schema";
 import { probeKinds } from "@/model/eval/reward/probes";
 import { makeRewardReport } from "@/model/eval/reward/report";
 import { registerCheckpoint } from "@/server/domain/checkpoints";
 import { createSnapshot } from "@/server/domain/datasets-make";
 import { addPrompt } from "@/server/domain/prompts/add-prompt";
 import { keptEpisodeSteps } from "@/server/runs/run-episodes";
+import { exportRun } from "@/server/runs/run-export";
 import { writeFakeCheckpoint } from "../../helpers/fake-checkpoint";
 import { makeOwner } from "../../helpers/prompting";
 import { type RunsServer, runsServer } from "../../helpers/runs-server";
 import { scoredPrompt } from "../../helpers/scored-prompts";
+import { callerFor, makePerson } from "../../helpers/test-context";
 
 const tokenizer = (sha256: string) => ({ "tokenizer.json": { sha256: sha256.repeat(64), sizeBytes: 1 } });
 
@@ -118,6 +120,44 @@ describe("starting PPO", () => {
     expect((await server.asAdmin.runs.list({})).runs).toEqual([]);
   });
 
+  it("of several seeds makes runs of their own that know each other, each with its seed and nothing of the others", async () => {
+    const made = await ppoServer();
+    await using server = made.server;
+    const { runs } = server.asAdmin;
+    const config = { seeds: 3, seed: 5 };
+    const input = { ...asPpo(made), name: "Longer", config };
+    const { runId, runIds } = await runs.create(input);
+    expect(runIds).toHaveLength(3);
+    expect(runIds[0]).toBe(runId);
+    const found = await Promise.all(runIds.map((id) => runs.get({ runId: id })));
+    expect(found.map(({ name, config: { seed } }) => [name, seed])).toEqual([
+      ["Longer, seed 5", 5],
+      ["Longer, seed 6", 6],
+      ["Longer, seed 7", 7],
+    ]);
+    for (const run of found) {
+      expect(run.config).not.toHaveProperty("seeds");
+      expect(run.config.splitSeed).toBe(5);
+      expect(run).toMatchObject({ seedsOfId: runId, rewardModels: [{ role: "score" }, { role: "judge" }] });
+      expect(run.seeds.map(({ id, seed }) => [id, seed])).toEqual(runIds.map((id, i) => [id, 5 + i]));
+    }
+    // Each is paused, resumed and cancelled by itself.
+    await runs.cancel({ runId: runIds[1] ?? "" });
+    expect((await runs.get({ runId })).seeds.map(({ status }) => status)).toEqual([
+      "queued",
+      "cancelled",
+      "queued",
+    ]);
+    const { runId: alone, runIds: one } = await runs.clone({ runId, config: { beta: 0.1 } });
+    expect(one).toEqual([alone]);
+    expect(await runs.get({ runId: alone })).toMatchObject({ seedsOfId: null, seeds: [] });
+    await expect(runs.create({ ...input, config: { seeds: 21 } })).rejects.toThrow(/seeds/);
+    await expect(
+      runs.create({ ...input, rewardModels: [{ checkpointId: made.strangerId }] }),
+    ).rejects.toThrow("another tokenizer");
+    expect((await runs.list({})).runs).toHaveLength(4);
+  });
+
   it("asks before it uses a reward model that failed its probes, and not for one that only watches", async () => {
     const made = await ppoServer();
     await using server = made.server;
@@ -220,6 +260,31 @@ describe("episodes", () => {
     expect((await at(7)).episodes.map(({ response }) => response)).toEqual(["again"]);
   });
 
+  it("are exported with all that is known of each token, as far as their worker told it", async () => {
+    const made = await ppoServer();
+    await using server = made.server;
+    const runId = await server.newRun(asPpo(made));
+    const { worker, run } = await claimPpo(server);
+    const withLogprobs = { ...episode("new"), tokenLogprobs: [-0.5, -2] };
+    const newer = { ...told(2, 2), episodes: [{ episode: withLogprobs, source: null }] };
+    expect((await worker.events(run, [told(1, 1), newer])).status).toBe(200);
+    const { parts, fileName } = await exportRun(server.db, { runId, content: "episodes", format: "jsonl" });
+    expect(fileName).toBe("run-1-episodes.jsonl");
+    const lines: string[] = [];
+    for await (const part of parts) lines.push(part);
+    const shared = { prompt: "Why?", score: 0.5, parts: { rewardModel: 0.5 }, klK3: 1.5, kl: [0.5, 1] };
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ ...shared, step: 1, place: 0, response: "at 1", values: [0.1, 0.2] }),
+      expect.objectContaining({ ...shared, step: 2, response: "new", logprobs: [-0.5, -2] }),
+    ]);
+    const { tokenLogprobs } = { tokenLogprobs: [-0.5] };
+    const short = {
+      ...told(3, 3),
+      episodes: [{ episode: { ...episode("x"), tokenLogprobs }, source: null }],
+    };
+    expect((await worker.events(run, [short])).status).toBe(400);
+  });
+
   it("are erased with the row their prompt was taken from", async () => {
     const made = await ppoServer();
     await using server = made.server;
@@ -260,7 +325,10 @@ describe("a guard rail", () => {
     const text = "Responses are 12.0 nats from the reference on average.";
     await worker.events(run, [
       { sequence: 1, type: "incident", what: "guardRail", rule: "klBudget", text, step: 4 },
+      { sequence: 2, type: "metrics", step: 4, values: { heldOutScore: 0.5, heldOutKl: 2 } },
     ]);
+    const [listed] = (await asAdmin.runs.list({})).runs;
+    expect(listed?.best).toEqual({ step: 4, validationLoss: null, heldOutScore: 0.5, heldOutKl: 2 });
     await worker.end(run, "release", { outcome: "paused", reason: text });
     expect(await asAdmin.runs.get({ runId })).toMatchObject({ status: "paused", reason: text });
     const { rows } = await asAdmin.runs.timeline({ runId, kinds: ["incident"] });
@@ -285,5 +353,44 @@ describe("a guard rail", () => {
     ]);
     const audit = await asAdmin.audit.list({ action: "run.ended" });
     expect(audit.rows).toMatchObject([{ subject: runId, details: { checkpointId: early, step: 2 } }]);
+  });
+});
+
+describe("how long iterations took", () => {
+  const phases = { generationSeconds: 8, scoringSeconds: 2, referenceSeconds: 1, valueSeconds: 1 };
+  const iteration = (step: number, update: number) => ({
+    sequence: step,
+    type: "metrics",
+    step,
+    values: { ...phases, updateSeconds: update, responseTokens: 10 * step },
+  });
+
+  it("is told of this machine's runs, as the mean of their last iterations, and asked of admins", async () => {
+    const made = await ppoServer();
+    await using server = made.server;
+    const runId = await server.newRun(asPpo(made));
+    const { worker, run } = await claimPpo(server);
+    await worker.events(
+      run,
+      [1, 2, 3, 4, 5, 6].map((step) => iteration(step, step === 1 ? 600 : step)),
+    );
+    expect(await server.asAdmin.runs.ppoTimings()).toEqual([]);
+    await server.db.update(workers).set({ kind: "embedded" });
+    const [timing, ...others] = await server.asAdmin.runs.ppoTimings();
+    expect(others).toEqual([]);
+    expect(timing).toMatchObject({
+      runId,
+      number: 1,
+      baseCheckpointId: made.policyId,
+      rewardModels: 2,
+      config: { episodesPerIteration: 64 },
+      responseTokens: 40,
+      seconds: { generation: 8, scoring: 2, reference: 1, value: 1, update: 4 },
+    });
+    expect(timing?.promptBytes).toBeGreaterThan(20);
+    const labeler = await makePerson(server.db, { role: "labeler" });
+    await expect(callerFor(server.db, labeler).runs.ppoTimings()).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
   });
 });

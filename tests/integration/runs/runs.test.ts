@@ -319,7 +319,7 @@ describe("a page", () => {
     }
     await worker.upload(run, { step: 9, weights: "never evaluated" });
     const { best, checkpoints } = await server.asAdmin.runs.get({ runId });
-    expect(best).toEqual({ step: 2, validationLoss: 2 });
+    expect(best).toEqual({ step: 2, validationLoss: 2, heldOutScore: null, heldOutKl: null });
     expect(checkpoints.map(({ step, validationLoss }) => [step, validationLoss])).toEqual([
       [9, null],
       [3, 2.5],

@@ -157,6 +157,19 @@ describe("a checkpoint", () => {
     ]);
   });
 
+  it("that turned out to be the best only later is marked when it is saved again", async () => {
+    await using server = await runsServer();
+    const { runId, worker, run } = await setUp(server);
+    const early = await worker.upload(run, { step: 1, isBest: true, weights: "w1" });
+    const paused = await worker.upload(run, { step: 2, isBest: false, weights: "w2" });
+    expect(await worker.upload(run, { step: 2, isBest: true, weights: "w2" })).toBe(paused);
+    const { checkpoints: made } = await server.asAdmin.runs.get({ runId });
+    expect(made.map(({ id, isBest }) => [id, isBest])).toEqual([
+      [paused, true],
+      [early, false],
+    ]);
+  });
+
   it("never writes into what it shares with another one", async () => {
     await using server = await runsServer();
     const { worker, run } = await setUp(server);

@@ -95,7 +95,12 @@ async function solve({ score, iterations, episodes: count, lr, ...size }: Run) {
   let state = newState(beta);
   const models = { policy, value, reference, rollouts, scoring: { judge }, spell: () => "" };
   for (let step = 0; step < iterations; step++) {
-    const { judged } = await rollOut(models, prompts, { seed: 1, responseTokens: size.length, step });
+    const { judged } = await rollOut(models, prompts, {
+      seed: 1,
+      responseTokens: size.length,
+      step,
+      place: "",
+    });
     const read = await readEpisodes(models, judged, state, settings);
     state = read.state;
     // Ever shorter steps, so that it comes to rest.

@@ -153,6 +153,7 @@ function objectiveOf(
     minibatches: 2,
     criticWarmup: 0,
     validationShare: 0,
+    bestOfSamples: null,
     ...more,
   });
   const objective = new PpoObjective({
@@ -254,15 +255,15 @@ test("with a running mean what is measured is the mean, as a checkpoint holds it
   await using _policy = all.policy;
   await using _value = all.value;
   const { objective } = objectiveOf(all, { ema: 0.9999 }, { heldOut: responses.map(({ prompt }) => prompt) });
-  const klOfStart = (await objective.evaluate?.())?.heldOutKl ?? NaN;
+  const klOfStart = (await objective.evaluate?.(0))?.heldOutKl ?? NaN;
   const start = copyOf(all.policy.trained);
   await objective.advance({ step: 0, lr: 0.3 });
   const learned = copyOf(all.policy.trained);
   expect(learned).not.toEqual(start);
-  const klOfMean = (await objective.evaluate?.())?.heldOutKl ?? NaN;
+  const klOfMean = (await objective.evaluate?.(0))?.heldOutKl ?? NaN;
   // After such steps the policy itself is elsewhere; its mean has hardly moved.
   expect(Math.abs(klOfMean / klOfStart - 1)).toBeLessThan(0.02);
   expect(all.policy.trained).toEqual(learned);
   const plain = objectiveOf(all, {}, { heldOut: responses.map(({ prompt }) => prompt) }).objective;
-  expect((await plain.evaluate?.())?.heldOutKl).toBeGreaterThan(1.5 * klOfStart);
+  expect((await plain.evaluate?.(0))?.heldOutKl).toBeGreaterThan(1.5 * klOfStart);
 });

@@ -2,7 +2,6 @@
 
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openCheckpoint, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
@@ -13,6 +12,7 @@ import { chooseLora } from "@/model/train/choose-lora";
 import { EndpointError } from "@/model/train/ppo/endpoint";
 import { GuardRailError } from "@/model/train/ppo/guard-rails";
 import { Rollouts } from "@/model/train/ppo/rollouts";
+import { runPpoSeeds } from "@/model/train/ppo-seeds";
 import { ConfigError } from "@/model/train/run-config";
 import { loadWeights } from "@/model/train/train-language-model";
 import { freePort } from "@/tests/helpers/free-port";
@@ -86,6 +86,15 @@ describe.each<[string, () => Record<string, unknown>, string[]]>([
       expect(firstRatioGap).toBeLessThan(1e-3);
     }
     await verifyCheckpoint(whole.summary.checkpoint);
+    const told = whole.events.flatMap((event) => (event.type === "bestOfN" ? event.points : []));
+    const { heldOutScoreBefore } = whole.summary;
+    if (heldOutScoreBefore === undefined) return expect(told).toEqual([]);
+    expect(told.map(({ n }) => n)).toEqual([1, 2, 4, 8]);
+    expect(told[0]).toMatchObject({ kl: 0, score: expect.closeTo(heldOutScoreBefore, 9) });
+    // The more tries, the better the best of them.
+    for (const [i, { score }] of told.slice(1).entries())
+      expect(score).toBeGreaterThan(told[i]?.score ?? NaN);
+    expect(resumed.events.some(({ type }) => type === "bestOfN")).toBe(false);
   });
 });
 
@@ -184,29 +193,36 @@ test("a reward model that failed its probes is refused by name, unless that is a
   await expect(refused).rejects.toThrow("set acceptFailedProbes to true");
 });
 
+type Answer = (items: { response: string }[], answer: (status: number) => void) => void;
+
+/** Scores by length; `meet` may answer otherwise, or not at all. */
+async function scoreServer(port: number, meet: Answer = (_, answer) => answer(200)) {
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => (body += chunk));
+    request.on("end", () => {
+      const { items } = JSON.parse(body) as { items: { response: string }[] };
+      const scores = items.map(({ response: text }) => text.length / 10);
+      meet(items, (status) => response.writeHead(status).end(JSON.stringify({ scores })));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const stop = () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    return closed;
+  };
+  return { stop, [Symbol.asyncDispose]: stop };
+}
+
+const partAt = (port: number, retries: number) => ({
+  parts: [{ type: "endpoint", name: "outside", weight: 1, url: `http://127.0.0.1:${port}/`, retries }],
+});
+
 test("an endpoint that is down pauses the run, nothing counts as 0, and the same command goes on to the same bits", async () => {
   const port = await freePort();
-  const part = { type: "endpoint", name: "outside", weight: 1, url: `http://127.0.0.1:${port}/`, retries: 0 };
-  const more = { ...short, parts: [part] };
-  const startServer = async () => {
-    const server = createServer((request, response) => {
-      let body = "";
-      request.on("data", (chunk) => (body += chunk));
-      request.on("end", () => {
-        const { items } = JSON.parse(body) as { items: { response: string }[] };
-        response.end(JSON.stringify({ scores: items.map(({ response: text }) => text.length / 10) }));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-    expect((server.address() as AddressInfo).port).toBe(port);
-    const stop = () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      return closed;
-    };
-    return { stop };
-  };
-  const first = await startServer();
+  const more = { ...short, ...partAt(port, 0) };
+  const first = await scoreServer(port);
   const whole = await runTinyPpo(configFor("asked", more));
   expect(whole.iterations[0]?.["part.outside"]).toBeGreaterThan(0);
   let stopped: Promise<unknown> = Promise.resolve();
@@ -216,12 +232,111 @@ test("an endpoint that is down pauses the run, nothing counts as 0, and the same
   const paused = runTinyPpo(configFor("paused", more), { watch });
   await expect(paused).rejects.toThrow(EndpointError);
   await expect(paused).rejects.toThrow(/outside gave no scores in 1 attempts: it could not be reached/);
+  await expect(paused).rejects.toThrow("paused before iteration 2, and nothing was scored as 0");
   await stopped;
-  const again = await startServer();
+  await using _again = await scoreServer(port);
   const resumed = await runTinyPpo(configFor("paused", more));
-  await again.stop();
   expect(resumed.events).toContainEqual({ type: "resumed", step: 1 });
   expect(await lastCheckpointOf(outputOf("paused"))).toEqual(await lastCheckpointOf(outputOf("asked")));
+});
+
+test("paused or stopped in an evaluation, the run keeps the iteration before it and makes up for the evaluation, to the same bits", async () => {
+  const port = await freePort();
+  // Evaluations ask for three responses, iterations for eight.
+  const isEvaluation = (items: readonly object[]) => items.length === 3;
+  const more = partAt(port, 9);
+  let evaluations = 0;
+  let meet: Answer = (_, answer) => answer(200);
+  await using _server = await scoreServer(port, (items, answer) => meet(items, answer));
+  const whole = await runTinyPpo(configFor("evaluated", more));
+  const expected = await lastCheckpointOf(outputOf("evaluated"));
+  const kept = async (name: string) =>
+    JSON.parse(await readFile(path.join(outputOf(name), "checkpoints/step-000002/state/state.json"), "utf8"));
+
+  // The second one fails; waiting for the next try is ended at once.
+  const controller = new AbortController();
+  meet = (items, answer) => {
+    const fails = isEvaluation(items) && ++evaluations >= 2;
+    if (fails) setTimeout(() => controller.abort(), 20);
+    answer(fails ? 503 : 200);
+  };
+  const stopped = await runTinyPpo(configFor("evaluated-stopped", more), { controller });
+  expect(stopped.summary).toMatchObject({ steps: 2, finished: false });
+  expect(evaluations).toBe(2);
+  expect(await kept("evaluated-stopped")).toMatchObject({ step: 2, evaluationDue: true });
+
+  const impatient = partAt(port, 0);
+  evaluations = 0;
+  meet = (items, answer) => answer(isEvaluation(items) && ++evaluations === 2 ? 503 : 200);
+  const paused = runTinyPpo(configFor("evaluated-paused", impatient));
+  await expect(paused).rejects.toThrow(EndpointError);
+  await expect(paused).rejects.toThrow("paused in the evaluation after iteration 2, and nothing");
+  expect(await kept("evaluated-paused")).toMatchObject({ step: 2, evaluationDue: true });
+
+  meet = (_, answer) => answer(200);
+  const resumed = await runTinyPpo(configFor("evaluated-stopped", more));
+  expect(resumed.events[1]).toEqual({ type: "resumed", step: 2 });
+  const measured = ({ events }: typeof whole) =>
+    events.flatMap((event) => (event.type === "evaluated" && event.step === 2 ? [event] : []));
+  expect(measured(resumed)).toEqual(measured(whole));
+  expect(await lastCheckpointOf(outputOf("evaluated-stopped"))).toEqual(expected);
+  const { "state/state.json": _state, ...files } = expected;
+  await runTinyPpo(configFor("evaluated-paused", impatient));
+  // Another number of retries is another configuration, and the same run in all else.
+  expect(await lastCheckpointOf(outputOf("evaluated-paused"))).toMatchObject(files);
+});
+
+test("several seeds are runs of their own, told together by median and range, and go on where they were stopped", async () => {
+  const more = { iterations: 1, seeds: 2 };
+  const config = configFor("seeds", more);
+  const controller = new AbortController();
+  const notes: string[] = [];
+  const followed: string[] = [];
+  const onEvent: Parameters<typeof runPpoSeeds>[1]["onEvent"] = (event) => {
+    if (event.type === "note") notes.push(event.text);
+    // The same prompts are held out of each.
+    if (event.type === "sample") followed.push(event.prompt);
+    if (event.type === "saved" && event.folder.includes("seed-2")) controller.abort();
+  };
+  const stopped = await runPpoSeeds(config, { onEvent, signal: controller.signal });
+  expect(stopped.finished).toBe(false);
+  expect(stopped.seeds.map(({ summary }) => summary?.finished)).toEqual([true, false]);
+  expect(notes).toEqual([
+    expect.stringMatching(/^Seed 1 \(1 of 2\) in .*seed-1$/),
+    expect.stringMatching(/^Seed 2/),
+  ]);
+  const whole = await runPpoSeeds(config, { onEvent: () => {} });
+  expect(whole).toMatchObject({ stage: "ppo", finished: true, seeds: [{ seed: 1 }, { seed: 2 }] });
+  const scores = whole.seeds.map(({ summary }) => summary?.heldOutScore ?? NaN);
+  expect(new Set(followed).size).toBe(3);
+  expect(whole.spread.heldOutScore).toEqual({
+    median: expect.closeTo(((scores[0] ?? 0) + (scores[1] ?? 0)) / 2, 9),
+    least: Math.min(...scores),
+    greatest: Math.max(...scores),
+  });
+  expect(whole.spread.heldOutWin?.least).toBeGreaterThanOrEqual(0);
+  const alone = await runTinyPpo(configFor("alone", { iterations: 1, seed: 2, splitSeed: 1 }));
+  expect(alone.summary.heldOutScore).toBe(scores[1]);
+  const ofSeed = await lastCheckpointOf(path.join(outputOf("seeds"), "seed-2"));
+  expect(ofSeed).toEqual(await lastCheckpointOf(outputOf("alone")));
+});
+
+test("a guard rail pauses the seed that it stops, and the others run", async () => {
+  const guards = { klBudget: 1e-9 };
+  const config = configFor("guarded", {
+    iterations: 2,
+    criticWarmup: 0,
+    validationShare: 0,
+    seeds: 2,
+    guards,
+  });
+  const { seeds, finished } = await runPpoSeeds(config, { onEvent: () => {} });
+  expect(finished).toBe(false);
+  expect(seeds).toHaveLength(2);
+  for (const { paused, summary } of seeds) {
+    expect(paused).toMatch(/nats from the reference/);
+    expect(summary).toBeNull();
+  }
 });
 
 test("the share of stories that begin as the rules want rises from a quarter to most, at a few nats; a guard rail pauses it, and going on accepts that", async () => {

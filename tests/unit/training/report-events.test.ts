@@ -16,7 +16,7 @@ function shown(tokens: number, text = "word ") {
     reward: -1.5,
     kl: 2,
     isEnded: true,
-    tokens: Array.from({ length: tokens }, (_, i) => ({ text, kl: i / 7, value: -i })),
+    tokens: Array.from({ length: tokens }, (_, i) => ({ text, logprob: -i / 9, kl: i / 7, value: -i })),
   };
 }
 

@@ -3,7 +3,7 @@ import Link from "next/link";
 import type { Column } from "@/app/_components/data-table";
 import { Moment } from "@/app/_components/moment";
 import type { RunSummary } from "@/app/_lib/api-types";
-import { formatMetric } from "@/app/_lib/format";
+import { BestOfRun } from "./best-of-run";
 import { RunProgress } from "./run-progress";
 import { RunStatusBadge } from "./run-status";
 import { stageNames } from "./stage-names";
@@ -50,19 +50,7 @@ export function runColumns({ chosen, onToggle }: Choice): Column<RunSummary>[] {
       ),
     },
     { title: "Progress", cell: (run) => <RunProgress run={run} /> },
-    {
-      title: "Best validation loss",
-      isNumber: true,
-      cell: ({ best }) =>
-        best ? (
-          <>
-            {formatMetric(best.validationLoss)}
-            <span className="block text-small text-muted">step {best.step.toLocaleString("en")}</span>
-          </>
-        ) : (
-          "–"
-        ),
-    },
+    { title: "Best held out", isNumber: true, cell: (run) => <BestOfRun run={run} /> },
     {
       title: "Started by",
       cell: ({ createdBy, createdAt }) => (

@@ -85,10 +85,10 @@ it("places a curve by step, hours, or millions of tokens seen by then", () => {
   const curve = curves.get("validationLoss");
   if (!curve) throw new Error("The curve is missing.");
   const tokens = curves.get("tokensSeen");
-  expect(placeOn("step", curve, tokens)).toEqual({ xs: [0, 2, 3, 5], ys: [4, 3, 2, 1] });
+  expect(placeOn("step", curve, tokens)).toMatchObject({ xs: [0, 2, 3, 5], ys: [4, 3, 2, 1] });
   // When step 5 was is not known yet.
-  expect(placeOn("time", curve, tokens)).toEqual({ xs: [0, 2, 3], ys: [4, 3, 2] });
-  expect(placeOn("tokens", curve, tokens)).toEqual({ xs: [0, 2, 2, 2], ys: [4, 3, 2, 1] });
+  expect(placeOn("time", curve, tokens)).toMatchObject({ xs: [0, 2, 3], ys: [4, 3, 2] });
+  expect(placeOn("tokens", curve, tokens)).toMatchObject({ xs: [0, 2, 2, 2], ys: [4, 3, 2, 1] });
   expect(placeOn("tokens", curve, undefined).xs).toEqual([]);
 });
 
@@ -134,8 +134,8 @@ it("lays runs over each other, and leaves out charts that none has", () => {
   const one = mergeCurves(read(1, series("loss", { 1: 3 })), new Map()).curves;
   const charts = overlay(
     [
-      { label: "a", curves: one },
-      { label: "b", curves: new Map() },
+      { label: "a", members: [one] },
+      { label: "b", members: [new Map()] },
     ],
     "step",
   );

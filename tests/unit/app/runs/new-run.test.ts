@@ -51,6 +51,13 @@ it("fills a group's form in by what it is chosen by", () => {
   });
 });
 
+it("leaves empty what was emptied in a group, though its default is another", () => {
+  const ppo = describeStages().find(({ stage }) => stage === "ppo");
+  const field = readFields(ppo?.settings ?? {}).find(({ name }) => name === "guards");
+  if (!field) throw new Error("The field is missing.");
+  expect(fillIn(field, { klBudget: null })).toMatchObject({ klBudget: null, repetition: 0.4 });
+});
+
 it("puts a refusal beside its setting, and keeps the rest", () => {
   const { faults, rest } = splitFaults(
     "lr: Too small\nlora.rank: must be whole\nlrr is no setting. Did you mean lr?\nelse: no",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Curve } from "@/app/(settings)/admin/runs/_charts/curve-data";
 import { columnTitle, describeCharts, drawChart } from "@/app/(settings)/admin/runs/[runId]/describe-charts";
 import { measureTokens, sortEpisodes } from "@/app/(settings)/admin/runs/[runId]/episode-order";
-import { placePath, pointsOf } from "@/app/(settings)/admin/runs/[runId]/kl-points";
+import { bestOfPoints, placePath, pointsOf } from "@/app/(settings)/admin/runs/[runId]/kl-points";
 import { estimatePpo } from "@/app/(settings)/admin/runs/new/estimate-ppo";
 
 function curve(values: Record<number, number | null>): Curve {
@@ -54,11 +54,26 @@ describe("score against √KL", () => {
     ]);
   });
 
+  it("has best of n beside it, in the order of n, which is no chart of its own", () => {
+    const curves = new Map([
+      ["bestOf16", curve({ 0: 3 })],
+      ["bestOf1", curve({ 0: 1 })],
+      ["bestOf2", curve({ 0: 2, 1: null })],
+      ["klK3", curve({ 1: 1 })],
+    ]);
+    expect(bestOfPoints(curves)).toEqual([
+      { n: 1, root: 0, score: 1 },
+      { n: 2, root: expect.closeTo(Math.sqrt(Math.log(2) - 0.5), 12), score: 2 },
+      { n: 16, root: expect.closeTo(Math.sqrt(Math.log(16) - 15 / 16), 12), score: 3 },
+    ]);
+    expect(describeCharts(curves).flatMap(({ names }) => names)).toEqual(["klK3"]);
+  });
+
   it("lies inside its drawing, higher scores above", () => {
     const space = { width: 100, height: 50, edge: { left: 10, right: 5, top: 5, bottom: 10 } };
     const line = [0, 1, 2].map((step) => ({ step, root: step, score: step / 2 }));
-    const { lines, xTicks, yTicks } = placePath([line, []], space);
-    const [placed = []] = lines;
+    const { place, xTicks, yTicks } = placePath(line, space);
+    const placed = place(line);
     expect(placed.map(({ y }) => y).toSorted((a, b) => b - a)).toEqual(placed.map(({ y }) => y));
     for (const { x, y } of placed) expect(x >= 10 && x <= 95 && y >= 5 && y <= 40).toBe(true);
     for (const ticks of [xTicks, yTicks]) expect(ticks.length).toBeGreaterThanOrEqual(3);
@@ -66,8 +81,9 @@ describe("score against √KL", () => {
 
   it("of one point only is drawn without a division by nothing", () => {
     const space = { width: 100, height: 50, edge: { left: 10, right: 5, top: 5, bottom: 10 } };
-    const { lines } = placePath([[{ step: 1, root: 0, score: 3 }]], space);
-    expect(lines[0]?.every(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))).toBe(true);
+    const points = [{ step: 1, root: 0, score: 3 }];
+    const placed = placePath(points, space).place(points);
+    expect(placed.every(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))).toBe(true);
   });
 });
 
@@ -103,17 +119,54 @@ describe("episodes", () => {
 
 describe("the expected time of PPO", () => {
   const values = { iterations: 40, episodesPerIteration: 64, responseTokens: 48, innerEpochs: 1 };
-  const input = { values, parameters: 135e6, rewardModels: 1, promptTokens: 30, earlierSpeeds: [] };
+  const input = {
+    values,
+    baseCheckpointId: "own",
+    parameters: 135e6,
+    rewardModels: 1,
+    promptTokens: 30,
+    earlier: [],
+    parametersOf: (id: string) => ({ own: 135e6, other: 1.35e9 })[id] ?? null,
+  };
+  const timing = (number: number, base: string, factor: number) => ({
+    runId: `run-${number}`,
+    number,
+    baseCheckpointId: base,
+    rewardModels: 1,
+    config: values,
+    promptBytes: 120,
+    responseTokens: 24,
+    seconds: { generation: 8, scoring: 2, reference: 2, value: 2, update: 10 * factor },
+  });
 
-  it("rests on the model's size until a run from this base was timed", () => {
+  it("rests on the model's size until a run was timed here", () => {
     const bySize = estimatePpo(input);
-    expect(bySize.restsOn).toBe("size");
+    expect(bySize).toMatchObject({ restsOn: { kind: "size" }, seeds: 1 });
     const twice = estimatePpo({ ...input, parameters: 270e6 });
     // All but a second of each round grows with the model.
     expect((twice.secondsPerIteration - 1) / (bySize.secondsPerIteration - 1)).toBeCloseTo(2, 10);
-    const timed = estimatePpo({ ...input, earlierSpeeds: [64, 200, 10] });
-    expect(timed).toMatchObject({ restsOn: "earlier", secondsPerIteration: 48 });
-    expect(timed.seconds).toBeGreaterThan(40 * 48);
+  });
+
+  it("is what the phases took in runs from the same base, the median of them, where the settings are theirs", () => {
+    const earlier = [timing(1, "own", 1), timing(2, "own", 3), timing(3, "own", 1.5), timing(4, "other", 9)];
+    const timed = estimatePpo({ ...input, earlier });
+    expect(timed.restsOn).toEqual({ kind: "base", runs: 3 });
+    expect(timed.secondsPerIteration).toBeCloseTo(8 + 2 + 2 + 2 + 15, 9);
+    expect(timed.seconds).toBeGreaterThan(40 * 29);
+    const more = estimatePpo({ ...input, earlier, values: { ...values, innerEpochs: 2 } });
+    // Only the updates grow with them.
+    expect(more.secondsPerIteration - timed.secondsPerIteration).toBeGreaterThan(10);
+    expect(more.secondsPerIteration - timed.secondsPerIteration).toBeLessThan(15);
+  });
+
+  it("is reckoned from runs of other bases by their size, and not from those whose size is not known", () => {
+    const [ofOther, ofOwn] = [[timing(4, "other", 1)], [timing(1, "own", 1)]].map((earlier) =>
+      estimatePpo({ ...input, earlier }),
+    );
+    expect(ofOther?.restsOn).toEqual({ kind: "others", runs: 1 });
+    // The other one is ten times as large, and took as long.
+    expect(ofOther?.secondsPerIteration).toBeLessThan((ofOwn?.secondsPerIteration ?? 0) / 4);
+    expect(estimatePpo({ ...input, earlier: [timing(5, "gone", 1)] }).restsOn).toEqual({ kind: "size" });
   });
 
   it("grows with rounds, episodes, inner epochs and reward models", () => {
@@ -127,5 +180,6 @@ describe("the expected time of PPO", () => {
       of({}, 3),
     ])
       expect(more).toBeGreaterThan(least);
+    expect(of({ bestOfSamples: null })).toBeLessThan(least);
   });
 });

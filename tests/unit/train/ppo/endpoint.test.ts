@@ -55,6 +55,7 @@ const rollouts = (count: number) =>
     },
     text: `answer ${i}`,
   }));
+const asking = { place: "before iteration 3" };
 const byNumber = (response: ServerResponse, items: Item[]) =>
   void response.end(
     JSON.stringify({ scores: items.map(({ response: text }) => Number(text.split(" ")[1])) }),
@@ -62,7 +63,7 @@ const byNumber = (response: ServerResponse, items: Item[]) =>
 
 test("asks with conversation and answer, at most 64 at once, and keeps the order", async () => {
   await using server = await endpoint(byNumber);
-  const scores = await askEndpoint(partAt(server.url), rollouts(130));
+  const scores = await askEndpoint(partAt(server.url), rollouts(130), asking);
   expect(scores).toEqual(Array.from({ length: 130 }, (_, i) => i));
   expect(server.asked.map(({ length }) => length)).toEqual([64, 64, 2]);
   expect(server.asked[0]?.[3]).toEqual({
@@ -73,7 +74,7 @@ test("asks with conversation and answer, at most 64 at once, and keeps the order
 
 test("what fails once is asked again", async () => {
   await using server = await endpoint((response) => response.writeHead(503).end(), byNumber);
-  expect(await askEndpoint(partAt(server.url, { retries: 1 }), rollouts(2))).toEqual([0, 1]);
+  expect(await askEndpoint(partAt(server.url, { retries: 1 }), rollouts(2), asking)).toEqual([0, 1]);
   expect(server.asked).toHaveLength(2);
 });
 
@@ -101,16 +102,18 @@ describe("pauses the run and says why where it", () => {
     ],
   ])("%s", async (_, answer, reason) => {
     await using server = await endpoint(answer);
-    const asked = askEndpoint(partAt(server.url, { timeoutSeconds: 0.2 }), rollouts(2));
+    const asked = askEndpoint(partAt(server.url, { timeoutSeconds: 0.2 }), rollouts(2), asking);
     await expect(asked).rejects.toThrow(EndpointError);
     await expect(asked).rejects.toThrow(PausedError);
     await expect(asked).rejects.toThrow(reason);
-    await expect(asked).rejects.toThrow(/outside gave no scores in 1 attempts.*nothing was scored as 0/);
+    await expect(asked).rejects.toThrow(
+      /outside gave no scores in 1 attempts.*paused before iteration 3, and nothing was scored as 0/,
+    );
   });
 
   test("is down", async () => {
     const url = `http://127.0.0.1:${await freePort()}/`;
-    await expect(askEndpoint(partAt(url), rollouts(1))).rejects.toThrow(
+    await expect(askEndpoint(partAt(url), rollouts(1), asking)).rejects.toThrow(
       /it could not be reached \(.*ECONNREFUSED/,
     );
   });
@@ -119,8 +122,26 @@ describe("pauses the run and says why where it", () => {
 test("an abort ends it at once, as an abort", async () => {
   await using server = await endpoint(() => controller.abort());
   const controller = new AbortController();
-  const asked = askEndpoint(partAt(server.url, { retries: 5 }), rollouts(1), controller.signal);
+  const asked = askEndpoint(partAt(server.url, { retries: 5 }), rollouts(1), {
+    ...asking,
+    signal: controller.signal,
+  });
   await expect(asked).rejects.toThrow(/abort/i);
   await expect(asked).rejects.not.toThrow(EndpointError);
   expect(server.asked).toHaveLength(1);
+});
+
+test("an abort while it waits to ask again does not wait for that", async () => {
+  await using server = await endpoint((response) => response.writeHead(503).end());
+  const controller = new AbortController();
+  const part = partAt(server.url, { retries: 12 });
+  const asked = askEndpoint(part, rollouts(1), { ...asking, signal: controller.signal });
+  const ended = expect(asked).rejects.toThrow(/abort/i);
+  // The waits double from half a second on: all twelve take over half an hour.
+  while (server.asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  const startedAt = performance.now();
+  controller.abort();
+  await ended;
+  expect(performance.now() - startedAt).toBeLessThan(500);
+  expect(server.asked).toHaveLength(2);
 });

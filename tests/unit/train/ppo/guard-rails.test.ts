@@ -5,18 +5,19 @@ import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { PausedError } from "@/model/train/run-loop";
 
 const guards = ppoConfigSchema.shape.guards.parse(undefined);
-const calm: Watched = {
+const calm: Watched & { samplerGapMax: number } = {
   klK3: 2,
   entropy: 2,
   responseTokens: 20,
   endedShare: 0.8,
   repetition: 0.05,
   firstRatioGap: 1e-6,
+  samplerGapMax: 1e-5,
 };
 const start: GuardHistory = { first: calm, scores: [], judged: [], accepted: {} };
 
 const find = (
-  now: Partial<Watched>,
+  now: Partial<typeof calm>,
   { history = start, limits = guards }: { history?: GuardHistory; limits?: typeof guards } = {},
 ) => brokenGuard({ ...calm, ...now }, history, limits);
 
@@ -25,7 +26,15 @@ test("a run that goes well trips none of them", () => {
   expect(find({}, { history: { ...start, first: null } })).toBeNull();
 });
 
-describe.each<[keyof typeof guards | "firstRatio", Partial<Watched>, Partial<Watched>, RegExp]>([
+describe.each<
+  [keyof typeof guards | "firstRatio" | "samplerGap", Partial<typeof calm>, Partial<typeof calm>, RegExp]
+>([
+  [
+    "samplerGap",
+    { samplerGapMax: 1e-3 },
+    { samplerGapMax: 2e-3 },
+    /sampled token differs by 2\.0e-3 nats between them, above 0\.001/,
+  ],
   ["firstRatio", { firstRatioGap: 1e-3 }, { firstRatioGap: 1.1e-3 }, /largest ratio is off by 1\.1e-3/],
   ["klBudget", { klK3: 10 }, { klK3: 10.1 }, /10\.1 nats .* budget of 10.*higher beta/],
   ["entropyFloor", { entropy: 0.61 }, { entropy: 0.59 }, /0\.59 nats of entropy a token, 2\.00 at first/],
@@ -52,7 +61,7 @@ describe.each<[keyof typeof guards | "firstRatio", Partial<Watched>, Partial<Wat
     expect(find(broken, { history: acceptedAt(0.79) })?.rule).toBe(rule);
   });
 
-  const canBeOff = rule !== "firstRatio";
+  const canBeOff = rule !== "firstRatio" && rule !== "samplerGap";
   if (canBeOff)
     test("is silent where it is switched off", () => {
       expect(find(broken, { limits: { ...guards, [rule]: null } })).toBeNull();

@@ -1,6 +1,8 @@
 /** @file Which charts a run's metrics make, and the lines of each. Knows no canvas. */
+import { bandsOf } from "../_charts/bands-of";
 import { alignLines, type Curves } from "../_charts/curve-data";
 import type { Line } from "../_charts/uplot-chart";
+import { isBestOf } from "./kl-points";
 import { isPhaseMetric } from "./phase-bars";
 
 export type ChartDescription = {
@@ -26,6 +28,13 @@ const ofPpo: ChartDescription[] = [
     unit: "nats a response",
     names: ["klK3", "klK1", "heldOutKl"],
     height: 160,
+  },
+  {
+    title: "Held-out responses that score above the reference’s",
+    unit: "%",
+    names: ["heldOutWin"],
+    height: 100,
+    scale: 100,
   },
   { title: "Entropy", unit: "nats a token", names: ["entropy"], height: 100 },
   { title: "Length of responses", unit: "tokens", names: ["responseTokens"], height: 100 },
@@ -144,13 +153,14 @@ export function describeCharts(curves: Curves): ChartDescription[] {
     return names.length > 0 ? [{ ...chart, ...(unit && { unit }), names }] : [];
   });
   const drawn = [...charts.flatMap(({ names }) => names), ...hidden];
-  const others = [...curves.keys()].filter((name) => !drawn.includes(name) && !isPhaseMetric(name)).sort();
+  const isElsewhere = (name: string) => isPhaseMetric(name) || isBestOf(name);
+  const others = [...curves.keys()].filter((name) => !drawn.includes(name) && !isElsewhere(name)).sort();
   return [...charts, ...others.map((name) => ({ title: name, names: [name], height: 100, isMinor: isPpo }))];
 }
 
 const isPart = (name: string) => name.startsWith(parts);
 
-const sparse = ["validationLoss", "pairAccuracy", "heldOutScore", "heldOutKl"];
+const sparse = ["validationLoss", "pairAccuracy", "heldOutScore", "heldOutKl", "heldOutWin"];
 // Whole class names: they are found in this text when the styles are made.
 const colors = [
   ...["text-series-1", "text-series-2", "text-series-3"],
@@ -190,8 +200,5 @@ export function drawChart({ names, scale = 1 }: ChartDescription, curves: Curves
   }));
   const { xs, columns } = alignLines(scaled);
   const lines = parts.map(({ line }) => line);
-  const bands = lines.flatMap((line, i): [number, number][] =>
-    line.isBandEdge && lines[i + 1]?.isBandEdge && !lines[i - 1]?.isBandEdge ? [[i, i + 1]] : [],
-  );
-  return { xs, columns, lines, bands };
+  return { xs, columns, lines, bands: bandsOf(lines) };
 }

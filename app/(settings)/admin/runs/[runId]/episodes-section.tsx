@@ -13,6 +13,7 @@ import { formatMetric, plural } from "@/app/_lib/format";
 import { useTRPC, useTRPCClient } from "@/app/_lib/trpc";
 import { type Order, orders, sortEpisodes } from "./episode-order";
 import { EpisodeView } from "./episode-view";
+import { ExportLinks } from "./export-links";
 
 type EpisodesSectionProps = {
   runId: string;
@@ -91,6 +92,9 @@ export function EpisodesSection({ runId, lastStep }: EpisodesSectionProps) {
             </ul>
             {shown && <EpisodeView episode={shown} />}
           </div>
+          <p className="mt-3">
+            <ExportLinks runId={runId} content="episodes" />
+          </p>
         </>
       )}
     </section>

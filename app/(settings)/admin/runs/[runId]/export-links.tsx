@@ -1,7 +1,7 @@
 /** @file A run's records as files, also while it runs. */
 type ExportLinksProps = {
   runId: string;
-  content: "metrics" | "samples" | "logs" | "incidents" | "timeline";
+  content: "metrics" | "episodes" | "samples" | "logs" | "incidents" | "timeline";
 };
 
 export function ExportLinks({ runId, content }: ExportLinksProps) {

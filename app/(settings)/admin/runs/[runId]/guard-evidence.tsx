@@ -14,6 +14,7 @@ const metricsOf: Record<string, string[]> = {
   endedFloor: ["endedShare"],
   repetition: ["repetition"],
   firstRatio: ["firstRatioGap"],
+  samplerGap: ["samplerGapMax"],
   flatJudge: ["score", "part.judge"],
 };
 

@@ -1,8 +1,11 @@
 /** @file Points of score against √KL, and where they lie in a drawing. Knows no SVG. */
-import type { Curve } from "../_charts/curve-data";
+import type { Curve, Curves } from "../_charts/curve-data";
 
 export type KlPoint = { step: number; root: number; score: number };
-export type Placed = KlPoint & { x: number; y: number };
+/** Of the best of n responses. */
+export type BestOfPoint = { n: number; root: number; score: number };
+type Point = { root: number; score: number };
+export type Placed<P extends Point = KlPoint> = P & { x: number; y: number };
 
 /** Of the steps that have both, in order. An estimate of KL may lie below 0, where there is no root. */
 export function pointsOf(kl: Curve | undefined, score: Curve | undefined): KlPoint[] {
@@ -14,23 +17,35 @@ export function pointsOf(kl: Curve | undefined, score: Curve | undefined): KlPoi
   });
 }
 
+const bestOfMetric = /^bestOf(\d+)$/;
+export const isBestOf = (name: string): boolean => bestOfMetric.test(name);
+
+/** As the first evaluation told them; at log n - (n - 1) / n nats, which is the most it can be. */
+export function bestOfPoints(curves: Curves): BestOfPoint[] {
+  const points = [...curves].flatMap(([name, { means }]) => {
+    const n = Number(bestOfMetric.exec(name)?.[1]);
+    const score = means.find((mean) => mean !== null) ?? null;
+    return Number.isNaN(n) || score === null ? [] : { n, root: Math.sqrt(Math.log(n) - (n - 1) / n), score };
+  });
+  return points.toSorted((a, b) => a.n - b.n);
+}
+
 type Space = {
   width: number;
   height: number;
   edge: { left: number; right: number; top: number; bottom: number };
 };
 
-export function placePath(lines: readonly KlPoint[][], { width, height, edge }: Space) {
-  const all = lines.flat();
+/** @param all points that are to be in the drawing */
+export function placePath(all: readonly Point[], { width, height, edge }: Space) {
   const roots = spreadOf([0, ...all.map(({ root }) => root)]);
   const scores = spreadOf(all.map(({ score }) => score));
   const [wide, high] = [width - edge.left - edge.right, height - edge.top - edge.bottom];
   const toX = (root: number) => edge.left + (wide * (root - roots.min)) / (roots.max - roots.min);
   const toY = (score: number) => edge.top + high * (1 - (score - scores.min) / (scores.max - scores.min));
   return {
-    lines: lines.map((points) =>
-      points.map((point): Placed => ({ ...point, x: toX(point.root), y: toY(point.score) })),
-    ),
+    place: <P extends Point>(points: readonly P[]): Placed<P>[] =>
+      points.map((point) => ({ ...point, x: toX(point.root), y: toY(point.score) })),
     xTicks: ticksOf(roots).map((value) => ({ value, at: toX(value) })),
     yTicks: ticksOf(scores).map((value) => ({ value, at: toY(value) })),
   };

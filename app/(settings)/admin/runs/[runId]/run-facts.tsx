@@ -6,7 +6,8 @@ import type { ReactNode } from "react";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
 import type { RunDetail } from "@/app/_lib/api-types";
-import { formatDuration, formatMetric } from "@/app/_lib/format";
+import { formatDuration } from "@/app/_lib/format";
+import { describeBest } from "../best-of-run";
 
 const linkClass = "underline decoration-line underline-offset-2 hover:decoration-current";
 
@@ -55,15 +56,10 @@ export function RunFacts({ run }: { run: RunDetail }) {
             ))}
           </Fact>
         )}
-        {run.stage === "ppo" ? (
-          <Fact title="Best held-out score">{describeBest(run)}</Fact>
-        ) : (
-          <Fact title="Best validation loss">
-            {best
-              ? `${formatMetric(best.validationLoss)} at step ${best.step.toLocaleString("en")}`
-              : "not measured yet"}
-          </Fact>
-        )}
+        <Fact title="Best held out">
+          {best ? `${describeBest(best)}, step ${best.step.toLocaleString("en")}` : "not measured yet"}
+        </Fact>
+        {run.seeds.length > 0 && <SeedsFact run={run} />}
         <Fact title="Started by">
           {createdBy?.name ?? "the system"}, <Moment at={run.createdAt} />
           {clonedFrom && (
@@ -95,11 +91,35 @@ export function RunFacts({ run }: { run: RunDetail }) {
   );
 }
 
-function describeBest({ checkpoints }: RunDetail): string {
-  const best = checkpoints.find(({ isBest }) => isBest);
-  if (!best || best.heldOutScore === null) return "not measured yet";
-  const at = best.heldOutKl === null ? "" : ` at ${formatMetric(best.heldOutKl)} nats`;
-  return `${formatMetric(best.heldOutScore)}${at}, step ${best.step.toLocaleString("en")}`;
+/** Those that were started together with other seeds. */
+function SeedsFact({ run: { id: own, seeds } }: { run: RunDetail }) {
+  const query = seeds.map(({ id }) => `run=${id}`).join("&");
+  return (
+    <Fact title={`One of ${seeds.length} seeds`}>
+      <ul aria-label="Seeds">
+        {seeds.map(({ id, number, seed, status }) => (
+          <li key={id}>
+            {id === own ? (
+              <span aria-current="true">seed {seed}, this run</span>
+            ) : (
+              <>
+                <Link href={`/admin/runs/${id}`} className={linkClass}>
+                  seed {seed}
+                </Link>
+                <span className="text-muted">
+                  {" "}
+                  (run {number}, {status})
+                </span>
+              </>
+            )}
+          </li>
+        ))}
+      </ul>
+      <Link href={`/admin/runs/compare?${query}`} className={linkClass}>
+        Compare them
+      </Link>
+    </Fact>
+  );
 }
 
 function Fact({ title, children }: { title: string; children: ReactNode }) {

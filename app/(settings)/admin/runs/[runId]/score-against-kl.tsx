@@ -4,7 +4,7 @@
 import { formatMetric } from "@/app/_lib/format";
 import type { Curve, Curves } from "../_charts/curve-data";
 import { CurvesTable } from "../_charts/curves-table";
-import { type Placed, placePath, pointsOf } from "./kl-points";
+import { bestOfPoints, placePath, pointsOf } from "./kl-points";
 
 const [width, height] = [640, 260];
 const edge = { left: 52, right: 12, top: 10, bottom: 34 };
@@ -13,8 +13,11 @@ export function ScoreAgainstKl({ curves }: { curves: Curves }) {
   const training = pointsOf(curves.get("klK3"), curves.get("score"));
   const heldOut = pointsOf(curves.get("heldOutKl"), curves.get("heldOutScore"));
   if (training.length < 2) return null;
-  const placed = placePath([training, heldOut], { width, height, edge });
-  const [path = [], others = []] = placed.lines;
+  const bestOf = bestOfPoints(curves);
+  const space = placePath([...training, ...heldOut, ...bestOf], { width, height, edge });
+  const path = space.place(training);
+  const others = space.place(heldOut);
+  const baseline = space.place(bestOf);
   return (
     <figure className="mt-8 max-w-[40rem]">
       <figcaption className="flex flex-wrap items-baseline gap-x-4 text-small">
@@ -36,6 +39,15 @@ export function ScoreAgainstKl({ curves }: { curves: Curves }) {
             held-out prompts
           </span>
         )}
+        {baseline.length > 0 && (
+          <span className="inline-flex items-center gap-1.5 text-muted">
+            <svg aria-hidden="true" width={18} height={8} className="text-series-3">
+              <path d="M0 4h18" stroke="currentColor" strokeWidth={1.5} strokeDasharray="4 3" />
+              <rect x={6} y={1} width={6} height={6} fill="currentColor" />
+            </svg>
+            reference, best of {bestOf.map(({ n }) => n).join(", ")}
+          </span>
+        )}
       </figcaption>
       <svg
         role="img"
@@ -43,7 +55,21 @@ export function ScoreAgainstKl({ curves }: { curves: Curves }) {
         viewBox={`0 0 ${width} ${height}`}
         className="mt-1 w-full text-muted"
       >
-        <Axes {...placed} />
+        <Axes {...space} />
+        <g className="text-series-3">
+          <path
+            d={toPath(baseline)}
+            fill="none"
+            stroke="currentColor"
+            strokeWidth={1.2}
+            strokeDasharray="4 3"
+          />
+          {baseline.map(({ x, y, n }) => (
+            <rect key={n} x={x - 3} y={y - 3} width={6} height={6} fill="currentColor">
+              <title>{`Best of ${n}`}</title>
+            </rect>
+          ))}
+        </g>
         <g className="text-series-1">
           <path d={toPath(path)} fill="none" stroke="currentColor" strokeWidth={1.2} opacity={0.7} />
           {path.map(({ x, y, step }, i) => (
@@ -59,6 +85,8 @@ export function ScoreAgainstKl({ curves }: { curves: Curves }) {
       <p className="text-small text-muted">
         The large point is the newest. A score that rises while held-out prompts stay flat is bought with
         weaknesses of the reward model.
+        {baseline.length > 0 &&
+          " Best of n is what comes of answering n times and keeping what scores highest, without any training; held-out prompts should lie above it."}
       </p>
       <CurvesTable
         caption="Score against KL"
@@ -74,6 +102,18 @@ export function ScoreAgainstKl({ curves }: { curves: Curves }) {
           },
         ]}
       />
+      {bestOf.length > 0 && (
+        <CurvesTable
+          caption="Best of n responses of the reference"
+          summary="Best of n as a table"
+          xTitle="n"
+          xs={bestOf.map(({ n }) => n)}
+          columns={[
+            { title: "√KL, at most", values: bestOf.map(({ root }) => root) },
+            { title: "Score", values: bestOf.map(({ score }) => score) },
+          ]}
+        />
+      )}
     </figure>
   );
 }
@@ -104,7 +144,7 @@ function Axes({ xTicks, yTicks }: Ticks) {
   );
 }
 
-const toPath = (points: readonly Placed[]) =>
+const toPath = (points: readonly { x: number; y: number }[]) =>
   points.map(({ x, y }, i) => `${i ? "L" : "M"}${x} ${y}`).join("");
 
 function scoreAt(curve: Curve | undefined, step: number): number | null {

@@ -80,13 +80,18 @@ export type Axis = (typeof axes)[number];
  * A curve's points by step, by hours since its run began, or by millions of tokens seen (`tokensSeen`, another curve of the
  * same run). Points whose place is not known are left out.
  */
-export function placeOn(axis: Axis, curve: Curve, tokensSeen: Curve | undefined): Points {
-  if (axis === "step") return { xs: curve.steps, ys: curve.means };
+export function placeOn(
+  axis: Axis,
+  curve: Curve,
+  tokensSeen: Curve | undefined,
+): Points & { steps: readonly number[] } {
+  if (axis === "step") return { xs: curve.steps, ys: curve.means, steps: curve.steps };
   const tokensAt = new Map(tokensSeen?.steps.map((step, i) => [step, tokensSeen.maxs[i] ?? null]));
   // An evaluation may be told of a step of which no tokens are: it lies where the step before it ended.
   let tokens: number | null = 0;
   const xs: number[] = [];
   const ys: (number | null)[] = [];
+  const steps: number[] = [];
   for (const [i, step] of curve.steps.entries()) {
     tokens = tokensAt.get(step) ?? tokens;
     const seconds = curve.seconds[i] ?? null;
@@ -94,8 +99,9 @@ export function placeOn(axis: Axis, curve: Curve, tokensSeen: Curve | undefined)
     if (x === null) continue;
     xs.push(x);
     ys.push(curve.means[i] ?? null);
+    steps.push(step);
   }
-  return { xs, ys };
+  return { xs, ys, steps };
 }
 
 /** The place nearest to x; -1 without places. `xs` in order. */

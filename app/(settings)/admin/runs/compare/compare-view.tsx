@@ -7,6 +7,7 @@ import { useMemo, useState } from "react";
 import { SelectField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
+import { Switch } from "@/app/_components/switch";
 import type { RunDetail } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { formatMetric } from "@/app/_lib/format";
@@ -20,7 +21,7 @@ import type { Range } from "../_charts/uplot-chart";
 import { isUnderWay } from "../run-status";
 import { ComparedRuns } from "./compared-runs";
 import { ConfigDifferences } from "./config-differences";
-import { overlay } from "./overlay";
+import { groupRuns, overlay } from "./overlay";
 
 const axisTitles: Record<Axis, string> = {
   step: "Step",
@@ -34,6 +35,9 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
   const [axis, setAxis] = useState<Axis>("step");
   const [cursorX, setCursorX] = useState<number | null>(null);
   const [zoom, setZoom] = useState<Range | null>(null);
+  const [together, setTogether] = useState(true);
+  const groups = useMemo(() => groupRuns(initialRuns, together), [initialRuns, together]);
+  const hasSeeds = groupRuns(initialRuns, true).length < initialRuns.length;
   const runIds = initialRuns.map(({ id }) => id);
   const isLive = initialRuns.some(({ status }) => isUnderWay(status));
   const { data, error } = useQuery(
@@ -44,14 +48,12 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
   );
   const charts = useMemo(() => {
     const byRun = new Map((data ?? []).map((metrics) => [metrics.runId, mergeCurves(metrics, none).curves]));
-    return overlay(
-      initialRuns.map(({ id, number, name }) => ({
-        label: `${number} ${name}`,
-        curves: byRun.get(id) ?? new Map(),
-      })),
-      axis,
-    );
-  }, [data, initialRuns, axis]);
+    const drawn = groups.map(({ label, runIds: ids }) => ({
+      label,
+      members: ids.map((id) => byRun.get(id) ?? new Map()),
+    }));
+    return overlay(drawn, axis);
+  }, [data, groups, axis]);
   const last = Math.max(0, ...charts.map(({ xs }) => xs.at(-1) ?? 0));
   const [first] = charts;
 
@@ -63,9 +65,9 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
         </Link>
       </nav>
       <PageTitle>Compare runs</PageTitle>
-      <ComparedRuns runs={initialRuns} />
+      <ComparedRuns runs={initialRuns} groups={groups} />
       <Section title="Curves">
-        <div className="mb-4 max-w-60">
+        <div className="mb-4 grid max-w-2xl items-end gap-x-6 gap-y-3 sm:grid-cols-2">
           <SelectField
             label="Laid over each other by"
             value={axis}
@@ -81,6 +83,14 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
               </option>
             ))}
           </SelectField>
+          {hasSeeds && (
+            <Switch
+              label="Seeds as one line"
+              hint="Their median, with a band from the lowest to the highest of those that have come so far."
+              checked={together}
+              onChange={setTogether}
+            />
+          )}
         </div>
         {error && <Notice tone="error">{errorText(error)}</Notice>}
         {!data && !error && <Pulse>Reading the curves…</Pulse>}
@@ -109,16 +119,19 @@ export function CompareView({ initialRuns }: { initialRuns: RunDetail[] }) {
                 valueText={formatMetric(cursorX ?? last)}
                 onChange={setCursorX}
               />
-              <CurvesTable
-                caption={first.title}
-                summary="The curves as a table"
-                xTitle={axisTitles[axis]}
-                xs={first.xs}
-                columns={first.lines.map(({ label }, i) => ({
-                  title: label,
-                  values: first.columns[i] ?? [],
-                }))}
-              />
+              <details>
+                <summary className="w-fit text-small text-muted hover:text-ink">The curves as tables</summary>
+                {charts.map(({ title, xs, lines, columns }) => (
+                  <CurvesTable
+                    key={title}
+                    caption={title}
+                    summary={title}
+                    xTitle={axisTitles[axis]}
+                    xs={xs}
+                    columns={lines.map(({ label }, i) => ({ title: label, values: columns[i] ?? [] }))}
+                  />
+                ))}
+              </details>
             </>
           )}
         </div>

@@ -2,19 +2,22 @@
 import Link from "next/link";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { RunDetail } from "@/app/_lib/api-types";
-import { formatMetric } from "@/app/_lib/format";
 import { LineSample } from "../_charts/chart-figure";
+import { BestOfRun } from "../best-of-run";
 import { RunProgress } from "../run-progress";
 import { RunStatusBadge } from "../run-status";
 import { stageNames } from "../stage-names";
-import { lineStyle } from "./overlay";
+import { lineStyle, type RunGroup } from "./overlay";
 
-export function ComparedRuns({ runs }: { runs: RunDetail[] }) {
+type ComparedRunsProps = { runs: RunDetail[]; groups: readonly RunGroup[] };
+
+export function ComparedRuns({ runs, groups }: ComparedRunsProps) {
+  const lineOf = (id: string) => lineStyle(groups.findIndex(({ runIds }) => runIds.includes(id)));
   const columns: Column<RunDetail>[] = [
     {
       title: "Line",
       isTitleHidden: true,
-      cell: (run) => <LineSample line={{ label: run.name, ...lineStyle(runs.indexOf(run)) }} />,
+      cell: (run) => <LineSample line={{ label: run.name, ...lineOf(run.id) }} />,
     },
     {
       title: "Run",
@@ -29,10 +32,19 @@ export function ComparedRuns({ runs }: { runs: RunDetail[] }) {
     { title: "Base", cell: ({ base }) => base?.name ?? "nothing" },
     { title: "Data", cell: ({ datasets }) => datasets.map(({ name }) => name).join(", ") },
     { title: "Progress", cell: (run) => <RunProgress run={run} /> },
+    { title: "Best held out", isNumber: true, cell: (run) => <BestOfRun run={run} /> },
     {
-      title: "Best validation loss",
-      isNumber: true,
-      cell: ({ best }) => (best ? formatMetric(best.validationLoss) : "–"),
+      title: "Metrics",
+      cell: ({ id, number }) => (
+        <a
+          href={`/api/runs/${id}/export?content=metrics&format=csv`}
+          download
+          aria-label={`Metrics of run ${number} as CSV`}
+          className="underline decoration-line underline-offset-2 hover:decoration-current"
+        >
+          CSV
+        </a>
+      ),
     },
   ];
   return (

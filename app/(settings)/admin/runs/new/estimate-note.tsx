@@ -74,17 +74,22 @@ export function PpoEstimateNote({ estimate, parameters }: PpoEstimateNoteProps) 
       </p>
     );
   }
+  const { seconds, seeds, secondsPerIteration, restsOn } = estimate;
   return (
     <section aria-label="Expected time" className="mt-8 space-y-1 rounded-md bg-sunken px-4 py-3">
       <p>
-        About <strong>{formatDuration(estimate.seconds)}</strong>,{" "}
-        {formatDuration(estimate.secondsPerIteration)} an iteration.
+        About <strong>{formatDuration(seconds * seeds)}</strong>
+        {seeds > 1 && ` for ${seeds} seeds one after the other, ${formatDuration(seconds)} each`},{" "}
+        {formatDuration(secondsPerIteration)} an iteration.
       </p>
       <p className="text-small text-muted">
-        An estimate by{" "}
-        {estimate.restsOn === "earlier"
-          ? "the speed of earlier runs of PPO from this base, as if every response were as long as it may be: it is rather too much."
-          : `what two processor cores do with ${formatParameters(Math.round(parameters))} parameters. No PPO from this base has been timed here yet, so it may be off by several times.`}
+        {restsOn.kind === "size"
+          ? `An estimate by what two processor cores do with ${formatParameters(Math.round(parameters))} parameters. No PPO has been timed here yet, so it may be off by several times.`
+          : `By what each phase took in the last iterations of ${plural(restsOn.runs, "earlier run", "earlier runs")} of PPO here${
+              restsOn.kind === "base"
+                ? " from this base"
+                : " from other bases, reckoned up to the size of this one"
+            }, for these settings.`}
       </p>
     </section>
   );

@@ -1,5 +1,7 @@
 /** @file How long a run will take and how much disk it will fill, before it starts. An estimate, and it says what it rests on. */
 
+import { median } from "../median";
+
 export type EstimateInput = {
   /** Of all datasets it learns from, as JSONL. */
   dataBytes: number;
@@ -52,14 +54,6 @@ export function estimateRun(input: EstimateInput): RunEstimate {
     checkpointBytes,
     diskBytes: checkpointBytes * checkpointsSaved,
   };
-}
-
-function median(values: readonly number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle];
-  if (upper === undefined) return null;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
 type Weights = { stage: string; manifest: { files: Record<string, { sizeBytes: number }> } };

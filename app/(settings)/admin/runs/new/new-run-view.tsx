@@ -7,16 +7,16 @@ import { Button } from "@/app/_components/button";
 import { SelectField, TextField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
-import type { Dataset, RewardModelSummary, RunSummary } from "@/app/_lib/api-types";
+import type { Dataset, PpoTiming, RewardModelSummary, RunSummary } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../../_frame/section";
 import { stageNames, stageTexts } from "../stage-names";
 import { DataPicker } from "./data-picker";
 import { EstimateNote, PpoEstimateNote } from "./estimate-note";
-import { estimatePpo } from "./estimate-ppo";
+import { estimatePpo, tokensOfPrompt } from "./estimate-ppo";
 import { countParameters } from "./estimate-run";
 import { PresetChoice } from "./preset-choice";
-import { RewardModelPicker } from "./reward-model-picker";
+import { isDoubt, RewardModelPicker } from "./reward-model-picker";
 import { SettingsFields } from "./settings-fields";
 import { type NewRunStart, useNewRun } from "./use-new-run";
 
@@ -24,9 +24,16 @@ type NewRunViewProps = NewRunStart & {
   initialDatasets: Dataset[];
   earlierRuns: RunSummary[];
   rewardModels: RewardModelSummary[];
+  ppoTimings: PpoTiming[];
 };
 
-export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...start }: NewRunViewProps) {
+export function NewRunView({
+  initialDatasets,
+  earlierRuns,
+  rewardModels,
+  ppoTimings,
+  ...start
+}: NewRunViewProps) {
   const trpc = useTRPC();
   const datasets = useQuery(
     trpc.datasets.list.queryOptions(undefined, { initialData: initialDatasets }),
@@ -44,12 +51,15 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
     base && chosenData.length > 0 && form.rewardModels.length > 0
       ? estimatePpo({
           values: { ...form.values, ...settings },
+          baseCheckpointId: base.id,
           parameters,
           rewardModels: form.rewardModels.length,
           promptTokens: promptTokensOf(chosenData),
-          earlierSpeeds: earlierRuns
-            .filter((run) => run.stage === "ppo" && run.base?.id === base.id)
-            .flatMap(({ latest }) => latest?.values.tokensPerSecond ?? []),
+          earlier: ppoTimings,
+          parametersOf: (id) => {
+            const known = form.bases.find((each) => each.id === id);
+            return known ? countParameters(known) : null;
+          },
         })
       : null;
   const data = description?.data;
@@ -145,8 +155,9 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
             models={rewardModels}
             chosen={form.rewardModels}
             onChange={form.setRewardModels}
-            acceptsFailed={form.values.acceptFailedProbes === true}
-            onAccept={(accepts) => form.change("acceptFailedProbes", accepts)}
+            values={form.values}
+            faults={form.faults}
+            onAccept={form.change}
           />
         </Section>
       )}
@@ -160,12 +171,15 @@ export function NewRunView({ initialDatasets, earlierRuns, rewardModels, ...star
               presets={description.presets}
               isChosen={form.hasPreset}
               onChoose={form.applyPreset}
-              secondsOf={(settings) => estimate(settings)?.seconds ?? null}
+              secondsOf={(settings) => {
+                const expected = estimate(settings);
+                return expected && expected.seconds * expected.seeds;
+              }}
             />
           </div>
         )}
         <SettingsFields
-          fields={form.fields.filter(({ name }) => name !== "acceptFailedProbes")}
+          fields={form.fields.filter(({ name }) => !isDoubt(name))}
           values={form.values}
           faults={form.faults}
           onChange={form.change}
@@ -209,11 +223,10 @@ const baseTexts: Partial<Record<RunSummary["stage"], { label: string; hint: stri
   ppo: { label: "Start policy", hint: "It is the reference too: KL is measured from it." },
 };
 
-/** As JSONL, at four bytes a token. */
 function promptTokensOf(datasets: readonly Dataset[]): number {
   const [bytes, rows] = [
     datasets.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     datasets.reduce((sum, { rowCount }) => sum + rowCount, 0),
   ];
-  return bytes / Math.max(1, rows) / 4;
+  return tokensOfPrompt(bytes / Math.max(1, rows));
 }

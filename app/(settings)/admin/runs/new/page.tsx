@@ -10,13 +10,14 @@ type NewRunPageProps = { searchParams: Promise<Record<string, string | string[] 
 export default async function NewRunPage({ searchParams }: NewRunPageProps) {
   const { clone, dataset, base, reward, stage } = await searchParams;
   const caller = await requirePermission("runs.manage");
-  const [stages, checkpoints, datasets, rewardModels, page, cloned] = await Promise.all([
+  const [stages, checkpoints, datasets, rewardModels, page, ppoTimings, cloned] = await Promise.all([
     caller.runs.stages(),
     caller.models.checkpoints(),
     caller.datasets.list(),
     caller.rewardModels.list(),
     // Speeds for the estimate.
     caller.runs.list({ statuses: ["finished", "running", "paused", "pausing"], limit: 100 }),
+    caller.runs.ppoTimings(),
     typeof clone === "string" ? caller.runs.get({ runId: clone }).catch(() => null) : null,
   ]);
   return (
@@ -26,6 +27,7 @@ export default async function NewRunPage({ searchParams }: NewRunPageProps) {
       initialDatasets={datasets}
       rewardModels={rewardModels}
       earlierRuns={page.runs}
+      ppoTimings={ppoTimings}
       cloned={cloned}
       chosen={{
         datasetId: typeof dataset === "string" ? dataset : null,

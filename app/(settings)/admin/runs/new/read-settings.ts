@@ -101,7 +101,10 @@ export function fillIn(field: Field, value: unknown): unknown {
   if (field.kind !== "group" || value === null || value === undefined) return value;
   const given = Object(value) as Record<string, unknown>;
   const form = formOf(field, given);
-  const filled = form.fields.map((inner) => [inner.name, fillIn(inner, given[inner.name] ?? inner.default)]);
+  const filled = form.fields.map((inner) => {
+    const { name, default: standard } = inner;
+    return [name, fillIn(inner, given[name] === undefined ? standard : given[name])] as const;
+  });
   return {
     ...(field.chosenBy !== null && { [field.chosenBy]: form.choice }),
     ...Object.fromEntries(filled.filter(([, inner]) => inner !== undefined)),
@@ -130,6 +133,7 @@ const groups: { title: string; names: string[] }[] = [
         "episodesPerIteration",
         "responsesPerPrompt",
         "responseTokens",
+        "seeds",
       ],
       ...["beta", "lr", "lora", "ensemble", "pretrainMix", "rowLength", "rowsPerBatch"],
     ],
@@ -138,7 +142,7 @@ const groups: { title: string; names: string[] }[] = [
     title: "Reward and KL",
     names: [
       ...["combine", "deviationFactor", "rewardWeight", "parts", "judge", "adaptiveKl", "scoreShift"],
-      ...["scoreScale", "scoreClip", "unfinishedScore"],
+      ...["scoreScale", "scoreClip", "unfinishedScore", "acceptFailedProbes", "acceptFallenAccuracy"],
     ],
   },
   { title: "Guard rails", names: ["guards"] },
@@ -158,13 +162,21 @@ const groups: { title: string; names: string[] }[] = [
   },
   {
     title: "Data",
-    names: ["seed", "validationShare", "onBadLine", "onLongExample", "onLongPrompt", "spikeFactor"],
+    names: [
+      "seed",
+      "splitSeed",
+      "validationShare",
+      "onBadLine",
+      "onLongExample",
+      "onLongPrompt",
+      "spikeFactor",
+    ],
   },
   {
     title: "Evaluation, checkpoints and samples",
     names: [
       ...["evaluateEverySteps", "saveEverySteps", "samplePrompts", "sampleTokens", "sampleTemperature"],
-      ...["evaluationPrompts", "keepEpisodes"],
+      ...["evaluationPrompts", "bestOfSamples", "keepEpisodes"],
     ],
   },
   { title: "Machine", names: ["threads", "recompute", "tokensPerBatch"] },
@@ -195,6 +207,7 @@ export function fieldLabel(name: string): string {
     ema: "EMA of the policy",
     mostApproxKl: "Most approximate KL of a round",
     guards: "What pauses the run",
+    bestOfSamples: "Best-of-n samples",
   };
   const words = name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
   return known[name] ?? words.charAt(0).toUpperCase() + words.slice(1);

@@ -1,34 +1,52 @@
-/** @file Chooses what scores a run of PPO: one or more reward models, and one that may watch; and asks about those that failed their probes. */
+/** @file Chooses what scores a run of PPO: one or more reward models, and one that may watch; and asks about those that are in doubt. */
 "use client";
 
+import { useQueries } from "@tanstack/react-query";
 import Link from "next/link";
 import { SelectField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
 import type { RewardModelSummary } from "@/app/_lib/api-types";
+import { useTRPC } from "@/app/_lib/trpc";
 import type { ChosenRewardModel } from "./use-new-run";
+
+/** Settings that a person has to say yes to before a doubtful reward model scores; asked beside the model. */
+const doubts = ["acceptFailedProbes", "acceptFallenAccuracy"] as const;
+type Doubt = (typeof doubts)[number];
+export const isDoubt = (setting: string): boolean => doubts.some((doubt) => doubt === setting);
 
 type RewardModelPickerProps = {
   models: RewardModelSummary[];
   chosen: ChosenRewardModel[];
   onChange: (chosen: ChosenRewardModel[]) => void;
-  acceptsFailed: boolean;
-  onAccept: (accepts: boolean) => void;
+  /** The form's settings, and what the server said of them. */
+  values: Record<string, unknown>;
+  faults: ReadonlyMap<string, string>;
+  onAccept: (doubt: Doubt, accepts: boolean) => void;
 };
 
 export function RewardModelPicker({
   models,
   chosen,
   onChange,
-  acceptsFailed,
+  values,
+  faults,
   onAccept,
 }: RewardModelPickerProps) {
+  const trpc = useTRPC();
   const scoring = chosen.filter(({ role }) => role === "score");
   const judge = chosen.find(({ role }) => role === "judge");
   const failed = models.filter(
     ({ id, measured }) =>
       measured?.passesProbes === false && scoring.some(({ checkpointId }) => checkpointId === id),
   );
+  const lives = useQueries({
+    queries: scoring.map(({ checkpointId }) => trpc.rewardModels.live.queryOptions({ checkpointId })),
+  });
+  const fallen = scoring.flatMap(({ checkpointId }, at) => {
+    const isFallen = lives[at]?.data?.series.some(({ hasFallen }) => hasFallen);
+    return isFallen ? models.filter(({ id }) => id === checkpointId) : [];
+  });
   const score = (checkpointId: string, on: boolean) => {
     const others = chosen.filter((each) => each.checkpointId !== checkpointId);
     onChange(on ? [...others, { checkpointId, role: "score" }] : others);
@@ -66,29 +84,24 @@ export function RewardModelPicker({
         )}
       </fieldset>
       {failed.length > 0 && (
-        <Notice tone="warning">
-          <p>
-            {failed.map(({ name }) => `“${name}”`).join(", ")} failed probes: degenerate responses score
-            better than real ones, and PPO finds such responses.{" "}
-            {failed.map(({ id, name }) => (
-              <Link
-                key={id}
-                href={`/admin/reward-models/${id}`}
-                className="mr-2 underline underline-offset-2"
-              >
-                See which of {name}
-              </Link>
-            ))}
-          </p>
-          <div className="mt-2">
-            <Switch
-              label="Use it all the same"
-              hint="Off: the run is refused."
-              checked={acceptsFailed}
-              onChange={onAccept}
-            />
-          </div>
-        </Notice>
+        <DoubtNotice
+          text="failed probes: degenerate responses score better than real ones, and PPO finds such responses."
+          see="See which of"
+          models={failed}
+          fault={faults.get("acceptFailedProbes")}
+          isAccepted={values.acceptFailedProbes === true}
+          onAccept={(accepts) => onAccept("acceptFailedProbes", accepts)}
+        />
+      )}
+      {fallen.length > 0 && (
+        <DoubtNotice
+          text="did worse on new rankings than the report promised: the policy would learn what people no longer prefer."
+          see="See the accuracy of"
+          models={fallen}
+          fault={faults.get("acceptFallenAccuracy")}
+          isAccepted={values.acceptFallenAccuracy === true}
+          onAccept={(accepts) => onAccept("acceptFallenAccuracy", accepts)}
+        />
       )}
       {models.length > 1 && (
         <SelectField
@@ -108,6 +121,39 @@ export function RewardModelPicker({
         </SelectField>
       )}
     </div>
+  );
+}
+
+type DoubtNoticeProps = {
+  /** What is said of the models, which are named before it. */
+  text: string;
+  see: string;
+  models: RewardModelSummary[];
+  fault: string | undefined;
+  isAccepted: boolean;
+  onAccept: (accepts: boolean) => void;
+};
+
+function DoubtNotice({ text, see, models, fault, isAccepted, onAccept }: DoubtNoticeProps) {
+  return (
+    <Notice tone="warning">
+      <p>
+        {models.map(({ name }) => `“${name}”`).join(", ")} {text}{" "}
+        {models.map(({ id, name }) => (
+          <Link key={id} href={`/admin/reward-models/${id}`} className="mr-2 underline underline-offset-2">
+            {see} {name}
+          </Link>
+        ))}
+      </p>
+      <div className="mt-2">
+        <Switch
+          label="Use it all the same"
+          hint={fault ?? "Off: the run is refused."}
+          checked={isAccepted}
+          onChange={onAccept}
+        />
+      </div>
+    </Notice>
   );
 }
 

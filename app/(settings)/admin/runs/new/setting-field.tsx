@@ -141,7 +141,8 @@ function SettingGroup({ field, path, value, faults, onChange, label, hint }: Set
               key={inner.name}
               field={inner}
               path={`${path}.${inner.name}`}
-              value={given[inner.name] ?? inner.default}
+              // Empty (null) is a value too: it is not the default.
+              value={inner.name in given ? given[inner.name] : inner.default}
               faults={faults}
               onChange={(changed) => onChange({ ...given, [inner.name]: changed })}
             />

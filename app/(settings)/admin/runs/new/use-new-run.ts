@@ -124,7 +124,10 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
     setRewardModels,
     /** Settings for a size of patience, over the defaults; what was set by hand goes. */
     applyPreset: (settings: Record<string, unknown>) => {
-      const kept = ["lora", "lr", "acceptFailedProbes", "ptx", "parts", "judge"];
+      const kept = [
+        ...["lora", "lr", "ptx", "parts", "judge", "seed", "seeds"],
+        ...["acceptFailedProbes", "acceptFallenAccuracy"],
+      ];
       setChanges((before) => ({ ...pick(before, kept), ...settings }));
     },
     /** Whether all of a preset's settings are those of the form. */
