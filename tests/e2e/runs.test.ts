@@ -245,6 +245,6 @@ test("the pages of a run are accessible in light and dark, and no wider than a p
 
 test("no page had an error in the console or a policy violation", () => {
   // Chromium reports what this test brought about on purpose: refusals, and the time without a server.
-  const expected = /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|status of 400/;
+  const expected = /ERR_CONNECTION|ERR_SOCKET_NOT_CONNECTED|ERR_INCOMPLETE|ERR_EMPTY|status of 400/;
   expect(person.problems.filter((problem) => !expected.test(problem))).toEqual([]);
 });
