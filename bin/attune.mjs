@@ -11,7 +11,7 @@ import { distFolder, inProject } from "./setup/project.mjs";
 import { dataFolder, loadSettingsFile } from "./setup/settings.mjs";
 import { explain, StepFailure } from "./setup/terminal.mjs";
 
-const trains = ["pretrain", "sft", "reward"].includes(process.argv[2] ?? "");
+const trains = ["pretrain", "sft", "reward", "ppo"].includes(process.argv[2] ?? "");
 
 try {
   checkNode();

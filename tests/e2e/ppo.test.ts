@@ -82,7 +82,8 @@ test("PPO is started from the form: policy, prompts, reward model, a size of pat
   await page.getByRole("radio", { name: /^Minutes, about .+ here/ }).check();
   await page.getByRole("region", { name: "Expected time" }).waitFor();
   await page.getByLabel("Name", { exact: true }).fill("Longer");
-  await page.getByLabel("Iterations").fill("6");
+  // So many that it must get clearly worse than what was accepted, long before the last one.
+  await page.getByLabel("Iterations").fill("20");
   await page.getByLabel("Episodes per iteration").fill("8");
   await page.getByLabel("Response tokens").fill("12");
   await page.getByText("Guard rails", { exact: true }).click();
