@@ -1,11 +1,27 @@
 /** @file Evaluations: two policies side by side, who preferred which, how sure that is. */
 import { z } from "zod";
-import { createEvaluation, newEvaluationSchema } from "../domain/evaluation/create-evaluation";
+import {
+  checkpointIdSchema,
+  createEvaluation,
+  newEvaluationSchema,
+} from "../domain/evaluation/create-evaluation";
+import { judgeKeySchema } from "../domain/evaluation/judge-key";
 import { listEvaluations, readEvaluation } from "../domain/evaluation/list-evaluations";
+import { sliceKinds } from "../domain/evaluation/slices";
+import { readStrengths } from "../domain/evaluation/strengths";
+import { listTranscripts } from "../domain/evaluation/transcripts";
+import { readWinRate } from "../domain/evaluation/win-rates";
 import { processState } from "../process-state";
 import { procedure, router } from "../trpc";
 
 const key = z.object({ batchId: z.uuid() });
+const question = z.object({
+  candidateId: checkpointIdSchema,
+  opponentId: checkpointIdSchema,
+  judge: judgeKeySchema,
+  /** People whose judgments are left out. */
+  without: z.array(z.uuid()).max(100).default([]),
+});
 
 export const evaluationsRouter = router({
   /** Newest first, each with its progress. */
@@ -14,6 +30,31 @@ export const evaluationsRouter = router({
   get: procedure("evaluations.read")
     .input(key)
     .query(({ ctx, input }) => readEvaluation(ctx.db, input.batchId)),
+
+  /** How often the candidate is preferred by one judge, in all evaluations of these two. */
+  winRate: procedure("evaluations.read")
+    .input(question)
+    .query(({ ctx, input }) => readWinRate(ctx.db, input)),
+
+  /** The texts behind it, worst losses first. */
+  transcripts: procedure("evaluations.read")
+    .input(
+      question.extend({
+        slice: z
+          .object({ by: z.enum(sliceKinds), value: z.string().max(100) })
+          .nullable()
+          .default(null),
+        group: z.enum(["training", "heldOut"]).nullable().default(null),
+        cursor: z.int().min(0).nullish(),
+        limit: z.int().min(1).max(50).default(10),
+      }),
+    )
+    .query(({ ctx, input }) => listTranscripts(ctx.db, { ...input, cursor: input.cursor ?? 0 })),
+
+  /** All policies that were ever compared, by one judge. */
+  strengths: procedure("evaluations.read")
+    .input(question.pick({ judge: true }))
+    .query(({ ctx, input }) => readStrengths(ctx.db, input)),
 
   /** Asks labelers, and reward models where some are named, which of two policies answers better. */
   create: procedure("models.manage")
