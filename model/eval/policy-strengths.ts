@@ -24,7 +24,8 @@ export function policyStrengths(
 ): PolicyStrength[] {
   const policies = [...new Set(comparisons.flatMap(({ first, second }) => [first, second]))].toSorted();
   const prompts = groupByPrompt(comparisons, policies);
-  const strengthsOf = (weights: ArrayLike<number>) => fitBradleyTerry(winsOf(prompts, weights, policies.length));
+  const strengthsOf = (weights: ArrayLike<number>) =>
+    fitBradleyTerry(winsOf(prompts, weights, policies.length));
   const strengths = strengthsOf(new Uint32Array(prompts.length).fill(1));
   const at = reference === null ? -1 : policies.indexOf(reference);
   const replicates =

@@ -1,11 +1,13 @@
 /** @file Evaluations: two policies side by side, who preferred which, how sure that is. */
 import { z } from "zod";
+import { readComparison } from "../domain/evaluation/comparison";
 import {
   checkpointIdSchema,
   createEvaluation,
   newEvaluationSchema,
 } from "../domain/evaluation/create-evaluation";
 import { judgeKeySchema } from "../domain/evaluation/judge-key";
+import { addJudge } from "../domain/evaluation/judges";
 import { listEvaluations, readEvaluation } from "../domain/evaluation/list-evaluations";
 import { sliceKinds } from "../domain/evaluation/slices";
 import { readStrengths } from "../domain/evaluation/strengths";
@@ -15,9 +17,8 @@ import { processState } from "../process-state";
 import { procedure, router } from "../trpc";
 
 const key = z.object({ batchId: z.uuid() });
-const question = z.object({
-  candidateId: checkpointIdSchema,
-  opponentId: checkpointIdSchema,
+const pair = z.object({ candidateId: checkpointIdSchema, opponentId: checkpointIdSchema });
+const question = pair.extend({
   judge: judgeKeySchema,
   /** People whose judgments are left out. */
   without: z.array(z.uuid()).max(100).default([]),
@@ -30,6 +31,14 @@ export const evaluationsRouter = router({
   get: procedure("evaluations.read")
     .input(key)
     .query(({ ctx, input }) => readEvaluation(ctx.db, input.batchId)),
+
+  /** Two policies: the evaluations that compared them, and who judges. */
+  comparison: procedure("evaluations.read")
+    .input(pair)
+    .query(({ ctx, input }) => readComparison(ctx.db, input)),
+
+  /** What keeps models from judging, while something does. */
+  hindrances: procedure("evaluations.read").query(() => processState().scoring?.judging.hindrances() ?? []),
 
   /** How often the candidate is preferred by one judge, in all evaluations of these two. */
   winRate: procedure("evaluations.read")
@@ -67,4 +76,9 @@ export const evaluationsRouter = router({
       processState().chat?.sampling.wake();
       return made;
     }),
+
+  /** Another reward model judges the pairs of an evaluation too, those that labelers are done with as well. */
+  addJudge: procedure("models.manage")
+    .input(key.extend({ rewardModelId: checkpointIdSchema }))
+    .mutation(({ ctx, input }) => addJudge(ctx.db, { ...input, actorId: ctx.user.id })),
 });

@@ -1,13 +1,16 @@
 /** @file The scoring services of this process, for routers and API routes, and how they are brought up. */
 import type { Db } from "../db/db";
-import { BackgroundDoubts } from "../domain/batches/score-doubts";
+import { type DoubtTask, findTaskToScore, storeDoubt } from "../domain/batches/doubt-queue";
 import { locateCheckpoint } from "../domain/checkpoints";
+import { findTaskToJudge, type JudgedTask, storeScoreJudgment } from "../domain/evaluation/judge-queue";
 import { Evaluations } from "../domain/reward-models/evaluations";
 import { RankingScorer } from "../domain/reward-models/ranking-scorer";
 import { defaultTrainerThreads, type Env } from "../env";
 import { AppError } from "../errors";
 import type { Log } from "../log";
 import { processState } from "../process-state";
+import { BackgroundWork, type BackgroundWorkOptions } from "./background-work";
+import type { ResponseScore, ScoreRequest } from "./protocol";
 import { Scoring } from "./scoring";
 
 export type ScoringServices = AsyncDisposable & {
@@ -16,8 +19,12 @@ export type ScoringServices = AsyncDisposable & {
   /** New rankings, with the reward model in use. */
   rankingScorer: RankingScorer;
   /** Scores for the order of labeling tasks. */
-  doubts: BackgroundDoubts;
+  doubts: BackgroundWork<DoubtTask>;
+  /** Judgments of reward models in evaluations. */
+  judging: BackgroundWork<JudgedTask>;
 };
+
+type Scored = Pick<ScoreRequest, "prompt" | "responses"> & { id: string; modelId: string };
 
 type ScoringStart = {
   db: Db;
@@ -26,7 +33,7 @@ type ScoringStart = {
   /** The compiled scorer: dist/scorer.js. */
   scorerEntry: string;
   idleMs?: number;
-  /** How often it is looked for new rankings, and after the order of tasks; for tests. */
+  /** How often it is looked for new rankings, after the order of tasks and for judgments; for tests. */
   rankingsEveryMs?: number;
   doubtsIdleMs?: number;
 };
@@ -56,15 +63,47 @@ export function startScoring({
     log,
     ...(rankingsEveryMs !== undefined && { idleForMs: rankingsEveryMs }),
   });
-  const doubts = new BackgroundDoubts({ db, scoring, log, idleForMs: doubtsIdleMs });
+  const inBackground = <T extends Scored>(
+    work: Pick<BackgroundWorkOptions<T>, "name" | "find"> & {
+      store: (task: T, scores: ResponseScore[]) => Promise<void>;
+    },
+  ) =>
+    new BackgroundWork<T>({
+      ...work,
+      isFree: ({ modelId }) => scoring.isFreeFor(modelId),
+      act: async (task, signal) => {
+        const { modelId, prompt, responses } = task;
+        await work.store(
+          task,
+          await scoring.score(modelId, { prompt, responses, withTokens: false }, signal),
+        );
+      },
+      log,
+      idleForMs: doubtsIdleMs,
+    });
+  const doubts = inBackground<DoubtTask>({
+    name: "scoring for the order of tasks",
+    find: (held) => findTaskToScore(db, held),
+    store: (task, scores) => storeDoubt(db, task, scores),
+  });
+  const judging = inBackground<JudgedTask>({
+    name: "judging by a reward model",
+    find: (held) => findTaskToJudge(db, held),
+    store: (task, scores) => storeScoreJudgment(db, task, scores),
+  });
   return {
     scoring,
     evaluations,
     rankingScorer,
     doubts,
+    judging,
     async [Symbol.asyncDispose]() {
       // They need not wait for the scores that they have asked for: those go with the process.
-      const ended = Promise.all([rankingScorer[Symbol.asyncDispose](), doubts[Symbol.asyncDispose]()]);
+      const ended = Promise.all([
+        rankingScorer[Symbol.asyncDispose](),
+        doubts[Symbol.asyncDispose](),
+        judging[Symbol.asyncDispose](),
+      ]);
       await evaluations[Symbol.asyncDispose]();
       await scoring[Symbol.asyncDispose]();
       await ended;

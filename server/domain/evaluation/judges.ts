@@ -1,8 +1,9 @@
 /** @file Who judges an evaluation beside labelers: reward models that trained neither of its policies. */
 import { and, eq, isNull, sql } from "drizzle-orm";
-import { checkpoints, evaluationJudges } from "@/drizzle/schema";
+import { batches, checkpoints, evaluationJudges } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
+import { appendAudit } from "../audit";
 import type { PolicyPair } from "./policy-pair";
 
 export type NewJudge = { batchId: string; pair: PolicyPair; rewardModelId: string; actorId: string };
@@ -31,6 +32,33 @@ export async function insertRewardModelJudge(
     .insert(evaluationJudges)
     .values({ batchId, judge: "rewardModel", judgeName: model.name, rewardModelId, createdBy: actorId })
     .onConflictDoNothing();
+}
+
+/** @throws {AppError} NOT_FOUND; CONFLICT for a closed evaluation; BAD_REQUEST as when one is made */
+export async function addJudge(
+  db: Db,
+  { batchId, rewardModelId, actorId }: Omit<NewJudge, "pair">,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [batch] = await tx
+      .select({ policies: batches.policies, status: batches.status })
+      .from(batches)
+      .where(and(eq(batches.id, batchId), eq(batches.purpose, "evaluation")))
+      .for("key share");
+    const [candidateId, opponentId] = batch?.policies ?? [];
+    if (!batch || !candidateId || !opponentId)
+      throw new AppError("NOT_FOUND", "There is no such evaluation.");
+    if (batch.status === "closed") {
+      throw new AppError("CONFLICT", "This evaluation is closed. Open its batch again first.");
+    }
+    await insertRewardModelJudge(tx, { batchId, pair: { candidateId, opponentId }, rewardModelId, actorId });
+    await appendAudit(tx, {
+      actorId,
+      action: "evaluation.judgeAdded",
+      subject: batchId,
+      details: { rewardModelId },
+    });
+  });
 }
 
 type Taught = { policy: string; run: number; rewardModel: string };

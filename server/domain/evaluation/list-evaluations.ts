@@ -1,5 +1,5 @@
 /** @file All evaluations: which policies they compare, and how far the judging is. */
-import { desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, type SQL } from "drizzle-orm";
 import { batches, checkpoints, labelerGroups } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
@@ -23,20 +23,22 @@ const listed = 500;
 
 /** Newest first. */
 export async function listEvaluations(db: Db): Promise<EvaluationSummary[]> {
-  return complete(db, await select(db).orderBy(desc(batches.createdAt)).limit(listed));
+  return listWhere(db, undefined);
+}
+
+/** Newest first. @param which correlates with `batches` */
+export async function listWhere(db: Db, which: SQL | undefined): Promise<EvaluationSummary[]> {
+  return complete(db, await select(db, which).orderBy(desc(batches.createdAt)).limit(listed));
 }
 
 /** @throws {AppError} NOT_FOUND */
 export async function readEvaluation(db: Db, batchId: string): Promise<EvaluationSummary> {
-  const rows = await select(db).where(
-    sql`${batches.id} = ${batchId} and ${eq(batches.purpose, "evaluation")}`,
-  );
-  const [evaluation] = await complete(db, rows);
+  const [evaluation] = await listWhere(db, eq(batches.id, batchId));
   if (!evaluation) throw new AppError("NOT_FOUND", "There is no such evaluation.");
   return evaluation;
 }
 
-function select(db: Db) {
+function select(db: Db, which: SQL | undefined) {
   return db
     .select({
       batch: batches,
@@ -44,8 +46,7 @@ function select(db: Db) {
     })
     .from(batches)
     .leftJoin(labelerGroups, eq(labelerGroups.id, batches.groupId))
-    .where(eq(batches.purpose, "evaluation"))
-    .$dynamic();
+    .where(and(eq(batches.purpose, "evaluation"), which));
 }
 
 async function complete(db: Db, rows: Awaited<ReturnType<typeof select>>): Promise<EvaluationSummary[]> {
