@@ -6,6 +6,7 @@ import {
   createEvaluation,
   newEvaluationSchema,
 } from "../domain/evaluation/create-evaluation";
+import { judgeEndpointOf } from "../domain/evaluation/endpoint-judge";
 import { judgeKeySchema } from "../domain/evaluation/judge-key";
 import { addJudge } from "../domain/evaluation/judges";
 import { listEvaluations, readEvaluation } from "../domain/evaluation/list-evaluations";
@@ -38,7 +39,10 @@ export const evaluationsRouter = router({
     .query(({ ctx, input }) => readComparison(ctx.db, input)),
 
   /** What keeps models from judging, while something does. */
-  hindrances: procedure("evaluations.read").query(() => processState().scoring?.judging.hindrances() ?? []),
+  hindrances: procedure("evaluations.read").query(() => {
+    const { scoring } = processState();
+    return [...(scoring?.judging.hindrances() ?? []), ...(scoring?.endpointJudging?.hindrances() ?? [])];
+  }),
 
   /** How often the candidate is preferred by one judge, in all evaluations of these two. */
   winRate: procedure("evaluations.read")
@@ -77,8 +81,17 @@ export const evaluationsRouter = router({
       return made;
     }),
 
-  /** Another reward model judges the pairs of an evaluation too, those that labelers are done with as well. */
+  /** The model that ATTUNE_JUDGE_URL is asked for; null: none is set. */
+  endpoint: procedure("evaluations.read").query(({ ctx }) => judgeEndpointOf(ctx.env)?.model ?? null),
+
+  /** Another model judges the pairs of an evaluation too, those that labelers are done with as well. */
   addJudge: procedure("models.manage")
-    .input(key.extend({ rewardModelId: checkpointIdSchema }))
-    .mutation(({ ctx, input }) => addJudge(ctx.db, { ...input, actorId: ctx.user.id })),
+    .input(
+      key.extend({
+        judge: z.union([z.object({ rewardModelId: checkpointIdSchema }), z.literal("endpoint")]),
+      }),
+    )
+    .mutation(({ ctx, input }) =>
+      addJudge(ctx.db, { ...input, endpoint: judgeEndpointOf(ctx.env), actorId: ctx.user.id }),
+    ),
 });

@@ -1,5 +1,5 @@
 /** @file Tasks of evaluations that wait for a reward model: which is next, and what its scores make of it. */
-import { and, asc, desc, eq, isNull, ne, notInArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNull, ne, notInArray, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   checkpoints,
@@ -13,13 +13,17 @@ import {
 import type { Db } from "../../db/db";
 import type { Held } from "../../scoring/background-work";
 import type { ResponseScore, ScoreRequest } from "../../scoring/protocol";
+import { storableText } from "../message-text";
 import { isUsablePrompt } from "../prompts/usable-prompts";
+import type { EndpointVerdict } from "./endpoint-judge";
 
-export type JudgedTask = Pick<ScoreRequest, "prompt" | "responses"> & {
+export type JudgedTask = Pick<ScoreRequest, "prompt"> & {
   id: string;
+  /** The candidate's and its opponent's. */
+  responses: [string, string];
   judgeId: string;
   modelId: string;
-  /** Of the candidate's response and its opponent's, as `responses`. */
+  /** As `responses`. */
   responseIds: readonly [string, string];
 };
 
@@ -43,30 +47,48 @@ export const waitsForJudge = and(
 );
 
 /** By batch priority, then in the plain order, whether or not labelers are done with it. */
-export async function findTaskToJudge(db: Db, { taskIds, modelIds }: Held): Promise<JudgedTask | null> {
+export function findTaskToJudge(db: Db, held: Held): Promise<JudgedTask | null> {
+  return findWaiting(db, held, and(eq(evaluationJudges.judge, "rewardModel"), isNull(checkpoints.deletedAt)));
+}
+
+/** The same for the model of the endpoint that is set now; tasks of another one wait until that is set again. */
+export function findTaskForEndpoint(db: Db, held: Held, model: string): Promise<JudgedTask | null> {
+  return findWaiting(
+    db,
+    held,
+    and(eq(evaluationJudges.judge, "endpoint"), eq(evaluationJudges.judgeName, model)),
+  );
+}
+
+async function findWaiting(
+  db: Db,
+  { taskIds, modelIds }: Held,
+  which: SQL | undefined,
+): Promise<JudgedTask | null> {
+  const modelId = sql<string>`coalesce(${evaluationJudges.rewardModelId}, ${evaluationJudges.judgeName})`;
   const [next] = await db
     .select({
       id: rankingTasks.id,
       judgeId: evaluationJudges.id,
-      modelId: checkpoints.id,
+      modelId,
       prompt: prompts.messages,
       policies: batches.policies,
     })
     .from(rankingTasks)
     .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
     .innerJoin(evaluationJudges, eq(evaluationJudges.batchId, batches.id))
-    .innerJoin(checkpoints, eq(checkpoints.id, evaluationJudges.rewardModelId))
+    .leftJoin(checkpoints, eq(checkpoints.id, evaluationJudges.rewardModelId))
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
     .where(
       and(
-        isNull(checkpoints.deletedAt),
+        which,
         taskIds.length > 0 ? notInArray(rankingTasks.id, [...taskIds]) : undefined,
-        modelIds.length > 0 ? notInArray(checkpoints.id, [...modelIds]) : undefined,
+        modelIds.length > 0 ? notInArray(modelId, [...modelIds]) : undefined,
         waitsForJudge,
       ),
     )
     // All tasks of one model before another is loaded.
-    .orderBy(desc(batches.priority), asc(batches.createdAt), asc(checkpoints.id), asc(rankingTasks.position))
+    .orderBy(desc(batches.priority), asc(batches.createdAt), asc(modelId), asc(rankingTasks.position))
     .limit(1);
   if (!next) return null;
   const { policies, ...task } = next;
@@ -99,6 +121,23 @@ export async function storeScoreJudgment(
   const judged = Number.isFinite(margin)
     ? { margin, preferredId: margin === 0 ? null : responseIds[margin > 0 ? 0 : 1] }
     : { fault: "It gave an answer no finite score: its weights are damaged, or training diverged." };
+  await db
+    .insert(judgments)
+    .values({ taskId: id, judgeId, ...judged })
+    .onConflictDoNothing();
+}
+
+/** @param verdict a fault: why there is none */
+export async function storeVerdict(
+  db: Db,
+  { id, judgeId, responseIds: [candidateId, opponentId] }: JudgedTask,
+  verdict: EndpointVerdict | { fault: string },
+): Promise<void> {
+  const preferred = { candidate: candidateId, opponent: opponentId, tie: null, bothBad: null };
+  const judged =
+    typeof verdict === "string"
+      ? { preferredId: preferred[verdict], bothBad: verdict === "bothBad" }
+      : { fault: storableText(verdict.fault) };
   await db
     .insert(judgments)
     .values({ taskId: id, judgeId, ...judged })

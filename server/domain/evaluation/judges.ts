@@ -4,6 +4,7 @@ import { batches, checkpoints, evaluationJudges } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
+import type { JudgeEndpoint } from "./endpoint-judge";
 import type { PolicyPair } from "./policy-pair";
 
 export type NewJudge = { batchId: string; pair: PolicyPair; rewardModelId: string; actorId: string };
@@ -34,11 +35,25 @@ export async function insertRewardModelJudge(
     .onConflictDoNothing();
 }
 
-/** @throws {AppError} NOT_FOUND; CONFLICT for a closed evaluation; BAD_REQUEST as when one is made */
-export async function addJudge(
-  db: Db,
-  { batchId, rewardModelId, actorId }: Omit<NewJudge, "pair">,
+/** What people wrote goes to somebody else's server from then on. Harmless the second time. @throws {AppError} BAD_REQUEST where none is set */
+export async function insertEndpointJudge(
+  tx: Tx,
+  { batchId, endpoint, actorId }: { batchId: string; endpoint: JudgeEndpoint | null; actorId: string },
 ): Promise<void> {
+  if (!endpoint) {
+    throw new AppError(
+      "BAD_REQUEST",
+      "No judge's endpoint is set. ATTUNE_JUDGE_URL and ATTUNE_JUDGE_MODEL name one.",
+    );
+  }
+  await tx
+    .insert(evaluationJudges)
+    .values({ batchId, judge: "endpoint", judgeName: endpoint.model, createdBy: actorId })
+    .onConflictDoNothing();
+}
+
+/** @throws {AppError} NOT_FOUND; CONFLICT for a closed evaluation; BAD_REQUEST as when one is made */
+export async function addJudge(db: Db, { batchId, judge, endpoint, actorId }: AddedJudge): Promise<void> {
   await db.transaction(async (tx) => {
     const [batch] = await tx
       .select({ policies: batches.policies, status: batches.status })
@@ -51,15 +66,26 @@ export async function addJudge(
     if (batch.status === "closed") {
       throw new AppError("CONFLICT", "This evaluation is closed. Open its batch again first.");
     }
-    await insertRewardModelJudge(tx, { batchId, pair: { candidateId, opponentId }, rewardModelId, actorId });
+    if (judge === "endpoint") await insertEndpointJudge(tx, { batchId, endpoint, actorId });
+    else {
+      const pair = { candidateId, opponentId };
+      await insertRewardModelJudge(tx, { batchId, pair, rewardModelId: judge.rewardModelId, actorId });
+    }
     await appendAudit(tx, {
       actorId,
       action: "evaluation.judgeAdded",
       subject: batchId,
-      details: { rewardModelId },
+      details: judge === "endpoint" ? { endpoint: endpoint?.model ?? null } : judge,
     });
   });
 }
+
+type AddedJudge = {
+  batchId: string;
+  judge: { rewardModelId: string } | "endpoint";
+  endpoint: JudgeEndpoint | null;
+  actorId: string;
+};
 
 type Taught = { policy: string; run: number; rewardModel: string };
 

@@ -70,14 +70,14 @@ it("says what keeps a judge from judging, and another one is added and judges", 
     { modelId: broken, message: "broken is no reward model." },
   ]);
   const rewardModelId = await server.addCheckpoint("rm-2");
-  await admin.evaluations.addJudge({ batchId: made.batchId, rewardModelId });
+  await admin.evaluations.addJudge({ batchId: made.batchId, judge: { rewardModelId } });
   const { judges } = await admin.evaluations.comparison(made);
   expect(judges).toMatchObject([{ name: "broken", judged: 0, waiting: 1 }, { name: "rm-2" }]);
   expect(await server.db.$count(auditLog, eq(auditLog.action, "evaluation.judgeAdded"))).toBe(1);
   const auditor = callerFor(server.db, await makePerson(server.db, { grants: ["auditor"] }));
-  await expect(auditor.evaluations.addJudge({ batchId: made.batchId, rewardModelId })).rejects.toThrow(
-    "may not do this",
-  );
+  await expect(
+    auditor.evaluations.addJudge({ batchId: made.batchId, judge: { rewardModelId } }),
+  ).rejects.toThrow("may not do this");
   expect(await auditor.evaluations.list()).toHaveLength(1);
 });
 
@@ -109,7 +109,8 @@ it("is refused where it trained one of the two, or came of the run that did", as
     { runId: ppo, checkpointId: other, role: "judge", position: 0 },
   ]);
   const admin = callerFor(server.db, await makePerson(server.db, { role: "admin" }));
-  const add = (rewardModelId: string) => admin.evaluations.addJudge({ batchId: made.batchId, rewardModelId });
+  const add = (rewardModelId: string) =>
+    admin.evaluations.addJudge({ batchId: made.batchId, judge: { rewardModelId } });
   await expect(add(used)).rejects.toThrow("trained “tuned-8” to please “rm-used”: it cannot judge");
   await expect(add(sibling)).rejects.toThrow("“rm-used”, made by the same run as “rm-sibling”");
   await add(other);
