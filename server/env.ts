@@ -79,6 +79,10 @@ const settings = z.object({
   ATTUNE_SMTP_URL: optional(smtpUrl),
   /** Whom mails are from. */
   ATTUNE_MAIL_FROM: optional(sender),
+  /** A judge model elsewhere, for evaluations: an OpenAI-compatible endpoint such as https://host/v1, its model, its key. */
+  ATTUNE_JUDGE_URL: optional(httpUrl),
+  ATTUNE_JUDGE_MODEL: optional(z.string().max(200)),
+  ATTUNE_JUDGE_KEY: optional(z.string()),
   /** A mirror of the model hub. */
   HF_ENDPOINT: optional(httpUrl),
   HF_TOKEN: optional(z.string()),
@@ -91,10 +95,17 @@ const settings = z.object({
   ATTUNE_DEV: withDefault(yesOrNo, "0"),
 });
 
-const environment = settings.refine(
-  ({ ATTUNE_SMTP_URL, ATTUNE_MAIL_FROM }) => ATTUNE_SMTP_URL === undefined || ATTUNE_MAIL_FROM !== undefined,
-  { path: ["ATTUNE_MAIL_FROM"], message: "must say whom mails are from, where ATTUNE_SMTP_URL is set" },
-);
+const environment = settings
+  .refine(
+    ({ ATTUNE_SMTP_URL, ATTUNE_MAIL_FROM }) =>
+      ATTUNE_SMTP_URL === undefined || ATTUNE_MAIL_FROM !== undefined,
+    { path: ["ATTUNE_MAIL_FROM"], message: "must say whom mails are from, where ATTUNE_SMTP_URL is set" },
+  )
+  .refine(
+    ({ ATTUNE_JUDGE_URL, ATTUNE_JUDGE_MODEL }) =>
+      (ATTUNE_JUDGE_URL === undefined) === (ATTUNE_JUDGE_MODEL === undefined),
+    { path: ["ATTUNE_JUDGE_MODEL"], message: "must be set together with ATTUNE_JUDGE_URL" },
+  );
 
 export type Env = z.infer<typeof environment>;
 export type AddressRange = Env["ATTUNE_TRUSTED_PROXIES"][number];

@@ -41,6 +41,8 @@ export const permissions = {
   "labeling.work": fromRoleOrGrant("labeler", "labelingLead"),
   /** Batches, prompts, guidelines, labelers and their figures, imports and exports of rankings. */
   "labeling.lead": fromRoleOrGrant("admin", "labelingLead"),
+  /** Which policy is preferred, by whom, and the texts behind it. */
+  "evaluations.read": fromRoleOrGrant("admin", "auditor"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),
 } as const satisfies Record<string, Rule>;
 

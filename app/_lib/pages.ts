@@ -19,6 +19,7 @@ const pages: PageLink[] = [
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
   { href: "/admin/reward-models", title: "Reward models", icon: "overlap", permission: "runs.read" },
+  { href: "/admin/evaluations", title: "Evaluations", icon: "rank", permission: "evaluations.read" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
   { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },
   { href: "/admin/workers", title: "Workers", icon: "server", permission: "runs.read" },
@@ -31,7 +32,7 @@ const pages: PageLink[] = [
 const groups: { title: string; permissions: Permission[] }[] = [
   { title: "", permissions: ["account.own", "labeling.work"] },
   { title: "Labeling", permissions: ["labeling.lead"] },
-  { title: "Training", permissions: ["models.manage", "runs.read"] },
+  { title: "Training", permissions: ["models.manage", "runs.read", "evaluations.read"] },
   { title: "Server", permissions: ["people.read", "settings.manage", "audit.read"] },
 ];
 

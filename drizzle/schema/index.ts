@@ -1,5 +1,6 @@
 /** @file All tables, for Drizzle. */
 export * from "./chat";
+export * from "./evaluation";
 export * from "./label";
 export * from "./models";
 export * from "./people";

@@ -206,8 +206,11 @@ export const batches = pgTable(
     id: id(),
     name: text().notNull(),
     task: text({ enum: ["ranking", "pairwise", "demonstration"] }).notNull(),
-    /** work · practice: explained after each submit · qualification: the test · imported: rankings made elsewhere. */
-    purpose: text({ enum: ["work", "practice", "qualification", "imported"] })
+    /**
+     * work · practice: explained after each submit · qualification: the test · imported: rankings made elsewhere ·
+     * evaluation: two policies side by side, which nothing is ever trained on. `policies` are the candidate and its opponent.
+     */
+    purpose: text({ enum: ["work", "practice", "qualification", "imported", "evaluation"] })
       .notNull()
       .default("work"),
     status: text({ enum: ["preparing", "open", "paused", "closed"] }).notNull(),
@@ -248,7 +251,16 @@ export const batches = pgTable(
   (t) => [
     index("batches_queue").on(t.priority, t.createdAt).where(sql`${t.status} = 'open'`),
     check("batches_task", sql`${t.task} in ('ranking', 'pairwise', 'demonstration')`),
-    check("batches_purpose", sql`${t.purpose} in ('work', 'practice', 'qualification', 'imported')`),
+    check(
+      "batches_purpose",
+      sql`${t.purpose} in ('work', 'practice', 'qualification', 'imported', 'evaluation')`,
+    ),
+    check(
+      "batches_evaluation",
+      sql`${t.purpose} <> 'evaluation'
+        or (${t.task} = 'pairwise' and cardinality(${t.policies}) = 2 and ${t.policies}[1] <> ${t.policies}[2])`,
+    ),
+    index("batches_evaluated").on(t.createdAt).where(sql`${t.purpose} = 'evaluation'`),
     check("batches_status", sql`${t.status} in ('preparing', 'open', 'paused', 'closed')`),
     check(
       "batches_k",

@@ -30,6 +30,8 @@ export const auditActions = [
   "dataset.rowsErased",
   "demonstration.returned",
   "demonstration.reviewed",
+  "evaluation.created",
+  "evaluation.judgeAdded",
   "guidelines.versionAdded",
   "history.imported",
   "invite.created",

@@ -1,6 +1,7 @@
 /** @file What became of each piece of a person's feedback, as far as the policy people talk to. Says nothing of who ranked. */
-import { and, count, desc, eq, inArray, isNotNull, min, sql } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull, min, ne, sql } from "drizzle-orm";
 import {
+  batches,
   channels,
   checkpoints,
   conversations,
@@ -125,9 +126,12 @@ function countRankings(db: Db, promptIds: readonly string[]) {
     .select({ promptId: rankingTasks.promptId, n: count() })
     .from(rankings)
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
     .where(
       and(
         inArray(rankingTasks.promptId, [...promptIds]),
+        // No policy learns from these.
+        ne(batches.purpose, "evaluation"),
         eq(rankings.isCurrent, true),
         eq(rankings.status, "submitted"),
       ),

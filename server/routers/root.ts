@@ -8,6 +8,7 @@ import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
 import { demonstrationsRouter } from "./demonstrations";
+import { evaluationsRouter } from "./evaluations";
 import { exchangeRouter } from "./exchange";
 import { feedbackRouter } from "./feedback";
 import { guidelinesRouter } from "./guidelines";
@@ -35,6 +36,7 @@ export const appRouter = router({
   conversations: conversationsRouter,
   datasets: datasetsRouter,
   demonstrations: demonstrationsRouter,
+  evaluations: evaluationsRouter,
   exchange: exchangeRouter,
   feedback: feedbackRouter,
   guidelines: guidelinesRouter,

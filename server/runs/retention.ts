@@ -1,11 +1,13 @@
 /** @file Which checkpoints of runs may go, and why; and letting them go. */
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { and, asc, eq, inArray, isNotNull, isNull } from "drizzle-orm";
+import { and, arrayContains, asc, eq, inArray, isNotNull, isNull, ne, or } from "drizzle-orm";
 import {
+  batches,
   channels,
   checkpoints,
   currentRewardModel,
+  evaluationJudges,
   runRewardModels,
   runs,
   runUploads,
@@ -166,6 +168,19 @@ async function describeReferences(db: Db, checkpointId: string): Promise<string 
     .where(eq(runRewardModels.checkpointId, checkpointId))
     .limit(1);
   if (scored) return `run ${scored.number} is scored by it`;
+  const [evaluation] = await db
+    .select({ name: batches.name })
+    .from(batches)
+    .leftJoin(evaluationJudges, eq(evaluationJudges.batchId, batches.id))
+    .where(
+      and(
+        eq(batches.purpose, "evaluation"),
+        ne(batches.status, "closed"),
+        or(arrayContains(batches.policies, [checkpointId]), eq(evaluationJudges.rewardModelId, checkpointId)),
+      ),
+    )
+    .limit(1);
+  if (evaluation) return `the evaluation “${evaluation.name}” is not closed yet`;
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
 }

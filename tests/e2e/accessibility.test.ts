@@ -53,6 +53,8 @@ const signedIn = [
   "/admin/agreement",
   "/admin/models",
   "/admin/reward-models",
+  "/admin/evaluations",
+  "/admin/evaluations/new",
   "/admin/runs",
   "/admin/runs/new",
   "/admin/datasets",

@@ -26,13 +26,14 @@ export async function rewardServer({
   idleMs = 60_000,
   rankingsEveryMs = 30_000,
   doubtsIdleMs = 60_000,
+  variables = {} as Record<string, string>,
 } = {}): Promise<RewardServer> {
   const database = await testDatabase();
   const folder = await temporaryFolder();
   const { db } = database;
   const services = startScoring({
     db,
-    env: { ATTUNE_DATA: folder.path },
+    env: testEnv({ ATTUNE_DATA: folder.path, ...variables }),
     log,
     scorerEntry: await compileFakeScorer(folder.path),
     idleMs,
@@ -44,7 +45,7 @@ export async function rewardServer({
     db,
     services,
     dataFolder: folder.path,
-    env: testEnv({ ATTUNE_DATA: folder.path }),
+    env: testEnv({ ATTUNE_DATA: folder.path, ...variables }),
     addCheckpoint: async (name, fields = {}) =>
       registerCheckpoint(
         db,

@@ -15,6 +15,8 @@ export type ConsoleDialog = "guidelines" | "ask" | "answers" | "skip" | "report"
 const purposes: Partial<Record<TaskView["batch"]["purpose"], string>> = {
   practice: "Practice",
   qualification: "Qualification",
+  // Of InstructGPT: helpfulness first in data to learn from, these two first where policies are judged.
+  evaluation: "Truthful and harmless first",
 };
 
 type ConsoleHeaderProps = {

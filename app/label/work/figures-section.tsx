@@ -2,9 +2,9 @@
 
 import { DataTable } from "@/app/_components/data-table";
 import type { LabelingFigures, LabelingStatus } from "@/app/_lib/api-types";
+import { describeShare } from "@/app/_lib/describe-share";
 import { formatDuration, plural } from "@/app/_lib/format";
 import { Section } from "@/app/(settings)/_frame/section";
-import { describeShare } from "@/app/(settings)/admin/agreement/describe-figure";
 
 type FiguresSectionProps = { figures: LabelingFigures; today: LabelingStatus["today"] };
 

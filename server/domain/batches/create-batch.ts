@@ -103,7 +103,7 @@ async function chooseVersion(tx: Tx, version: number | null): Promise<number> {
   return version === null ? currentGuidelinesVersion(tx) : (await readGuidelines(tx, version)).version;
 }
 
-async function checkGroup(tx: Tx, groupId: string | null): Promise<void> {
+export async function checkGroup(tx: Tx, groupId: string | null): Promise<void> {
   if (groupId === null) return;
   if ((await tx.$count(labelerGroups, eq(labelerGroups.id, groupId))) === 0) {
     throw new AppError("NOT_FOUND", "There is no such group of labelers.");
@@ -146,9 +146,13 @@ async function listGold(tx: Tx, task: BatchTask): Promise<string[]> {
   return rows.flatMap(({ id, promptId }) => (firstOf.get(promptId) === id ? [id] : []));
 }
 
-type TaskRows = { batch: NewBatch; promptIds: readonly string[]; goldTaskIds: readonly string[] };
+type TaskRows = {
+  batch: Pick<NewBatch, "task" | "responsesFrom" | "overlap">;
+  promptIds: readonly string[];
+  goldTaskIds: readonly string[];
+};
 
-async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTaskIds }: TaskRows) {
+export async function insertTasks(tx: Tx, batchId: string, { batch, promptIds, goldTaskIds }: TaskRows) {
   const isOwn = batch.responsesFrom === "prompts";
   const needsNone = batch.task === "demonstration" || isOwn;
   const status = needsNone ? ("open" as const) : ("sampling" as const);

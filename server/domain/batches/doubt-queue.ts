@@ -2,10 +2,12 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, notInArray, sql } from "drizzle-orm";
 import { batches, checkpoints, prompts, rankingTasks, responses, taskResponses } from "@/drizzle/schema";
 import { manifestSchema } from "@/model/checkpoint/manifest";
-import type { DoubtKind } from "@/model/eval/reward/doubt";
+import { type DoubtKind, doubtOf } from "@/model/eval/reward/doubt";
+import { UnusableScoreError } from "@/model/eval/reward/score-rankings";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
-import type { ScoreRequest } from "../../scoring/protocol";
+import type { Held } from "../../scoring/background-work";
+import type { ResponseScore, ScoreRequest } from "../../scoring/protocol";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 import type { DoubtFirst } from "./batch-schema";
 
@@ -58,9 +60,6 @@ export type DoubtTask = Pick<ScoreRequest, "prompt" | "responses"> & {
   modelId: string;
 };
 
-/** Tasks and models that are left alone for now, after an error. */
-type Held = { taskIds: readonly string[]; modelIds: readonly string[] };
-
 /** Open and not scored, by batch priority, then in the plain order. A deleted model's tasks stay as they are. */
 export async function findTaskToScore(db: Db, { taskIds, modelIds }: Held): Promise<DoubtTask | null> {
   const [next] = await db
@@ -95,9 +94,15 @@ export async function findTaskToScore(db: Db, { taskIds, modelIds }: Held): Prom
   return { ...next, by: next.by, responses: texts.map(({ text }) => text) };
 }
 
-/** From now on the task stands before all that are doubted less. */
-export async function storeDoubt(db: Db, taskId: string, doubt: number): Promise<void> {
-  await db.update(rankingTasks).set({ doubt }).where(eq(rankingTasks.id, taskId));
+/** From now on the task stands before all that are doubted less. @throws UnusableScoreError where a score is no finite number */
+export async function storeDoubt(
+  db: Db,
+  { id, by }: DoubtTask,
+  scores: readonly ResponseScore[],
+): Promise<void> {
+  const doubt = doubtOf(scores, by);
+  if (!Number.isFinite(doubt)) throw new UnusableScoreError(id, doubt);
+  await db.update(rankingTasks).set({ doubt }).where(eq(rankingTasks.id, id));
 }
 
 export type DoubtProgress = { scored: number; waiting: number };

@@ -13,6 +13,7 @@ export type SamplingTask = {
   promptId: string;
   position: number;
   task: BatchTask;
+  purpose: (typeof batches.$inferSelect)["purpose"];
   k: number;
   policies: string[];
   sampling: Sampling;
@@ -48,6 +49,7 @@ export async function findNextTask(db: Db, { taskIds, checkpointIds }: Held): Pr
     promptId: task.promptId,
     position: task.position,
     task: batch.task,
+    purpose: batch.purpose,
     k: batch.k,
     policies: batch.policies,
     // Written by createBatch alone.
@@ -57,10 +59,15 @@ export async function findNextTask(db: Db, { taskIds, checkpointIds }: Held): Pr
 }
 
 /**
- * The answer that somebody disliked, hidden among the K. Harmless the second time.
+ * The answer that somebody disliked, hidden among the K; not in an evaluation, whose two are those of its policies. Harmless
+ * the second time.
  * @returns whether there is one
  */
-export async function addConversationResponse(db: Db, { id, promptId }: SamplingTask): Promise<boolean> {
+export async function addConversationResponse(
+  db: Db,
+  { id, promptId, purpose }: SamplingTask,
+): Promise<boolean> {
+  if (purpose === "evaluation") return false;
   const [answer] = await db
     .select({ id: responses.id })
     .from(responses)
@@ -120,10 +127,13 @@ export type SampledResponse = {
 /** gone: the task does not wait any more, or its prompt may not be used. */
 export type Stored = "stored" | "duplicate" | "gone";
 
-/** Adds a response, unless it says what another one says already (spaces around it aside). */
+/**
+ * Adds a response, unless it says what another one says already (spaces around it aside). Of an evaluation such a response
+ * stays: drawing until the two policies differ would tell of another policy than the one that people meet.
+ */
 export async function storeResponse(
   db: Db,
-  task: Pick<SamplingTask, "id" | "promptId">,
+  task: Pick<SamplingTask, "id" | "promptId" | "purpose">,
   response: SampledResponse,
 ): Promise<Stored> {
   return db.transaction(async (tx) => {
@@ -134,7 +144,8 @@ export async function storeResponse(
       .from(taskResponses)
       .innerJoin(responses, eq(responses.id, taskResponses.responseId))
       .where(eq(taskResponses.taskId, task.id));
-    if (others.some(({ text }) => text.trim() === response.text.trim())) return "duplicate";
+    const isSaid = others.some(({ text }) => text.trim() === response.text.trim());
+    if (isSaid && task.purpose !== "evaluation") return "duplicate";
     const [stored] = await tx
       .insert(responses)
       .values({ promptId: task.promptId, source: "sampled", ...response })
@@ -159,12 +170,13 @@ async function lockWaiting(tx: Tx, taskId: string): Promise<boolean> {
 
 /**
  * Opens a task that has enough different responses, in an order that tells nothing of who wrote which; excludes it otherwise,
- * with the reason. Harmless the second time.
+ * with the reason. One of an evaluation whose policies say the same is done: it is a tie, whoever would be asked. Harmless the
+ * second time.
  */
 export async function settleTask(
   db: Db,
-  { id, task, k }: SamplingTask,
-): Promise<"open" | "excluded" | "gone"> {
+  { id, task, k, purpose }: SamplingTask,
+): Promise<"open" | "done" | "excluded" | "gone"> {
   return db.transaction(async (tx) => {
     if (!(await lockWaiting(tx, id))) return "gone";
     const found = await tx.$count(taskResponses, eq(taskResponses.taskId, id));
@@ -183,9 +195,22 @@ export async function settleTask(
         from ${taskResponses} where task_id = ${id}
       ) shuffled
       where mine.task_id = ${id} and mine.response_id = shuffled.response_id`);
-    await tx.update(rankingTasks).set({ status: "open" }).where(eq(rankingTasks.id, id));
-    return "open";
+    const isTie = purpose === "evaluation" && (await saysOneThing(tx, id));
+    await tx
+      .update(rankingTasks)
+      .set(isTie ? { status: "done", openPlaces: 0 } : { status: "open" })
+      .where(eq(rankingTasks.id, id));
+    return isTie ? "done" : "open";
   });
+}
+
+async function saysOneThing(tx: Tx, taskId: string): Promise<boolean> {
+  const said = await tx
+    .select({ text: responses.text })
+    .from(taskResponses)
+    .innerJoin(responses, eq(responses.id, taskResponses.responseId))
+    .where(eq(taskResponses.taskId, taskId));
+  return new Set(said.map(({ text }) => text.trim())).size === 1;
 }
 
 /** @param reason shown to the lead */

@@ -1,5 +1,5 @@
 /** @file What a lead does to a batch under way: open it, pause it, close it, put it before others. Each is recorded. */
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, ne } from "drizzle-orm";
 import { batches, qualificationTests } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
@@ -99,7 +99,7 @@ export async function prioritiseBatch(
 }
 
 /** An imported batch holds rankings made elsewhere: nothing of it is given out. */
-const isOurs = inArray(batches.purpose, ["work", "practice", "qualification"]);
+const isOurs = ne(batches.purpose, "imported");
 
 async function checkBatch(db: Db, batchId: string): Promise<void> {
   const [batch] = await db.select({ purpose: batches.purpose }).from(batches).where(eq(batches.id, batchId));

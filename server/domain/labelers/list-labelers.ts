@@ -80,7 +80,13 @@ async function readFigures(db: Db): Promise<Map<string, Figures>> {
   const own = sql`${rankings.kind} = 'labeler' and ${rankings.isCurrent} and ${rankings.labelerId} is not null`;
   const { rows } = await db.execute<Row>(sql`
     with own as (
-      select id, labeler_id, task_id, response_order, active_ms from ${rankings} where ${own}
+      select id, labeler_id, task_id, response_order, active_ms,
+        -- One choice between two policies takes a moment: who makes many of them is no faster for it.
+        not exists (
+          select 1 from ranking_tasks t join batches b on b.id = t.batch_id
+          where t.id = ${rankings}.task_id and b.purpose = 'evaluation'
+        ) as is_typical
+      from ${rankings} where ${own}
     ), placed as (
       select own.id, own.labeler_id, own.task_id, rr.response_id, rr.rank, array_position(own.response_order, rr.response_id) as place,
         count(*) over (partition by own.id) as k, count(*) over (partition by own.id, rr.rank) as tied
@@ -106,7 +112,7 @@ async function readFigures(db: Db): Promise<Map<string, Figures>> {
       from own join ${pairsOf(own)} p on p.ranking_id = own.id group by own.labeler_id
     ), counts as (
       select labeler_id, count(*)::int as rankings,
-        percentile_cont(0.5) within group (order by active_ms)::float8 as median_ms
+        percentile_cont(0.5) within group (order by active_ms) filter (where is_typical)::float8 as median_ms
       from own group by labeler_id
     ), written as (
       select labeler_id, count(*) filter (where is_current)::int as demonstrations,

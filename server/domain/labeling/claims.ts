@@ -31,6 +31,10 @@ export type Claim = typeof taskClaims.$inferSelect;
 export const purposes = ["work", "practice", "qualification"] as const;
 export type Purpose = (typeof purposes)[number];
 
+/** Of batches: an evaluation is work like other work to labelers, so that they judge it as they judge everything. */
+const ofPurpose = (purpose: Purpose): SQL =>
+  purpose === "work" ? inArray(batches.purpose, ["work", "evaluation"]) : eq(batches.purpose, purpose);
+
 type Asking = { labelerId: string; purpose?: Purpose };
 export type NextTask = { task: TaskView } | { noTask: NoTask };
 
@@ -120,7 +124,7 @@ async function findOpenClaim(tx: Tx, { labelerId, purpose, sitting }: Looking): 
     .where(
       and(
         eq(taskClaims.labelerId, labelerId),
-        eq(sql`${batches.purpose}`, purpose),
+        ofPurpose(purpose),
         // Who sits a test may finish it after it was closed.
         sitting ? inArray(batches.id, sitting.batchIds) : eq(batches.status, "open"),
         ne(rankingTasks.status, "excluded"),
@@ -253,7 +257,7 @@ async function listOpenBatches(
     .where(
       and(
         eq(batches.status, "open"),
-        eq(batches.purpose, purpose),
+        ofPurpose(purpose),
         groupId === null
           ? isNull(batches.groupId)
           : or(isNull(batches.groupId), eq(batches.groupId, groupId)),

@@ -43,7 +43,7 @@ const isTaken = sql<boolean>`${sql`exists (
 
 /** The rule of `checkMayRedo`, for lists. */
 const isOpenToRedo = sql<boolean>`(
-  ${batches.purpose} = 'work' or (${batches.purpose} = 'qualification' and exists (
+  ${batches.purpose} in ('work', 'evaluation') or (${batches.purpose} = 'qualification' and exists (
     select 1 from ${qualifications} where ${qualifications.batchId} = ${batches.id}
       and ${qualifications.labelerId} = ${rankings.labelerId} and ${qualifications.status} = 'sitting'
       and ${rankings.createdAt} >= ${qualifications.startedAt}

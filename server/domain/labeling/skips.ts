@@ -27,7 +27,7 @@ export async function skipTask(
     await checkMayPutAway(tx, { task, batch, kind: skip.kind });
     await putAway(tx, claim, skip);
     if (claim.releasedAt === null) await givePlaceBack(tx, task.id, labelerId);
-    if (skip.kind === "cannotBeRanked" && batch.purpose === "work")
+    if (skip.kind === "cannotBeRanked" && (batch.purpose === "work" || batch.purpose === "evaluation"))
       await excludeWhenAgreed(tx, task.id, batch.overlap);
     if (skip.kind === "report") {
       await pullPrompt(tx, task.promptId);

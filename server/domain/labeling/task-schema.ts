@@ -68,7 +68,7 @@ export type TaskView = {
   batch: {
     name: string;
     task: "ranking" | "pairwise" | "demonstration";
-    purpose: "work" | "practice" | "qualification" | "imported";
+    purpose: "work" | "practice" | "qualification" | "imported" | "evaluation";
     /** Whether each response is rated alone first. */
     hasRatings: boolean;
     deadline: Date | null;

@@ -190,6 +190,12 @@ function checkTakes(task: Task, batch: Batch): void {
   if (batch.task === "demonstration") {
     throw new AppError("CONFLICT", "A demonstration has no known answer: a lead rates it.");
   }
+  if (batch.purpose === "evaluation") {
+    throw new AppError(
+      "CONFLICT",
+      "Which of two policies is better is what an evaluation asks: nobody knows it yet.",
+    );
+  }
   if (task.status === "sampling") {
     throw new AppError("CONFLICT", "Its responses are still being sampled. Come back when they are there.");
   }

@@ -130,7 +130,7 @@ describe("a batch ordered by a reward model's doubt", () => {
     await waitUntil(async () => server.services.doubts.hindrances().length > 0);
     const lead = callerFor(server.db, await makePerson(server.db, { grants: ["labelingLead"] }));
     expect(await lead.batches.doubtHindrances()).toMatchObject([
-      { checkpointId: broken, message: "broken is no reward model." },
+      { modelId: broken, message: "broken is no reward model." },
     ]);
     expect(await givenOut(batch)).toEqual([0]);
   });

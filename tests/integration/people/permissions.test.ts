@@ -49,6 +49,7 @@ const expected: Record<Permission, string> = {
   "runs.manage": "no no no no no yes",
   "labeling.work": "no no yes yes no yes",
   "labeling.lead": "no no no yes no yes",
+  "evaluations.read": "no no no no yes yes",
   "audit.read": "no no no no yes yes",
 };
 

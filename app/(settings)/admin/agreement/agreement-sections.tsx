@@ -2,11 +2,12 @@
 "use client";
 
 import { type Column, DataTable } from "@/app/_components/data-table";
+import { ForestPlot, type ForestRow } from "@/app/_components/forest-plot";
 import type { AgreementFigure, AgreementReport } from "@/app/_lib/api-types";
+import { describeShare, percent } from "@/app/_lib/describe-share";
 import { plural } from "@/app/_lib/format";
 import { Section } from "../../_frame/section";
-import { describeCounts, describeInterval, describeShare, percent } from "./describe-figure";
-import { ForestPlot, type ForestRow } from "./forest-plot";
+import { describeCounts, describeInterval } from "./describe-figure";
 
 export function AgreementSections({ report }: { report: AgreementReport }) {
   const { tieRuleText, byLabeler, byPair, byWeek, leftOut } = report;

@@ -10,11 +10,11 @@ import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
 import { ScrolledPrompt } from "@/app/_components/scrolled-prompt";
 import type { AgreementQuestion, HardTask } from "@/app/_lib/api-types";
+import { percent } from "@/app/_lib/describe-share";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
-import { percent } from "./describe-figure";
 import { mostDisputedPair } from "./most-disputed";
 
 type HardestTasksProps = { question: AgreementQuestion; tieRuleText: string };

@@ -25,4 +25,5 @@ export const purposeNames: Record<Batch["purpose"], string> = {
   practice: "Practice",
   qualification: "Qualification test",
   imported: "Imported",
+  evaluation: "Evaluation",
 };

@@ -116,7 +116,7 @@ const columns: Column<Batch>[] = [
     title: "Done by",
     cell: ({ progress: { projectedEnd }, deadline, status, purpose }) => (
       <span className="text-small whitespace-nowrap">
-        {status === "open" && purpose === "work" && projectedEnd ? (
+        {status === "open" && (purpose === "work" || purpose === "evaluation") && projectedEnd ? (
           <Moment at={projectedEnd} withTime={false} />
         ) : (
           "–"

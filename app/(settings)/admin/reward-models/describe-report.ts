@@ -1,8 +1,9 @@
 /** @file Figures of reward reports in words: a share never without its interval and its n. */
+
+import type { ForestRow } from "@/app/_components/forest-plot";
 import type { RewardFigure, RewardReport } from "@/app/_lib/api-types";
+import { percent } from "@/app/_lib/describe-share";
 import { plural } from "@/app/_lib/format";
-import { percent } from "../agreement/describe-figure";
-import type { ForestRow } from "../agreement/forest-plot";
 
 /** "72.6 % [70.1, 75.0]". */
 export function describeFigure({ share, interval }: Pick<RewardFigure, "share" | "interval">): string {

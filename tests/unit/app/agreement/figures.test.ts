@@ -1,13 +1,10 @@
 /** @file What the agreement page makes of figures: words, places on the scale, the pair people are most divided over. */
 import { expect, it } from "vitest";
+import { placeOn, scaleOf } from "@/app/_components/forest-scale";
+import { describeShare } from "@/app/_lib/describe-share";
 import { noFilters, questionOf } from "@/app/(settings)/admin/agreement/agreement-filters";
-import {
-  describeCounts,
-  describeInterval,
-  describeShare,
-} from "@/app/(settings)/admin/agreement/describe-figure";
+import { describeCounts, describeInterval } from "@/app/(settings)/admin/agreement/describe-figure";
 import { mostDisputedPair } from "@/app/(settings)/admin/agreement/most-disputed";
-import { placeOn, scaleOf } from "@/app/(settings)/admin/agreement/scale";
 
 const figure = {
   share: 0.7264,

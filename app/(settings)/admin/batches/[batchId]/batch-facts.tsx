@@ -10,7 +10,7 @@ export function BatchFacts({ batch }: { batch: Batch }) {
   const { progress } = batch;
   const { comparisons, ties } = progress;
   // Practice and tests are for every labeler: nothing of them is ever used up.
-  const isWork = batch.purpose === "work" || batch.purpose === "imported";
+  const isWork = batch.purpose !== "practice" && batch.purpose !== "qualification";
   return (
     <dl className="mt-5 grid gap-x-8 gap-y-4 sm:grid-cols-2 lg:grid-cols-4">
       <Fact title="Tasks">

@@ -11,7 +11,7 @@ export function DoubtNotice({ modelId }: { modelId: string }) {
   const { data } = useQuery(
     trpc.batches.doubtHindrances.queryOptions(undefined, { refetchInterval: 10_000 }),
   );
-  const found = data?.find(({ checkpointId }) => checkpointId === modelId);
+  const found = data?.find((hindrance) => hindrance.modelId === modelId);
   if (!found) return null;
   return (
     <Notice tone="warning">

@@ -72,7 +72,7 @@ function columnsOf(
   { onOpen, onAnswer }: Acts,
 ): Column<BatchTaskRow>[] {
   const needsAnswer = purpose === "practice" || purpose === "qualification";
-  const canKnow = task !== "demonstration" && purpose !== "imported";
+  const canKnow = task !== "demonstration" && purpose !== "imported" && purpose !== "evaluation";
   return [
     {
       title: "Prompt",

@@ -1,10 +1,10 @@
 /** @file Accuracy beside what it must beat and what it cannot pass, and broken down by who, how many, how clear, where from. */
 "use client";
 
+import { ForestPlot, type ForestRow } from "@/app/_components/forest-plot";
 import type { RewardFigures } from "@/app/_lib/api-types";
 import { formatMetric, plural } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
-import { ForestPlot, type ForestRow } from "../../agreement/forest-plot";
 import { describeDifference, describeFigure, describeN, forestRow } from "../describe-report";
 
 type AccuracySectionsProps = {

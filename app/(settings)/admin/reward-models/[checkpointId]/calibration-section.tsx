@@ -3,9 +3,9 @@
 
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { RewardFigures } from "@/app/_lib/api-types";
+import { percent } from "@/app/_lib/describe-share";
 import { formatMetric } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
-import { percent } from "../../agreement/describe-figure";
 import { PlainChart } from "./plain-chart";
 
 type CalibrationSectionProps = { figures: RewardFigures; beside: RewardFigures | null };

@@ -4,12 +4,12 @@
 import { useState } from "react";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { SelectField } from "@/app/_components/field";
+import { ForestPlot } from "@/app/_components/forest-plot";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
 import type { LiveRewardAccuracy } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
-import { ForestPlot } from "../../agreement/forest-plot";
 import { describeFigure, describeN, forestRow } from "../describe-report";
 import { PlainChart } from "./plain-chart";
 

@@ -3,9 +3,9 @@
 
 import { type Column, DataTable } from "@/app/_components/data-table";
 import type { RewardReport } from "@/app/_lib/api-types";
+import { percent } from "@/app/_lib/describe-share";
 import { formatMetric, plural } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
-import { percent } from "../../agreement/describe-figure";
 import { describeFigure, probeNames } from "../describe-report";
 
 type Probes = RewardReport["probes"];

@@ -1,11 +1,11 @@
 /** @file Whether an ensemble knows where it may be wrong: accuracy by how far its members differ, and by the margin itself. */
 "use client";
 
+import { ForestPlot, type ForestRow } from "@/app/_components/forest-plot";
 import type { RewardFigures } from "@/app/_lib/api-types";
+import { percent } from "@/app/_lib/describe-share";
 import { formatMetric } from "@/app/_lib/format";
 import { Section } from "../../../_frame/section";
-import { percent } from "../../agreement/describe-figure";
-import { ForestPlot, type ForestRow } from "../../agreement/forest-plot";
 import { forestRow } from "../describe-report";
 
 type UncertaintySectionProps = { figures: RewardFigures; beside: RewardFigures | null };

@@ -2,8 +2,8 @@
 "use client";
 
 import { type Column, DataTable } from "@/app/_components/data-table";
-import { describeShare, percent } from "./describe-figure";
-import { placeOn, type Scale, scaleOf } from "./scale";
+import { describeShare, percent } from "@/app/_lib/describe-share";
+import { placeOn, type Scale, scaleOf } from "./forest-scale";
 
 export type ForestRow = {
   name: string;

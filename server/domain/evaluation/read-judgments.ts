@@ -1,0 +1,255 @@
+/**
+ * @file Judgments as they count: tasks of evaluations that both policies answered, on prompts that may be used now, with what
+ * each judge said of them. The one place that says what counts.
+ */
+import { setImmediate as letOthersRun } from "node:timers/promises";
+import { and, asc, eq, inArray, isNull, notInArray, or, type SQL, sql } from "drizzle-orm";
+import {
+  batches,
+  evaluationJudges,
+  feedback,
+  judgments,
+  labelerGroups,
+  messages,
+  prompts,
+  rankedResponses,
+  rankings,
+  rankingTasks,
+  responses,
+  taskResponses,
+} from "@/drizzle/schema";
+import type { ChatMessage } from "@/model/runtime/types";
+import type { Db } from "../../db/db";
+import { isCountedRanking } from "../batches/counted-rankings";
+import type { FeedbackTag } from "../feedback";
+import { isUsablePrompt } from "../prompts/usable-prompts";
+import type { JudgeKey } from "./judge-key";
+
+export type Answer = { id: string; policyId: string; text: string };
+
+/** Two answers to one prompt, by the policies of its batch: the candidate's first. */
+export type ComparedTask = {
+  taskId: string;
+  batchId: string;
+  overlap: number;
+  promptId: string;
+  messages: ChatMessage[];
+  source: (typeof prompts.$inferSelect)["source"];
+  isSensitive: boolean;
+  /** What people ticked of answers to this very turn, in chat. */
+  reasons: FeedbackTag[];
+  answers: readonly [Answer, Answer];
+  /** Both say the same: a tie, whoever is asked. */
+  isSame: boolean;
+};
+
+/** How much better the first answer is: 1, 0, or 0.5 where neither is. */
+export type TaskJudgment = {
+  taskId: string;
+  /** Tells judges apart; of people the account, of deleted ones the pseudonym. */
+  judge: string;
+  /** As it may be shown. */
+  judgeName: string;
+  isHeldOut: boolean;
+  credit: number;
+  isBothBad: boolean;
+  /** Of a reward model. */
+  margin: number | null;
+};
+
+const idsAtOnce = 200;
+
+/** Tasks that wait for a response are not among them. @param which correlates with `batches` */
+export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTask[]> {
+  const rows = await db
+    .select({
+      taskId: rankingTasks.id,
+      batchId: batches.id,
+      overlap: batches.overlap,
+      policies: batches.policies,
+      promptId: prompts.id,
+      messages: prompts.messages,
+      source: prompts.source,
+      isSensitive: prompts.isSensitive,
+      reasons: sql<FeedbackTag[]>`coalesce((
+        select array_agg(distinct tag) from ${feedback}
+          join ${messages} answer on answer.id = ${feedback.messageId}, unnest(${feedback.tags}) tag
+        where answer.parent_id = ${prompts.messageId}
+      ), '{}')`,
+    })
+    .from(rankingTasks)
+    .innerJoin(batches, eq(batches.id, rankingTasks.batchId))
+    .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
+    .where(
+      and(
+        eq(batches.purpose, "evaluation"),
+        which,
+        inArray(rankingTasks.status, ["open", "done"]),
+        isNull(rankingTasks.repeatOfId),
+        isUsablePrompt,
+      ),
+    )
+    .orderBy(asc(batches.createdAt), asc(rankingTasks.position), asc(rankingTasks.id));
+  const answers = await readAnswers(
+    db,
+    rows.map(({ taskId }) => taskId),
+  );
+  return rows.flatMap(({ policies, ...task }) => {
+    const made = answers.get(task.taskId) ?? [];
+    const [first, second] = policies.map((policyId) => made.find((answer) => answer.policyId === policyId));
+    if (!first || !second) return [];
+    const isSame = first.text.trim() === second.text.trim();
+    return [{ ...task, answers: [first, second] as const, isSame }];
+  });
+}
+
+async function readAnswers(db: Db, taskIds: readonly string[]): Promise<Map<string, Answer[]>> {
+  const found = new Map<string, Answer[]>();
+  await inChunks(taskIds, async (some) => {
+    const rows = await db
+      .select({
+        taskId: taskResponses.taskId,
+        id: responses.id,
+        policyId: sql<string>`${responses.checkpointId}`,
+        text: responses.text,
+      })
+      .from(taskResponses)
+      .innerJoin(responses, eq(responses.id, taskResponses.responseId))
+      .where(and(inArray(taskResponses.taskId, some), eq(responses.source, "sampled")));
+    for (const { taskId, ...answer } of rows) found.set(taskId, [...(found.get(taskId) ?? []), answer]);
+  });
+  return found;
+}
+
+type Asked = {
+  judge: JudgeKey;
+  /** People whose judgments do not count, as those who ask for a promotion or approve it. */
+  without?: readonly string[];
+};
+
+/**
+ * What the judge said of these tasks, ties of equal answers included as soon as it has said anything: each judge's in turn, as
+ * many as other tasks have judgments.
+ */
+export async function readJudgments(
+  db: Db,
+  tasks: readonly ComparedTask[],
+  { judge, without = [] }: Asked,
+): Promise<TaskJudgment[]> {
+  const asked = tasks.filter(({ isSame }) => !isSame);
+  const told: TaskJudgment[] = [];
+  const first = new Map(tasks.map(({ taskId, answers: [{ id }] }) => [taskId, id]));
+  await inChunks(
+    asked.map(({ taskId }) => taskId),
+    async (some) => {
+      const found =
+        judge.kind === "labelers"
+          ? await readRanked(db, some, { first, without })
+          : await readModelJudgments(db, some, { first, judge });
+      told.push(...found);
+    },
+  );
+  return [...told, ...tiesOfEqual(tasks, told)];
+}
+
+function tiesOfEqual(tasks: readonly ComparedTask[], told: readonly TaskJudgment[]): TaskJudgment[] {
+  const judges = [...new Map(told.map((judgment) => [judgment.judge, judgment])).values()];
+  let turn = 0;
+  return tasks
+    .filter(({ isSame }) => isSame)
+    .flatMap(({ taskId, overlap }) =>
+      Array.from({ length: Math.min(overlap, judges.length) }, () => judges[turn++ % judges.length]).flatMap(
+        (judge) =>
+          judge ? [{ ...judge, taskId, credit: 0.5, isBothBad: false, margin: judge.margin && 0 }] : [],
+      ),
+    );
+}
+
+/** Candidate's response by task. */
+type First = { first: ReadonlyMap<string, string> };
+
+async function readRanked(
+  db: Db,
+  taskIds: readonly string[],
+  { first, without }: First & { without: readonly string[] },
+): Promise<TaskJudgment[]> {
+  const rows = await db
+    .select({
+      id: rankings.id,
+      taskId: rankings.taskId,
+      labelerId: rankings.labelerId,
+      pseudonym: rankings.pseudonym,
+      isHeldOut: sql<boolean>`coalesce(${labelerGroups.isHeldOut}, false)`,
+      noneAcceptable: rankings.noneAcceptable,
+      responseId: rankedResponses.responseId,
+      rank: rankedResponses.rank,
+    })
+    .from(rankings)
+    .innerJoin(rankedResponses, eq(rankedResponses.rankingId, rankings.id))
+    .leftJoin(labelerGroups, eq(labelerGroups.id, rankings.groupId))
+    .where(
+      and(
+        inArray(rankings.taskId, [...taskIds]),
+        eq(rankings.kind, "labeler"),
+        isCountedRanking,
+        without.length > 0
+          ? or(isNull(rankings.labelerId), notInArray(rankings.labelerId, [...without]))
+          : undefined,
+      ),
+    )
+    .orderBy(asc(rankings.createdAt), asc(rankings.id));
+  const made = new Map<string, { row: (typeof rows)[number]; own: number; other: number }>();
+  for (const row of rows) {
+    const entry = made.get(row.id) ?? { row, own: 0, other: 0 };
+    if (row.responseId === first.get(row.taskId)) entry.own = row.rank;
+    else entry.other = row.rank;
+    made.set(row.id, entry);
+  }
+  return [...made.values()].map(({ row, own, other }) => ({
+    taskId: row.taskId,
+    judge: row.labelerId ?? row.pseudonym,
+    judgeName: row.pseudonym,
+    isHeldOut: row.isHeldOut,
+    credit: own === other ? 0.5 : own < other ? 1 : 0,
+    isBothBad: own === other && row.noneAcceptable,
+    margin: null,
+  }));
+}
+
+async function readModelJudgments(
+  db: Db,
+  taskIds: readonly string[],
+  { first, judge }: First & { judge: Exclude<JudgeKey, { kind: "labelers" }> },
+): Promise<TaskJudgment[]> {
+  const rows = await db
+    .select({ judgment: judgments, name: evaluationJudges.judgeName })
+    .from(judgments)
+    .innerJoin(evaluationJudges, eq(evaluationJudges.id, judgments.judgeId))
+    .where(
+      and(
+        inArray(judgments.taskId, [...taskIds]),
+        isNull(judgments.fault),
+        judge.kind === "rewardModel"
+          ? eq(evaluationJudges.rewardModelId, judge.rewardModelId)
+          : and(eq(evaluationJudges.judge, "endpoint"), eq(evaluationJudges.judgeName, judge.name)),
+      ),
+    )
+    .orderBy(asc(judgments.createdAt), asc(judgments.taskId));
+  return rows.map(({ judgment: { taskId, preferredId, bothBad, margin }, name }) => ({
+    taskId,
+    judge: name,
+    judgeName: name,
+    isHeldOut: false,
+    credit: preferredId === null ? 0.5 : preferredId === first.get(taskId) ? 1 : 0,
+    isBothBad: bothBad,
+    margin,
+  }));
+}
+
+/** The embedded database answers without a turn of the event loop: nobody else would be heard between two parts. */
+async function inChunks(ids: readonly string[], read: (some: string[]) => Promise<void>): Promise<void> {
+  for (let from = 0; from < ids.length; from += idsAtOnce) {
+    await read(ids.slice(from, from + idsAtOnce));
+    await letOthersRun();
+  }
+}
