@@ -41,6 +41,10 @@ export const permissions = {
   "labeling.work": fromRoleOrGrant("labeler", "labelingLead"),
   /** Batches, prompts, guidelines, labelers and their figures, imports and exports of rankings. */
   "labeling.lead": fromRoleOrGrant("admin", "labelingLead"),
+  /** What is live and was, the evidence, the gates, who decided. */
+  "promotion.read": fromRoleOrGrant("admin", "auditor"),
+  /** Ask for a promotion, approve, carry out, roll back, freeze, set gates. */
+  "promotion.decide": fromRole("admin"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),
 } as const satisfies Record<string, Rule>;
 

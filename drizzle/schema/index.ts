@@ -3,5 +3,6 @@ export * from "./chat";
 export * from "./label";
 export * from "./models";
 export * from "./people";
+export * from "./promote";
 export * from "./runs";
 export * from "./system";

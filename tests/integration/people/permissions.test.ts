@@ -49,6 +49,8 @@ const expected: Record<Permission, string> = {
   "runs.manage": "no no no no no yes",
   "labeling.work": "no no yes yes no yes",
   "labeling.lead": "no no no yes no yes",
+  "promotion.read": "no no no no yes yes",
+  "promotion.decide": "no no no no no yes",
   "audit.read": "no no no no yes yes",
 };
 
