@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { eq, sql } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import {
   channels,
@@ -13,6 +13,9 @@ import {
   notifications,
   promotionRequests,
   promotions,
+  rankingTasks,
+  responses,
+  taskClaims,
 } from "@/drizzle/schema";
 import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
 import { readChannels, writeChannel } from "@/server/domain/channels";
@@ -20,6 +23,7 @@ import { markDeleted, registerCheckpoint } from "@/server/domain/checkpoints";
 import { applyDueRequests, stepRamps, watchChannels } from "@/server/domain/promotion/upkeep";
 import { exchange, send } from "../../helpers/chatting";
 import { fakeGeneration } from "../../helpers/fake-generation";
+import { type MadeBatch, makeBatch } from "../../helpers/labeling";
 import {
   canaryOverrides,
   overrides,
@@ -465,5 +469,42 @@ describe("the promotion procedures", () => {
       await expect(call.promotion.rollBack({})).rejects.toMatchObject({ code: "FORBIDDEN" });
     }
     await expect(server.asUser.promotion.state({})).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+});
+
+describe("ranking tasks of retired policies", () => {
+  it.each(["keep", "close"] as const)("at a promotion, set to %s", async (retiredTasks) => {
+    await using server = await promotionServer();
+    const { db, checkpointId: old } = server;
+    const tuned = await server.newCheckpoint("tuned");
+    const [ofOld, ofTuned, begun] = [await makeBatch(db), await makeBatch(db), await makeBatch(db)];
+    const writtenBy = async ({ tasks }: MadeBatch, id: string) =>
+      db
+        .update(responses)
+        .set({ checkpointId: id })
+        .where(
+          inArray(
+            responses.id,
+            tasks.flatMap(({ responseIds }) => responseIds),
+          ),
+        );
+    await writtenBy(ofOld, old);
+    await writtenBy(begun, old);
+    await writtenBy(ofTuned, tuned);
+    const { taskId = "", responseIds: responseOrder = [] } = begun.tasks[0] ?? {};
+    await db
+      .insert(taskClaims)
+      .values({ taskId, labelerId: server.ada.id, responseOrder, expiresAt: minutes(5) });
+    await server.asAda.promotion.changeSettings({ retiredTasks });
+    await server.promote(tuned);
+    const statusOf = async ({ tasks: [task] }: MadeBatch) => {
+      const [row] = await db
+        .select()
+        .from(rankingTasks)
+        .where(eq(rankingTasks.id, task?.taskId ?? ""));
+      return row?.status;
+    };
+    expect(await statusOf(ofOld)).toBe(retiredTasks === "close" ? "excluded" : "open");
+    expect([await statusOf(begun), await statusOf(ofTuned)]).toEqual(["open", "open"]);
   });
 });

@@ -23,7 +23,7 @@ export function DecisionBar({ state, request, viewerId, mayDecide }: DecisionBar
   const { live, candidate, canaries, frozen } = state;
   const close = () => setAsks(null);
   const failed = candidate?.decision.gates.filter(({ outcome }) => outcome === "failed") ?? [];
-  const isCanary = canaries.some(({ checkpoint }) => checkpoint.id === candidate?.id);
+  const isCanary = canaries.some(({ checkpoint, share }) => share > 0 && checkpoint.id === candidate?.id);
   const isOwn = request?.requestedBy?.id === viewerId;
   const needsApproval = failed.some(({ gate }) => gate === "approval");
   return (

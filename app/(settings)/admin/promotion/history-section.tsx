@@ -68,7 +68,14 @@ export function HistorySection({ firstPage, state, mayDecide }: HistorySectionPr
 
 function columns(onNote: ((row: PromotionHistoryRow) => void) | null): Column<PromotionHistoryRow>[] {
   return [
-    { title: "When", cell: ({ at }) => <Moment at={at} /> },
+    {
+      title: "When",
+      cell: ({ at }) => (
+        <span className="whitespace-nowrap">
+          <Moment at={at} />
+        </span>
+      ),
+    },
     { title: "Channel", cell: ({ channel }) => channel },
     {
       title: "What",

@@ -7,7 +7,7 @@ export const kindWords: Record<PromotionHistoryRow["kind"], string> = {
   promotion: "promoted",
   rollback: "rolled back to",
   autoReturn: "returned to by itself",
-  canary: "canary begun",
-  ramp: "canary share changed",
-  canaryEnded: "canary ended",
+  canary: "begun",
+  ramp: "share changed",
+  canaryEnded: "ended",
 };

@@ -54,7 +54,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
       overrides: toSetAside.map(({ gate }) => ({ gate, reason: why })),
     };
     // What was asked for stays asked for, even where it cannot be carried out now: it stands in the list of requests.
-    const { requestId } = await asking.mutateAsync(asked);
+    const { requestId } = asking.data ?? (await asking.mutateAsync(asked));
     if (!waits) await carryingOut.mutateAsync({ requestId });
     toast({ text: waits ? "It is asked for." : doneText(kind, candidate.name) });
     onClose();

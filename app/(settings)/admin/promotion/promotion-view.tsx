@@ -66,7 +66,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
       {candidate ? (
         <Section title="Gates" text="What the candidate must show, those that do not hold first.">
           <CandidateChoice state={state} />
-          <GatesList gates={candidate.decision.gates} />
+          <GatesList gates={candidate.decision.gates} requestId={mayDecide ? (request?.id ?? null) : null} />
         </Section>
       ) : (
         <Section title="Candidate">

@@ -36,7 +36,11 @@ export function RequestsSection({ requests, viewerId, mayDecide }: RequestsSecti
     { title: "Why", cell: ({ reason }) => <span className="wrap-anywhere">{reason}</span> },
     {
       title: "When",
-      cell: ({ scheduledFor }) => (scheduledFor ? <Moment at={scheduledFor} /> : "when carried out"),
+      cell: ({ scheduledFor }) => (
+        <span className="whitespace-nowrap">
+          {scheduledFor ? <Moment at={scheduledFor} /> : "when carried out"}
+        </span>
+      ),
     },
     {
       title: "Acts",
@@ -60,7 +64,7 @@ export function RequestsSection({ requests, viewerId, mayDecide }: RequestsSecti
     },
   ];
   return (
-    <Section title="Asked for">
+    <Section title="Requests" text="Asked for, and not decided.">
       <DataTable caption="Requests" columns={columns} rows={requests} rowKey={({ id }) => id} />
     </Section>
   );

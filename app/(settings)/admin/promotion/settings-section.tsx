@@ -97,7 +97,7 @@ export function SettingsSection({ settings: saved, mayDecide }: SettingsSectionP
   const changeGates = (part: Partial<Gates>) =>
     setDraft({ ...settings, gates: { ...settings.gates, ...part } });
   return (
-    <Section title="What is asked for" text="Every change is recorded in the audit log.">
+    <Section title="Gates and limits" text="Every change is recorded in the audit log.">
       <form
         className="max-w-[38rem] space-y-3"
         onSubmit={(event) => {
