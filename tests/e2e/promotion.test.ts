@@ -108,3 +108,29 @@ test("an auditor sees all of it, with the signed cards, and changes nothing; oth
   const card = await page.request.get("/api/promotions/3/card?format=markdown");
   expect(await card.text()).toContain("set aside: nothing can be measured yet");
 });
+
+test("a server killed in the middle of a switch has one live policy when it starts again, and answers by it", async () => {
+  const { page } = admin;
+  // A page that is open would tell of the lost server.
+  await page.goto("about:blank");
+  const before = await ada.call.promotion.state.query({});
+  const wanted = before.candidate?.id ?? "";
+  const reason = "in a moment";
+  const overrides = before.candidate?.decision.gates
+    .filter(({ outcome }) => outcome === "failed")
+    .map(({ gate }) => ({ gate, reason }));
+  const request = await ada.call.promotion.request.mutate({ checkpointId: wanted, reason, overrides });
+  const switching = ada.call.promotion.carryOut.mutate(request).catch(() => null);
+  // Long enough to have begun, too short to be sure that it has ended.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await server.kill();
+  await switching;
+  await server.start();
+  const { live, requests } = await ada.call.promotion.state.query({});
+  expect([before.live?.id, wanted]).toContain(live?.id);
+  // The row, its history and the request tell the same.
+  const { rows } = await ada.call.promotion.history.query({ channel: "live" });
+  expect(rows[0]?.checkpoint.id).toBe(live?.id);
+  expect(requests.map(({ id }) => id).includes(request.requestId)).toBe(live?.id !== wanted);
+  expect(await askedPolicy(page)).toContain(live?.name);
+});

@@ -18,9 +18,12 @@ import {
   taskClaims,
 } from "@/drizzle/schema";
 import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
+import type { SessionUser } from "@/server/context";
+import type { KeyHolder } from "@/server/domain/api-keys";
 import { readChannels, writeChannel } from "@/server/domain/channels";
 import { markDeleted, registerCheckpoint } from "@/server/domain/checkpoints";
 import { applyDueRequests, stepRamps, watchChannels } from "@/server/domain/promotion/upkeep";
+import { answerLiveAt } from "@/server/promotion/live-at";
 import { exchange, send } from "../../helpers/chatting";
 import { fakeGeneration } from "../../helpers/fake-generation";
 import { type MadeBatch, makeBatch } from "../../helpers/labeling";
@@ -31,6 +34,7 @@ import {
   promotionServer,
   withApproval,
 } from "../../helpers/promoting";
+import { makePerson } from "../../helpers/test-context";
 import { describeEachDatabase } from "../../helpers/test-database";
 
 const minutes = (count: number) => new Date(Date.now() + count * 60_000);
@@ -469,6 +473,30 @@ describe("the promotion procedures", () => {
       await expect(call.promotion.rollBack({})).rejects.toMatchObject({ code: "FORBIDDEN" });
     }
     await expect(server.asUser.promotion.state({})).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+});
+
+describe("GET /v1/promotions", () => {
+  const ask = async (server: PromotionServer, user: SessionUser, query: string) => {
+    const holder: KeyHolder = { user, apiKeyId: "none", consent: false };
+    const request = new Request(`http://localhost/v1/promotions${query}`);
+    const response = await answerLiveAt(request, { db: server.db, holder, requestId: "test" });
+    return response.json();
+  };
+
+  it("tells admins and auditors what was live at a moment, and the whole history", async () => {
+    await using server = await promotionServer();
+    const tuned = await server.newCheckpoint("tuned");
+    const before = new Date().toISOString();
+    await server.promote(tuned);
+    const then = await ask(server, server.ada, `?at=${encodeURIComponent(before)}`);
+    expect(then).toMatchObject({ live: { checkpoint: { id: server.checkpointId } } });
+    const now = await ask(server, server.ada, `?at=${new Date().toISOString()}`);
+    expect(now).toMatchObject({ live: { checkpoint: { id: tuned }, actor: { name: "Ada" } } });
+    expect((await ask(server, server.ada, "?limit=1")).data).toMatchObject([{ kind: "promotion" }]);
+    await expect(ask(server, server.ada, "?at=yesterday")).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    const user = await makePerson(server.db);
+    await expect(ask(server, user, "")).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
 });
 
