@@ -43,6 +43,10 @@ export const permissions = {
   "labeling.lead": fromRoleOrGrant("admin", "labelingLead"),
   /** Which policy is preferred, by whom, and the texts behind it. */
   "evaluations.read": fromRoleOrGrant("admin", "auditor"),
+  /** What is live and was, the evidence, the gates, who decided. */
+  "promotion.read": fromRoleOrGrant("admin", "auditor"),
+  /** Ask for a promotion, approve, carry out, roll back, freeze, set gates. */
+  "promotion.decide": fromRole("admin"),
   "audit.read": fromRoleOrGrant("admin", "auditor"),
 } as const satisfies Record<string, Rule>;
 

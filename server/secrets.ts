@@ -12,10 +12,16 @@ export type Secrets = z.infer<typeof secrets>;
 
 export const secretsFile = (dataFolder: string) => path.join(dataFolder, "secrets.json");
 
+/** Signs the audit log's head: a file of its own, because it outlives a change of the others. */
+export const auditKeyFile = (dataFolder: string) => path.join(dataFolder, "audit-key.pem");
+
 /** Reads the secrets, or makes them where there are none yet. @throws when the file is there but damaged */
 export function loadSecrets(dataFolder: string): Secrets {
   const file = secretsFile(dataFolder);
-  if (!fs.existsSync(file)) writeSecrets(file, { authSecret: randomBytes(32).toString("base64url") });
+  if (!fs.existsSync(file)) {
+    const made: Secrets = { authSecret: randomBytes(32).toString("base64url") };
+    writeSecretFile(file, `${JSON.stringify(made, null, 2)}\n`);
+  }
   const parsed = secrets.safeParse(readJson(file));
   if (parsed.success) return parsed.data;
   throw new Error(
@@ -32,13 +38,13 @@ function readJson(file: string): unknown {
   }
 }
 
-/** All or nothing, and never over a file that another process made in between. */
-function writeSecrets(file: string, value: Secrets): void {
+/** For its owner alone; all or nothing, and never over a file that another process made in between. */
+export function writeSecretFile(file: string, text: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const draft = `${file}.${randomUUID()}`;
   const handle = fs.openSync(/* turbopackIgnore: true */ draft, "wx", 0o600);
   try {
-    fs.writeFileSync(handle, `${JSON.stringify(value, null, 2)}\n`);
+    fs.writeFileSync(handle, text);
     fs.fsyncSync(handle);
   } finally {
     fs.closeSync(handle);

@@ -18,6 +18,7 @@ const pages: PageLink[] = [
   { href: "/admin/guidelines", title: "Guidelines", icon: "book", permission: "labeling.lead" },
   { href: "/admin/people", title: "People", icon: "people", permission: "people.read" },
   { href: "/admin/models", title: "Models", icon: "layers", permission: "models.manage" },
+  { href: "/admin/promotion", title: "Promotion", icon: "arrowUp", permission: "promotion.read" },
   { href: "/admin/reward-models", title: "Reward models", icon: "overlap", permission: "runs.read" },
   { href: "/admin/evaluations", title: "Evaluations", icon: "rank", permission: "evaluations.read" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
@@ -32,7 +33,7 @@ const pages: PageLink[] = [
 const groups: { title: string; permissions: Permission[] }[] = [
   { title: "", permissions: ["account.own", "labeling.work"] },
   { title: "Labeling", permissions: ["labeling.lead"] },
-  { title: "Training", permissions: ["models.manage", "runs.read", "evaluations.read"] },
+  { title: "Training", permissions: ["models.manage", "promotion.read", "runs.read", "evaluations.read"] },
   { title: "Server", permissions: ["people.read", "settings.manage", "audit.read"] },
 ];
 

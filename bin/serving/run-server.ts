@@ -87,6 +87,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     dataFolder: env.ATTUNE_DATA,
     leaseSeconds: env.ATTUNE_LEASE_SECONDS,
     mailer: createMailer(env, web.port),
+    chat,
   });
   await using trainer = await startTrainer(parts, opened.db, web.port);
   if (trainer) chat.metrics.watchTrainer(() => trainer.status());

@@ -99,6 +99,7 @@ export const messages = pgTable(
   (t) => [
     index("messages_conversation").on(t.conversationId, t.createdAt),
     index("messages_parent").on(t.parentId),
+    index("messages_checkpoint").on(t.checkpointId, t.createdAt),
     index("messages_unfinished").on(t.status).where(sql`${t.status} in ('queued', 'streaming')`),
     check("messages_role", sql`${t.role} in ('user', 'assistant')`),
     check(

@@ -4,5 +4,6 @@ export * from "./evaluation";
 export * from "./label";
 export * from "./models";
 export * from "./people";
+export * from "./promote";
 export * from "./runs";
 export * from "./system";

@@ -9,6 +9,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  real,
   smallint,
   text,
   uniqueIndex,
@@ -54,14 +55,32 @@ export const checkpoints = pgTable(
 );
 
 /** A channel points to one checkpoint by its primary key: two live policies cannot be written down. */
-export const channels = pgTable("channels", {
-  name: text().primaryKey(),
-  checkpointId: text()
-    .notNull()
-    .references(() => checkpoints.id),
-  changedBy: uuid().references(() => users.id, { onDelete: "set null" }),
-  changedAt: moment().notNull().defaultNow(),
-});
+export const channels = pgTable(
+  "channels",
+  {
+    name: text().primaryKey(),
+    checkpointId: text()
+      .notNull()
+      .references(() => checkpoints.id),
+    /** Percent of the conversations that ask for `live` which it answers; `live` itself has the rest. */
+    trafficShare: real().notNull().default(0),
+    /** How the share grows by itself: see `rampSchema`. Null: it stays. */
+    ramp: jsonb(),
+    /** Its gates and its watch: see `channelSettingsSchema`. */
+    settings: jsonb().notNull().default({}),
+    /** Nothing is promoted to it while this stands; the way back stays open. */
+    frozenAt: moment(),
+    frozenBy: uuid().references(() => users.id, { onDelete: "set null" }),
+    freezeReason: text(),
+    changedBy: uuid().references(() => users.id, { onDelete: "set null" }),
+    changedAt: moment().notNull().defaultNow(),
+  },
+  (t) => [
+    check("channels_traffic_share", sql`${t.trafficShare} between 0 and 100`),
+    check("channels_live_share", sql`${t.name} <> 'live' or ${t.trafficShare} = 0`),
+    check("channels_frozen", sql`(${t.frozenAt} is null) = (${t.freezeReason} is null)`),
+  ],
+);
 
 /**
  * What a reward model makes of rankings that it has not seen, measured on this server; what its run measured lies in its

@@ -410,7 +410,18 @@ export const runUploadParts = pgTable(
   ],
 );
 
-export const notificationKinds = ["runFinished", "runFailed", "runPaused", "workerLost", "diskLow"] as const;
+export const notificationKinds = [
+  "runFinished",
+  "runFailed",
+  "runPaused",
+  "workerLost",
+  "diskLow",
+  "promotionRequested",
+  "promoted",
+  "rolledBack",
+  "promotionsFrozen",
+] as const;
+const inNotificationKinds = sql.raw(notificationKinds.map((kind) => `'${kind}'`).join(", "));
 
 /** What admins are told in the app. */
 export const notifications = pgTable(
@@ -424,10 +435,7 @@ export const notifications = pgTable(
   },
   (t) => [
     index("notifications_created").on(t.createdAt),
-    check(
-      "notifications_kind",
-      sql`${t.kind} in ('runFinished', 'runFailed', 'runPaused', 'workerLost', 'diskLow')`,
-    ),
+    check("notifications_kind", sql`${t.kind} in (${inNotificationKinds})`),
   ],
 );
 
@@ -459,10 +467,7 @@ export const webhooks = pgTable(
   },
   (t) => [
     check("webhooks_url", sql`${t.url} ~ '^https?://'`),
-    check(
-      "webhooks_events",
-      sql`${t.events} <@ array['runFinished', 'runFailed', 'runPaused', 'workerLost', 'diskLow']`,
-    ),
+    check("webhooks_events", sql`${t.events} <@ array[${inNotificationKinds}]`),
   ],
 );
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { z } from "zod";
 import { checkpoints } from "@/drizzle/schema";
 import { readAuditHead } from "../domain/audit";
-import { secretsFile } from "../secrets";
+import { auditKeyFile, secretsFile } from "../secrets";
 import type { Db } from "./db";
 import { hashFile, listFiles, syncToDisk, writeDurably } from "./durable-file";
 import { dumpDatabase } from "./logical-dump";
@@ -111,10 +111,10 @@ async function takeFiles(
   mode: "copy" | "link",
   onProgress?: (file: string) => void,
 ): Promise<void> {
-  const secrets = path.basename(secretsFile(dataFolder));
   await fs.mkdir(target, { recursive: true });
-  if (await exists(secretsFile(dataFolder)))
-    await takeFile(secretsFile(dataFolder), path.join(target, secrets), "copy");
+  for (const secret of [secretsFile(dataFolder), auditKeyFile(dataFolder)]) {
+    if (await exists(secret)) await takeFile(secret, path.join(target, path.basename(secret)), "copy");
+  }
   for (const kept of keptFolders) {
     for (const file of await listFiles(path.join(dataFolder, kept))) {
       // Hidden folders hold unfinished downloads and drafts.

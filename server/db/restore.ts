@@ -2,6 +2,7 @@
 import fs from "node:fs/promises";
 import path from "node:path";
 import { sql } from "drizzle-orm";
+import { auditHeadName } from "../domain/signed-head";
 import {
   BackupError,
   type BackupManifest,
@@ -38,7 +39,7 @@ export type Restored = {
 };
 
 /** What a data folder holds that a restore would overwrite. */
-const ownedNames = ["db", "secrets.json", ...keptFolders];
+const ownedNames = ["db", "secrets.json", "audit-key.pem", auditHeadName, ...keptFolders];
 
 /**
  * Restores. Nothing is touched before the whole backup was compared with its manifest.
@@ -89,7 +90,8 @@ export async function restoreBackup({
 
 async function presentNames(dataFolder: string, isWhole: boolean): Promise<string[]> {
   // A dump alone brings no files, so those that are there stay.
-  const candidates = isWhole ? ownedNames : ["db"];
+  // But the head of the audit log is that of the rows that are replaced.
+  const candidates = isWhole ? ownedNames : ["db", auditHeadName];
   const found: string[] = [];
   for (const name of candidates) {
     if (await holdsAnything(path.join(dataFolder, name))) found.push(name);

@@ -20,7 +20,11 @@ export const auditActions = [
   "batch.opened",
   "batch.paused",
   "batch.prioritised",
+  "channel.closed",
+  "channel.frozen",
   "channel.pointed",
+  "channel.settingsChanged",
+  "channel.unfrozen",
   "checkpoint.deleted",
   "checkpoint.kept",
   "checkpoint.registered",
@@ -46,6 +50,12 @@ export const auditActions = [
   "person.grantsChanged",
   "person.resetLinkIssued",
   "person.roleChanged",
+  "promotion.approved",
+  "promotion.failed",
+  "promotion.noted",
+  "promotion.overridden",
+  "promotion.requested",
+  "promotion.withdrawn",
   "prompt.reported",
   "prompt.restored",
   "prompt.sensitivityChanged",
@@ -118,7 +128,7 @@ function hashRow({ at, actorId, action, subject, details, prevHash }: HashedFiel
 }
 
 /** JSON with sorted keys: the database does not keep their order. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     inner instanceof Object && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -140,12 +150,24 @@ export async function readAuditHead(db: Db): Promise<AuditHead | null> {
 
 export type AuditVerdict =
   | { ok: true; rows: number; head: AuditHead | null }
-  /** `brokenAt`: the first row that does not follow from the one before, or that the known head misses. */
-  | { ok: false; rows: number; brokenAt: number; reason: "changed" | "missing" };
+  /**
+   * `brokenAt`: the first row that does not follow from the one before, or the known head. changed: it is not what its hash says ·
+   * missing: rows are gone before it, or the end is cut off · rewritten: the chain holds, but is another one than the known head's.
+   */
+  | { ok: false; rows: number; brokenAt: number; reason: "changed" | "missing" | "rewritten" };
 
 /** Recomputes the whole chain. @param known a head seen earlier, which must still be in it */
 export async function verifyAudit(db: Db, known?: AuditHead): Promise<AuditVerdict> {
-  let head: AuditHead | null = null;
+  return verifyAuditAfter(db, null, known);
+}
+
+/** From the row after `start` on, which is taken as it is. */
+export async function verifyAuditAfter(
+  db: Db,
+  start: AuditHead | null,
+  known?: AuditHead,
+): Promise<AuditVerdict> {
+  let head = start;
   let rows = 0;
   let hasKnown = known === undefined;
   for (;;) {
@@ -165,8 +187,16 @@ export async function verifyAudit(db: Db, known?: AuditHead): Promise<AuditVerdi
     }
     if (page.length < pageSize) break;
   }
-  if (known && !hasKnown) return { ok: false, rows, brokenAt: known.id, reason: "missing" };
+  if (known && !hasKnown) {
+    const isLonger = head !== null && head.id >= known.id;
+    return { ok: false, rows, brokenAt: known.id, reason: isLonger ? "rewritten" : "missing" };
+  }
   return { ok: true, rows, head };
+}
+
+/** Whether the row of a head is there and still has its hash. */
+export async function hasAuditHead(db: Db, { id, hash }: AuditHead): Promise<boolean> {
+  return (await db.$count(auditLog, and(eq(auditLog.id, id), eq(auditLog.hash, hash)))) > 0;
 }
 
 export type AuditRow = {

@@ -26,7 +26,7 @@ export async function chooseLive(db: Db, { env, model }: Choice): Promise<void> 
   const checkpointId = await registerCheckpoint(db, model.folder, env.ATTUNE_DATA);
   const reason = await reasonToSwitch(db, { env, model }, checkpointId);
   if (reason) {
-    await writeChannel(db, { channel: liveChannel, checkpointId, actorId: null, reason });
+    await writeChannel(db, { channel: liveChannel, checkpointId, actorId: null, reason, kind: "started" });
   }
   if (env.ATTUNE_MODEL) await remember(db, checkpointId);
 }

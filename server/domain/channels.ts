@@ -1,14 +1,23 @@
 /** @file Channels: the names under which people meet a policy. `live` is the one they talk to by default. */
 import { and, asc, desc, eq, notInArray } from "drizzle-orm";
-import { channels, checkpoints, currentRewardModel, runs } from "@/drizzle/schema";
-import type { Db } from "../db/db";
+import {
+  channels,
+  checkpoints,
+  currentRewardModel,
+  promotionRequests,
+  promotions,
+  runs,
+} from "@/drizzle/schema";
+import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { EngineState } from "../generation/served-checkpoint";
+import { type ChannelTarget, liveChannel } from "../generation/traffic-split";
 import type { ChatServices } from "../process-state";
 import { appendAudit } from "./audit";
-import { findAdapterOver, isToyFolder } from "./checkpoints";
+import { checkAnswers, findAdapterOver, isToyFolder } from "./checkpoints";
+import type { Ramp } from "./promotion/channel-settings";
 
-export const liveChannel = "live";
+export { liveChannel };
 
 export type Channel = {
   name: string;
@@ -21,6 +30,8 @@ export type Channel = {
   waiting: number;
   /** Why it cannot answer, where it cannot; for those who manage models, because it may name files. */
   problem: string | null;
+  /** Percent of the conversations that ask for live. */
+  trafficShare: number;
   changedAt: Date;
 };
 
@@ -43,64 +54,148 @@ export async function listChannels(
       state: engine?.state ?? "idle",
       waiting: engine?.waiting ?? 0,
       problem: (withProblems && engine?.lastError) || null,
+      trafficShare: channel.trafficShare,
       changedAt: channel.changedAt,
     };
   });
 }
 
 /** Where every channel points, for the start of generation. */
-export async function readChannels(db: Db): Promise<Map<string, string>> {
+export async function readChannels(db: Db): Promise<Map<string, ChannelTarget>> {
   const rows = await db.select().from(channels);
-  return new Map(rows.map(({ name, checkpointId }) => [name, checkpointId]));
+  return new Map(rows.map(({ name, checkpointId, trafficShare }) => [name, { checkpointId, trafficShare }]));
 }
 
+export type PromotionKind = (typeof promotions.$inferSelect)["kind"];
+
+export type ChannelChange = {
+  channel: string;
+  checkpointId: string;
+  /** Null = the server itself, or somebody at the machine. */
+  actorId: string | null;
+  reason: string;
+  kind?: Exclude<PromotionKind, "canaryEnded">;
+  trafficShare?: number;
+  ramp?: Ramp | null;
+  requestId?: string | null;
+  /** What was known when it was decided. */
+  evidence?: object | null;
+};
+
+/** These bring something new, and wait while a channel is frozen; the way back and the server's start do not. */
+const stoppedByFreeze: readonly PromotionKind[] = ["promotion", "pointed", "canary", "ramp"];
+
 /**
- * Swaps a channel's checkpoint while people chat: no stream breaks. The change and its audit row are one transaction.
+ * For somebody at the machine itself: swaps a channel's checkpoint while people chat, without gates.
  * @throws {AppError} NOT_FOUND; UNAVAILABLE when the checkpoint cannot be loaded: the old one stays live then
  */
 export async function pointChannel(
   db: Db,
-  { generation }: ChatServices,
-  change: { channel: string; checkpointId: string; actorId: string | null; reason: string },
+  { generation }: Pick<ChatServices, "generation">,
+  change: ChannelChange,
 ): Promise<void> {
-  const [checkpoint] = await db.select().from(checkpoints).where(eq(checkpoints.id, change.checkpointId));
-  if (!checkpoint) throw new AppError("NOT_FOUND", "There is no such checkpoint.");
-  if (checkpoint.stage === "reward") {
-    throw new AppError("BAD_REQUEST", "A reward model scores answers; it cannot be on a channel.");
-  }
-  await generation.pointChannel(change.channel, change.checkpointId, () => writeChannel(db, change));
+  await checkAnswers(db, change.checkpointId);
+  const { channel, checkpointId } = change;
+  await generation.pointChannel(channel, { checkpointId, commit: () => writeChannel(db, change) });
 }
 
-/** Writes where a channel points; makes the channel if it is new. */
-export async function writeChannel(
-  db: Db,
+/** See {@link recordChannel}, in a transaction of its own. */
+export async function writeChannel(db: Db, change: ChannelChange): Promise<void> {
+  await db.transaction((tx) => recordChannel(tx, change));
+}
+
+/**
+ * Writes where a channel points, with its history and audit rows; makes the channel if it is new. Call it last in a transaction:
+ * it appends to the audit log.
+ * @returns the number of its row in the history
+ * @throws {AppError} CONFLICT where its files were deleted, or the channel is frozen
+ */
+export async function recordChannel(tx: Tx, change: ChannelChange): Promise<number> {
+  const { channel, checkpointId, actorId, reason } = change;
+  const { kind = "pointed", trafficShare = 0, ramp = null, requestId = null, evidence = null } = change;
+  const [checkpoint] = await tx
+    .select({ deletedAt: checkpoints.deletedAt })
+    .from(checkpoints)
+    .where(eq(checkpoints.id, checkpointId))
+    .for("key share");
+  if (checkpoint?.deletedAt) throw new AppError("CONFLICT", "The files of this checkpoint were deleted.");
+  const [before] = await tx.select().from(channels).where(eq(channels.name, channel)).for("update");
+  if (stoppedByFreeze.includes(kind)) await checkNotFrozen(tx);
+  const values = { checkpointId, trafficShare, ramp, changedBy: actorId, changedAt: new Date() };
+  await tx
+    .insert(channels)
+    .values({ name: channel, ...values })
+    .onConflictDoUpdate({ target: channels.name, set: values });
+  const previousId = before?.checkpointId ?? null;
+  const [row] = await tx
+    .insert(promotions)
+    .values({
+      channel,
+      kind,
+      checkpointId,
+      previousId,
+      trafficShare,
+      requestId,
+      actorId,
+      reason,
+      evidence,
+      at: values.changedAt,
+    })
+    .returning({ id: promotions.id });
+  if (!row) throw new Error("The history row was not stored.");
+  await appendAudit(tx, {
+    actorId,
+    action: "channel.pointed",
+    subject: channel,
+    details: { kind, from: previousId, to: checkpointId, trafficShare, promotion: row.id, reason },
+  });
+  return row.id;
+}
+
+/** Live's freeze holds for every channel: a canary changes what people meet, too. @throws {AppError} CONFLICT while it stands */
+export async function checkNotFrozen(db: Db | Tx): Promise<void> {
+  const [live] = await db.select().from(channels).where(eq(channels.name, liveChannel));
+  if (live?.freezeReason) throw new AppError("CONFLICT", `Promotions are frozen: ${live.freezeReason}`);
+}
+
+/**
+ * Ends a channel other than live: nobody is answered by it any more.
+ * @throws {AppError} NOT_FOUND
+ */
+export async function recordClosing(
+  tx: Tx,
   {
     channel,
-    checkpointId,
     actorId,
     reason,
-  }: { channel: string; checkpointId: string; actorId: string | null; reason: string },
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    const [checkpoint] = await tx
-      .select({ deletedAt: checkpoints.deletedAt })
-      .from(checkpoints)
-      .where(eq(checkpoints.id, checkpointId))
-      .for("key share");
-    if (checkpoint?.deletedAt) throw new AppError("CONFLICT", "The files of this checkpoint were deleted.");
-    const [before] = await tx.select().from(channels).where(eq(channels.name, channel)).for("update");
-    const values = { checkpointId, changedBy: actorId, changedAt: new Date() };
-    await tx
-      .insert(channels)
-      .values({ name: channel, ...values })
-      .onConflictDoUpdate({ target: channels.name, set: values });
-    await appendAudit(tx, {
+    evidence = null,
+  }: { channel: string; actorId: string | null; reason: string; evidence?: object | null },
+): Promise<number> {
+  if (channel === liveChannel) throw new AppError("BAD_REQUEST", "The live channel is never closed.");
+  const [closed] = await tx.delete(channels).where(eq(channels.name, channel)).returning();
+  if (!closed) throw new AppError("NOT_FOUND", `There is no channel ${channel}.`);
+  const { checkpointId } = closed;
+  const [row] = await tx
+    .insert(promotions)
+    .values({
+      channel,
+      kind: "canaryEnded",
+      checkpointId,
+      previousId: checkpointId,
       actorId,
-      action: "channel.pointed",
-      subject: channel,
-      details: { from: before?.checkpointId ?? null, to: checkpointId, reason },
-    });
+      reason,
+      evidence,
+      at: new Date(),
+    })
+    .returning({ id: promotions.id });
+  if (!row) throw new Error("The history row was not stored.");
+  await appendAudit(tx, {
+    actorId,
+    action: "channel.closed",
+    subject: channel,
+    details: { from: checkpointId, promotion: row.id, reason },
   });
+  return row.id;
 }
 
 /** Why a checkpoint must stay on disk ("channel live serves it"); null when nothing refers to it. */
@@ -112,6 +207,7 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
     .orderBy(desc(channels.changedAt))
     .limit(1);
   if (row) return `channel ${row.name} serves it`;
+  if (await isAskedFor(db, checkpointId)) return "its promotion is asked for";
   const [run] = await db
     .select({ number: runs.number })
     .from(runs)
@@ -123,4 +219,18 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
   }
   const adapter = await findAdapterOver(db, checkpointId);
   return adapter ? `${adapter.name} is an adapter over it` : null;
+}
+
+/** One that was live can be rolled back to, as long as its files are here. */
+export async function wasLive(db: Db | Tx, checkpointId: string): Promise<boolean> {
+  const found = await db.$count(
+    promotions,
+    and(eq(promotions.checkpointId, checkpointId), eq(promotions.channel, liveChannel)),
+  );
+  return found > 0;
+}
+
+export async function isAskedFor(db: Db | Tx, checkpointId: string): Promise<boolean> {
+  const open = and(eq(promotionRequests.checkpointId, checkpointId), eq(promotionRequests.status, "open"));
+  return (await db.$count(promotionRequests, open)) > 0;
 }

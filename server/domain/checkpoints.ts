@@ -269,7 +269,8 @@ async function readBest(
   return { of, score, rewardModel: rewardModel ?? null };
 }
 
-async function readLineage(db: Db, checkpointId: string): Promise<AnswerOrigin["lineage"]> {
+/** A checkpoint, then its parents up to the base. */
+export async function readLineage(db: Db, checkpointId: string): Promise<AnswerOrigin["lineage"]> {
   const chain = await db.execute<{ id: string }>(sql`
       with recursive lineage(id, parent_id, depth) as (
         select id, parent_id, 0 from checkpoints where id = ${checkpointId}

@@ -10,7 +10,6 @@ import { listModels, removeModel } from "../models/model-library";
 import { roles } from "../permissions";
 import type { ChatServices } from "../process-state";
 import { runCommands, runHandlers } from "../runs/run-commands";
-import { verifyAudit } from "./audit";
 import { describeUse, pointChannel, writeChannel } from "./channels";
 import { markDeleted, registerCheckpoint } from "./checkpoints";
 import { exportLayouts, exportRankingsTo } from "./exchange/export-rankings";
@@ -18,7 +17,9 @@ import { importFile } from "./exchange/imports";
 import { rankingFilterSchema } from "./exchange/read-ranked-prompts";
 import { issueResetLinkByEmail } from "./password-reset";
 import { listPeople } from "./people";
+import { verifyCardFile } from "./promotion/model-card";
 import { createAccount } from "./sign-up";
+import { verifySignedAudit } from "./signed-head";
 
 export const controlCommand = z.discriminatedUnion("command", [
   /** A one-time link to choose a new password. */
@@ -31,8 +32,11 @@ export const controlCommand = z.discriminatedUnion("command", [
     email: z.email().max(200),
     role: z.enum(roles),
   }),
-  /** Recomputes the chain of the audit log. */
-  z.object({ command: z.literal("verifyAudit") }),
+  /** Recomputes the chain of the audit log; `card`: a model card of this server whose signature and head are looked at, too. */
+  z.object({
+    command: z.literal("verifyAudit"),
+    card: z.string().refine(path.isAbsolute, "must be absolute").nullable().default(null),
+  }),
   z.object({ command: z.literal("listModels") }),
   z.object({ command: z.literal("removeModel"), model: z.string().min(1) }),
   /** Registers a checkpoint folder of this machine and points a channel at it, without a restart. */
@@ -96,7 +100,12 @@ const handlers: {
     const link = await createAccount(db, { name, email, role });
     return { url: `${publicUrl(env)}${link.path}`, expiresAt: link.expiresAt };
   },
-  verifyAudit: ({ db }) => verifyAudit(db),
+  async verifyAudit({ db, env }, { card }) {
+    const verdict = await verifySignedAudit(db, env.ATTUNE_DATA);
+    return card === null || !verdict.ok
+      ? verdict
+      : { ...verdict, card: await verifyCardFile(db, card, env.ATTUNE_DATA) };
+  },
   async listModels({ db, env, chat }) {
     const models = await listModels(env.ATTUNE_DATA);
     const use = await Promise.all(models.map(({ checkpointId }) => describeUse(db, checkpointId)));

@@ -1,4 +1,5 @@
 /** @file Questions and answers: asking, editing, regenerating, retrying, continuing, stopping. Rows first, then generation. */
+import { randomUUID } from "node:crypto";
 import { and, eq, ne, notExists, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { consentEvents, conversations, messages } from "@/drizzle/schema";
@@ -57,12 +58,17 @@ export async function sendMessage(
   const done = await findExchange(db, input.messageId, input.userId);
   if (done) return done;
   const started = await withPlace(chat, input.userId, async (place) => {
-    const policy = choosePolicy(chat, input.checkpointId);
+    const conversationId = input.conversationId ?? randomUUID();
+    const policy = choosePolicy(chat, { ...input, conversationId });
     const answer = await db.transaction(async (tx) => {
       await checkAnswers(tx, policy.checkpointId);
       const conversation =
         input.conversationId === null
-          ? await createConversation(tx, input.userId, { ...input.settings, title: fallbackTitle(content) })
+          ? await createConversation(tx, input.userId, {
+              ...input.settings,
+              conversationId,
+              title: fallbackTitle(content),
+            })
           : await lockConversation(tx, input.conversationId, input.userId);
       if (input.parentId !== null) await checkFollows(tx, input.parentId, conversation.id);
       const now = new Date();
@@ -124,7 +130,7 @@ export async function regenerateAnswer(
   }
   const questionId = old.parentId;
   await withPlace(chat, input.userId, async (place) => {
-    const policy = choosePolicy(chat, input.checkpointId);
+    const policy = choosePolicy(chat, { ...input, conversationId: old.conversationId });
     const answer = await db.transaction(async (tx) => {
       await checkAnswers(tx, policy.checkpointId);
       const conversation = await lockConversation(tx, old.conversationId, input.userId);
@@ -168,7 +174,10 @@ export async function resumeAnswer(
   }
   const keepsText = mode === "continue" && before.content !== "";
   await withPlace(chat, userId, async (place) => {
-    const policy = choosePolicy(chat, keepsText ? (before.checkpoint?.id ?? null) : null);
+    const policy = choosePolicy(chat, {
+      checkpointId: keepsText ? (before.checkpoint?.id ?? null) : null,
+      conversationId: before.conversationId,
+    });
     const resumed = await db.transaction(async (tx) => {
       const conversation = await lockConversation(tx, before.conversationId, userId);
       const child = alias(messages, "child");
@@ -244,9 +253,12 @@ async function withPlace<T>(
 
 type Policy = { checkpointId: string; channel: string | null };
 
-function choosePolicy(chat: ChatServices, checkpointId: string | null): Policy {
+function choosePolicy(
+  chat: ChatServices,
+  { checkpointId, conversationId }: { checkpointId: string | null; conversationId: string },
+): Policy {
   return checkpointId === null
-    ? { channel: liveChannel, checkpointId: chat.generation.resolve({ channel: liveChannel }) }
+    ? chat.generation.route(liveChannel, conversationId)
     : { channel: null, checkpointId };
 }
 
@@ -255,11 +267,12 @@ type ConversationRow = typeof conversations.$inferSelect;
 async function createConversation(
   tx: Tx,
   userId: string,
-  settings: NewConversationSettings & { title: string },
+  settings: NewConversationSettings & { conversationId: string; title: string },
 ): Promise<ConversationRow> {
   const [row] = await tx
     .insert(conversations)
     .values({
+      id: settings.conversationId,
       userId,
       title: settings.title,
       systemPrompt: storableText(settings.systemPrompt ?? ""),

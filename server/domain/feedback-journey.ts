@@ -3,7 +3,6 @@ import { and, count, desc, eq, inArray, isNotNull, min, ne, sql } from "drizzle-
 import {
   batches,
   channels,
-  checkpoints,
   conversations,
   datasets,
   demonstrations,
@@ -12,13 +11,13 @@ import {
   prompts,
   rankings,
   rankingTasks,
-  runDatasets,
   snapshotDemonstrations,
   snapshotRankings,
 } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { liveChannel } from "./channels";
 import { type Feedback, toFeedback } from "./feedback";
+import { listCheckpointsBehind, listDatasetsOf } from "./learned-from";
 import { isUsableConversation } from "./usable-conversations";
 
 /**
@@ -160,40 +159,12 @@ async function readSnapshots(db: Db, promptIds: readonly string[]) {
   return [...(await ofRankings), ...(await ofDemonstrations)];
 }
 
-/**
- * The datasets that the live policy learned from, through every run behind it: what its checkpoint was made from, and what a
- * run's settings name, as PPO names its reward model.
- */
+/** The datasets that the live policy learned from. */
 async function readLive(db: Db): Promise<{ since: Date; datasetIds: Set<string> } | null> {
   const [channel] = await db.select().from(channels).where(eq(channels.name, liveChannel));
   if (!channel) return null;
-  const lineage = await db.execute<{ id: string }>(sql`
-    with recursive behind(id) as (
-      select ${channel.checkpointId}::text
-      union
-      select source.id from behind
-        join checkpoints c on c.id = behind.id
-        left join runs r on r.id = c.run_id
-        cross join lateral (
-          select c.parent_id as id
-          union select r.base_checkpoint_id
-          union select named #>> '{}' from jsonb_path_query(r.config, '$.**') named
-            where jsonb_typeof(named) = 'string' and named #>> '{}' ~ '^[0-9a-f]{64}$'
-        ) source
-      where source.id is not null
-    )
-    select id from behind`);
-  const rows = await db
-    .selectDistinct({ datasetId: runDatasets.datasetId })
-    .from(runDatasets)
-    .innerJoin(checkpoints, eq(checkpoints.runId, runDatasets.runId))
-    .where(
-      inArray(
-        checkpoints.id,
-        lineage.rows.map(({ id }) => id),
-      ),
-    );
-  return { since: channel.changedAt, datasetIds: new Set(rows.map(({ datasetId }) => datasetId)) };
+  const behind = await listCheckpointsBehind(db, channel.checkpointId);
+  return { since: channel.changedAt, datasetIds: new Set(await listDatasetsOf(db, behind)) };
 }
 
 function toJourney(

@@ -30,17 +30,26 @@ export type NotificationPayload = {
   event: NotificationKind | "test";
   text: string;
   run: { id: string; number: number; name: string; status: string } | null;
+  /** Of what is told about promotions. */
+  promotion?: PromotionFacts;
   createdAt: string;
 };
+
+export type PromotionFacts = { channel: string; checkpointId: string; requestId: string | null };
 
 /** A disk stays full for a while: said once in this time. */
 const quietMs: Partial<Record<NotificationKind, number>> = { diskLow: 60 * 60 * 1000 };
 const lifetimeMs = 90 * 24 * 60 * 60 * 1000;
 
-export type NewNotification = { kind: NotificationKind; runId: string | null; text: string };
+export type NewNotification = {
+  kind: NotificationKind;
+  runId: string | null;
+  text: string;
+  promotion?: PromotionFacts;
+};
 
 /** Takes the caller's transaction: what happened and that it is told stand or fall together. */
-export async function notify(tx: Tx, { kind, runId, text }: NewNotification): Promise<void> {
+export async function notify(tx: Tx, { kind, runId, text, promotion }: NewNotification): Promise<void> {
   if (await wasSaidLately(tx, kind)) return;
   const [made] = await tx.insert(notifications).values({ kind, runId, text }).returning();
   if (!made) throw new Error("The notification was not stored.");
@@ -55,6 +64,7 @@ export async function notify(tx: Tx, { kind, runId, text }: NewNotification): Pr
     event: kind,
     text,
     run: runId === null ? null : await readRunFacts(tx, runId),
+    ...(promotion && { promotion }),
     createdAt: made.createdAt.toISOString(),
   };
   if (listening.length > 0) {

@@ -35,11 +35,14 @@ export async function* answerTemporarily(
   if (checkpointId !== null) await checkAnswers(db, checkpointId);
   const { defaultSampling, defaultSystemPrompt } = await readSettings(db);
   const system = systemPrompt || defaultSystemPrompt;
+  const { checkpointId: answersId } =
+    checkpointId === null
+      ? chat.generation.route(liveChannel, `${userId} ${messages[0]?.content ?? ""}`)
+      : { checkpointId };
   const place = chat.generation.admit(userId);
-  const target = checkpointId === null ? { channel: liveChannel } : { checkpointId };
   try {
     const answer = chat.generation.generate(
-      target,
+      { checkpointId: answersId },
       {
         messages: system ? [{ role: "system", content: system }, ...messages] : messages,
         sampling: resolveSampling(defaultSampling, sampling ?? {}),

@@ -7,6 +7,7 @@ import { AppError } from "../errors";
 import { appendAudit } from "./audit";
 import { afterTry } from "./delivery-tries";
 import type { NotificationKind, NotificationPayload } from "./notifications";
+import type { SignedHead } from "./signed-head";
 
 /** Header with `sha256=` and the HMAC of `<timestamp>.<body>` in hex. */
 export const signatureHeader = "x-attune-signature";
@@ -171,19 +172,32 @@ export async function retryDelivery(db: Db, deliveryId: string): Promise<void> {
   if (changed.length === 0) throw new AppError("CONFLICT", "There is no such delivery that was given up.");
 }
 
-/** Tries everything that is due, at once. @returns how many were tried */
-export async function deliverDue(db: Db, now = new Date()): Promise<number> {
+/**
+ * Tries everything that is due, at once.
+ * @param readHead the signed head of the audit log: whoever keeps what is sent can tell later whether the log was rewritten
+ * @returns how many were tried
+ */
+export async function deliverDue(
+  db: Db,
+  now = new Date(),
+  readHead: () => SignedHead | null = () => null,
+): Promise<number> {
   const due = await db
     .select({ id: webhookDeliveries.id })
     .from(webhookDeliveries)
     .where(and(eq(webhookDeliveries.status, "pending"), lte(webhookDeliveries.dueAt, now)))
     .orderBy(asc(webhookDeliveries.dueAt))
     .limit(perRound);
-  await Promise.all(due.map(({ id }) => deliver(db, id, now)));
+  const auditHead = due.length > 0 ? readHead() : null;
+  await Promise.all(due.map(({ id }) => deliver(db, id, { now, auditHead })));
   return due.length;
 }
 
-async function deliver(db: Db, deliveryId: string, now = new Date()): Promise<void> {
+async function deliver(
+  db: Db,
+  deliveryId: string,
+  { now = new Date(), auditHead = null }: { now?: Date; auditHead?: SignedHead | null } = {},
+): Promise<void> {
   const [delivery] = await db
     .update(webhookDeliveries)
     .set({ attempts: sql`${webhookDeliveries.attempts} + 1` })
@@ -192,7 +206,8 @@ async function deliver(db: Db, deliveryId: string, now = new Date()): Promise<vo
   if (!delivery) return;
   const [webhook] = await db.select().from(webhooks).where(eq(webhooks.id, delivery.webhookId));
   if (!webhook) return;
-  const outcome = await send(webhook, { id: delivery.id, body: JSON.stringify(delivery.payload), now });
+  const body = JSON.stringify({ ...(delivery.payload as object), ...(auditHead && { auditHead }) });
+  const outcome = await send(webhook, { id: delivery.id, body, now });
   await db
     .update(webhookDeliveries)
     .set({ ...outcome, ...afterTry({ attempts: delivery.attempts, error: outcome.error, now }) })

@@ -8,6 +8,7 @@ import { Admission, type Place } from "./admission";
 import { ChatPresence } from "./chat-presence";
 import type { EngineOptions } from "./protocol";
 import { type EngineState, ServedCheckpoint, type ServedOptions } from "./served-checkpoint";
+import { type ChannelTarget, chooseChannel } from "./traffic-split";
 
 /** A channel's checkpoint at the moment of asking, or a checkpoint by its id. */
 export type Target = { channel: string } | { checkpointId: string };
@@ -55,6 +56,20 @@ export type EngineStatus = {
   info: GeneratorInfo | null;
 };
 
+export type Switch = {
+  checkpointId: string;
+  trafficShare?: number;
+  /** The old one is unloaded before the new one is loaded; who asks meanwhile waits. For machines that cannot hold both. */
+  isCold?: boolean;
+  /** Channels that are no more once it is done. */
+  closes?: readonly string[];
+  /** Writes it down; when it throws nothing has changed. */
+  commit: () => Promise<void>;
+};
+
+/** Whether a checkpoint can be loaded beside those that are. */
+export type Room = { fits: boolean; neededBytes: number; freeBytes: number };
+
 export type Answering = {
   checkpoint: { id: string; name: string };
   events: AsyncGenerator<GenerationEvent, void, void>;
@@ -68,11 +83,12 @@ const memoryBesideWeightsBytes = 400e6;
 export class Generation implements AsyncDisposable {
   readonly presence = new ChatPresence();
   readonly #options: GenerationOptions;
-  readonly #channels = new Map<string, string>();
+  readonly #channels = new Map<string, ChannelTarget>();
   readonly #served = new Map<string, ServedCheckpoint>();
   readonly #admission = new Admission();
   readonly #idleSweep: NodeJS.Timeout;
   #roomMaking: Promise<unknown> = Promise.resolve();
+  #switching: Promise<unknown> = Promise.resolve();
   #restartsOfClosed = 0;
 
   constructor(options: GenerationOptions) {
@@ -82,10 +98,10 @@ export class Generation implements AsyncDisposable {
   }
 
   /** At boot: where channels point, and their engines begin to load. Does not wait for them. */
-  openChannels(channels: ReadonlyMap<string, string>): void {
-    for (const [channel, checkpointId] of channels) {
-      this.#channels.set(channel, checkpointId);
-      this.#obtain(checkpointId);
+  openChannels(channels: ReadonlyMap<string, ChannelTarget>): void {
+    for (const [channel, target] of channels) {
+      this.#channels.set(channel, target);
+      this.#obtain(target.checkpointId);
     }
   }
 
@@ -102,9 +118,18 @@ export class Generation implements AsyncDisposable {
   /** The checkpoint that would answer now. @throws {AppError} NOT_FOUND for unknown channels */
   resolve(target: Target): string {
     if ("checkpointId" in target) return target.checkpointId;
-    const checkpointId = this.#channels.get(target.channel);
-    if (!checkpointId) throw new AppError("NOT_FOUND", `No checkpoint is on channel “${target.channel}”.`);
-    return checkpointId;
+    const found = this.#channels.get(target.channel);
+    if (!found) throw new AppError("NOT_FOUND", `No checkpoint is on channel “${target.channel}”.`);
+    return found.checkpointId;
+  }
+
+  /**
+   * The channel that answers this conversation when it asks for `channel`, and its checkpoint now.
+   * @param conversation the same for all of its questions. @throws {AppError} NOT_FOUND for unknown channels
+   */
+  route(channel: string, conversation: string): { channel: string; checkpointId: string } {
+    const chosen = chooseChannel(this.#channels, channel, conversation);
+    return { channel: chosen, checkpointId: this.resolve({ channel: chosen }) };
   }
 
   /**
@@ -147,21 +172,59 @@ export class Generation implements AsyncDisposable {
 
   /**
    * Swaps a channel's checkpoint without breaking a stream: loads and warms the new one beside the old one, lets `commit`
-   * write it down, flips the pointer, and unloads the old engine once its answers have ended (not awaited).
+   * write it down, flips the pointer, and unloads the old engine once its answers have ended (not awaited). One at a time.
    * @throws {AppError} when the new one cannot be loaded; whatever `commit` throws. The old one stays live then.
    */
-  async pointChannel(channel: string, checkpointId: string, commit: () => Promise<void>): Promise<void> {
-    const served = this.#obtain(checkpointId);
-    await served.ready();
-    await warm(served);
-    await commit();
-    const oldId = this.#channels.get(channel);
-    this.#channels.set(channel, checkpointId);
-    if (oldId && oldId !== checkpointId) void this.#retire(oldId);
+  pointChannel(channel: string, to: Switch): Promise<void> {
+    return this.#inTurn(async () => {
+      const target = { checkpointId: to.checkpointId, trafficShare: to.trafficShare ?? 0 };
+      const before = this.#channels.get(channel);
+      if (to.isCold && before && before.checkpointId !== to.checkpointId) {
+        await this.#switchCold(channel, { target, before, commit: to.commit });
+      } else {
+        const served = this.#obtain(to.checkpointId);
+        await served.ready();
+        await warm(served);
+        await to.commit();
+        this.#channels.set(channel, target);
+      }
+      for (const closed of to.closes ?? []) this.#leave(closed);
+      if (before && before.checkpointId !== to.checkpointId) void this.#retire(before.checkpointId);
+    });
+  }
+
+  /** Changes what share of conversations a channel answers. */
+  shareTraffic(channel: string, trafficShare: number, commit: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await commit();
+      const target = this.#channels.get(channel);
+      if (target) this.#channels.set(channel, { ...target, trafficShare });
+    });
+  }
+
+  /** Its conversations go on with `live`; its engine is unloaded once its answers have ended. */
+  closeChannel(channel: string, commit: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await commit();
+      this.#leave(channel);
+    });
+  }
+
+  /** Counts what nobody uses as free: it would be unloaded. */
+  async roomFor(checkpointId: string): Promise<Room> {
+    if (this.#served.has(checkpointId))
+      return { fits: true, neededBytes: 0, freeBytes: availableMemoryBytes() };
+    const { sizeBytes } = await this.#options.locate(checkpointId);
+    const unused = [...this.#served.values()].filter((served) => this.#isUnused(served));
+    const freeBytes = unused.reduce((sum, { rssBytes }) => sum + rssBytes, availableMemoryBytes());
+    const neededBytes = sizeBytes + memoryBesideWeightsBytes;
+    return { fits: freeBytes >= neededBytes, neededBytes, freeBytes };
   }
 
   channelsOf(checkpointId: string): string[] {
-    return [...this.#channels].filter(([, id]) => id === checkpointId).map(([channel]) => channel);
+    return [...this.#channels]
+      .filter(([, target]) => target.checkpointId === checkpointId)
+      .map(([channel]) => channel);
   }
 
   /** Whether the checkpoint answers now; null = no engine holds it. */
@@ -282,6 +345,47 @@ export class Generation implements AsyncDisposable {
 
   #isUnused(served: ServedCheckpoint): boolean {
     return !this.#isOnChannel(served.checkpointId) && served.running + served.waiting === 0;
+  }
+
+  /** Two switches at once could leave memory and database pointing to different ones. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#switching.then(work);
+    this.#switching = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Whoever asks from now on waits for the new one, which may not begin to load before the memory of the old one is free.
+   * The old one is back, after the time to load it, when the new one cannot be loaded or written down.
+   */
+  async #switchCold(
+    channel: string,
+    { target, before, commit }: { target: ChannelTarget; before: ChannelTarget; commit: () => Promise<void> },
+  ): Promise<void> {
+    const old = this.#served.get(before.checkpointId);
+    this.#channels.set(channel, target);
+    this.#roomMaking = this.#roomMaking.then(async () => {
+      if (!old || this.#isOnChannel(before.checkpointId)) return;
+      await old.drained();
+      if (this.#served.get(before.checkpointId) === old) await this.#unload(old);
+    });
+    try {
+      const served = this.#obtain(target.checkpointId);
+      await served.ready();
+      await warm(served);
+      await commit();
+    } catch (error) {
+      this.#channels.set(channel, before);
+      void this.#retire(target.checkpointId);
+      this.#obtain(before.checkpointId);
+      throw error;
+    }
+  }
+
+  #leave(channel: string): void {
+    const target = this.#channels.get(channel);
+    this.#channels.delete(channel);
+    if (target) void this.#retire(target.checkpointId);
   }
 
   async #retire(checkpointId: string): Promise<void> {

@@ -49,13 +49,9 @@ function toModel(
 }
 
 /** @throws {AppError} NOT_FOUND, also for what this person may not name; BAD_REQUEST for a reward model */
-export async function chooseModel(
-  db: Db,
-  person: Person,
-  model: string,
-): Promise<{ target: Target; channel: string | null }> {
+export async function chooseModel(db: Db, person: Person, model: string): Promise<Target> {
   const [channel] = await db.select().from(channels).where(eq(channels.name, model));
-  if (channel) return { target: { channel: channel.name }, channel: channel.name };
+  if (channel) return { channel: channel.name };
   const [row] = await db
     .select({ id: checkpoints.id, stage: checkpoints.stage })
     .from(checkpoints)
@@ -66,5 +62,5 @@ export async function chooseModel(
   if (row.stage === "reward") {
     throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
   }
-  return { target: { checkpointId: row.id }, channel: null };
+  return { checkpointId: row.id };
 }

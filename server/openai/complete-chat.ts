@@ -43,14 +43,17 @@ export async function completeChat(request: Request, api: ApiCall): Promise<Resp
 /** @param signal aborted when the client leaves */
 async function begin(call: ChatCall, { db, holder }: ApiCall, signal: AbortSignal): Promise<Completion> {
   const { generation } = chatServices();
-  const { target, channel } = await chooseModel(db, holder.user, call.model);
+  const target = await chooseModel(db, holder.user, call.model);
   const { defaultSampling, defaultSystemPrompt } = await readSettings(db);
   const sampling = resolveSampling(defaultSampling, call.sampling);
   const system = call.systemPrompt || defaultSystemPrompt;
   const messages: ChatMessage[] = system ? [{ role: "system", content: system }, ...call.turns] : call.turns;
+  // All choices come from one checkpoint, even if the channel moves in between. A conversation is known by how it began.
+  const { checkpointId, channel } =
+    "channel" in target
+      ? generation.route(target.channel, `${holder.user.id} ${call.turns[0]?.content ?? ""}`)
+      : { ...target, channel: null };
   const places = admitAll(holder.user.id, call.choices);
-  // All choices come from one checkpoint, even if the channel moves in between.
-  const checkpointId = generation.resolve(target);
   const answers = places.map((place, index) => {
     const seed = sampling.seed === null ? null : (sampling.seed + index) % 2 ** 31;
     const generationRequest: GenerationRequest = {

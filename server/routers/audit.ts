@@ -1,6 +1,7 @@
 /** @file The audit log, for admins and auditors. */
 import { z } from "zod";
-import { auditActions, listAudit, verifyAudit } from "../domain/audit";
+import { auditActions, listAudit } from "../domain/audit";
+import { verifySignedAudit } from "../domain/signed-head";
 import { procedure, router } from "../trpc";
 
 export const auditRouter = router({
@@ -20,6 +21,6 @@ export const auditRouter = router({
   /** What can be filtered by. */
   actions: procedure("audit.read").query(() => auditActions),
 
-  /** Recomputes the chain of hashes. */
-  verify: procedure("audit.read").query(({ ctx }) => verifyAudit(ctx.db)),
+  /** Recomputes the chain of hashes, and compares it with the signed head that is kept outside the database. */
+  verify: procedure("audit.read").query(({ ctx }) => verifySignedAudit(ctx.db, ctx.env.ATTUNE_DATA)),
 });

@@ -1,6 +1,6 @@
 /** @file The policies that answer: channels, checkpoints, and what made an answer. */
 import { z } from "zod";
-import { listChannels, pointChannel } from "../domain/channels";
+import { listChannels } from "../domain/channels";
 import { explainAnswer, listCheckpoints } from "../domain/checkpoints";
 import { resolveSampling } from "../domain/sampling";
 import { readSettings } from "../domain/settings";
@@ -31,15 +31,4 @@ export const modelsRouter = router({
 
   /** The engine processes: state, memory, requests, restarts. */
   engines: procedure("models.manage").query(() => chatServices().generation.status()),
-
-  /** Points a channel at another checkpoint: loads it beside the old one, flips, drains the old one. */
-  pointChannel: procedure("models.manage")
-    .input(
-      z.object({
-        channel: z.string().min(1).max(40),
-        checkpointId: z.string().min(1).max(100),
-        reason: z.string().trim().min(1, "Say why, for the audit log.").max(1000),
-      }),
-    )
-    .mutation(({ ctx, input }) => pointChannel(ctx.db, chatServices(), { ...input, actorId: ctx.user.id })),
 });

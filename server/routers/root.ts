@@ -18,6 +18,7 @@ import { labelingRouter } from "./labeling";
 import { modelsRouter } from "./models";
 import { notificationsRouter } from "./notifications";
 import { peopleRouter } from "./people";
+import { promotionRouter } from "./promotion";
 import { promptsRouter } from "./prompts";
 import { qualificationRouter } from "./qualification";
 import { questionsRouter } from "./questions";
@@ -46,6 +47,7 @@ export const appRouter = router({
   models: modelsRouter,
   notifications: notificationsRouter,
   people: peopleRouter,
+  promotion: promotionRouter,
   prompts: promptsRouter,
   questions: questionsRouter,
   qualification: qualificationRouter,

@@ -1,22 +1,22 @@
 /** @file What checkpoints reached on task suites. */
 import { z } from "zod";
 import { suiteVariants } from "@/model/eval/suites/suite-result";
-import { readEvaluation, readLastEvaluation, readTranscripts } from "../runs/read-evaluations";
+import { readEvaluation, readLastEvaluation, readTranscripts } from "../domain/evaluation/suite-reports";
 import { procedure, router } from "../trpc";
 
 export const suitesRouter = router({
   /** What a run of the stage eval measured; null: nothing yet. */
-  ofRun: procedure("runs.read")
+  ofRun: procedure("evaluations.read")
     .input(z.object({ runId: z.uuid() }))
     .query(({ ctx, input }) => readEvaluation(ctx.db, input)),
 
   /** The newest evaluation of a checkpoint; null: there is none. */
-  ofCheckpoint: procedure("runs.read")
+  ofCheckpoint: procedure("evaluations.read")
     .input(z.object({ checkpointId: z.string().min(1).max(100) }))
     .query(({ ctx, input }) => readLastEvaluation(ctx.db, input)),
 
   /** What was asked and said, the worst first. */
-  transcripts: procedure("runs.read")
+  transcripts: procedure("evaluations.read")
     .input(
       z.object({
         runId: z.uuid(),

@@ -14,6 +14,7 @@ import {
 } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
+import { isAskedFor, wasLive } from "../domain/channels";
 import { findAdapterOver } from "../domain/checkpoints";
 import { AppError } from "../errors";
 import { artifactsFolder, checkpointFolder, stateFolder } from "./artifacts";
@@ -145,13 +146,15 @@ async function whyKept(db: Db, row: Row, rows: readonly Row[]): Promise<string |
 }
 
 /** What points to a checkpoint, in words; null: nothing. */
-async function describeReferences(db: Db, checkpointId: string): Promise<string | null> {
+async function describeReferences(db: Db | Tx, checkpointId: string): Promise<string | null> {
   const [channel] = await db
     .select({ name: channels.name })
     .from(channels)
     .where(eq(channels.checkpointId, checkpointId))
     .limit(1);
   if (channel) return `channel ${channel.name} serves it`;
+  if (await wasLive(db, checkpointId)) return "it was live and can be rolled back to";
+  if (await isAskedFor(db, checkpointId)) return "its promotion is asked for";
   const [run] = await db
     .select({ number: runs.number })
     .from(runs)

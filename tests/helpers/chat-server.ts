@@ -2,7 +2,7 @@
 import type { Db } from "@/server/db/db";
 import type { DatabaseHome } from "@/server/db/open-database";
 import { BackgroundSampling } from "@/server/domain/batches/sample-responses";
-import { writeChannel } from "@/server/domain/channels";
+import { readChannels, writeChannel } from "@/server/domain/channels";
 import { locateCheckpoint, registerCheckpoint } from "@/server/domain/checkpoints";
 import type { AnswerUpdate } from "@/server/generation/answer-updates";
 import { AnswerWriter } from "@/server/generation/answer-writer";
@@ -47,7 +47,7 @@ export async function chatServer({
     observer: metrics.observer,
     locate: (id) => locateCheckpoint(db, id, folder.path),
   });
-  generation.openChannels(new Map([["live", checkpointId]]));
+  generation.openChannels(await readChannels(db));
   const answers = new Answers({
     generation,
     writer: new AnswerWriter(db, () => {}),

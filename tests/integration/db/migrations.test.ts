@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { sql } from "drizzle-orm";
 import { expect, it, onTestFinished } from "vitest";
-import { users } from "@/drizzle/schema";
+import { promotions, users } from "@/drizzle/schema";
 import { loadDatabase } from "@/server/db/logical-dump";
 import { migrateDatabase, readApplied, readMigrations } from "@/server/db/migrate-database";
 import { prepareDatabase } from "@/server/db/prepare-database";
@@ -109,5 +109,35 @@ describeEachDatabase("migrations", (home) => {
     await using t = await emptyDatabase(home);
     const both = await Promise.all([migrateDatabase(t.db), migrateDatabase(t.db)]);
     expect(both.map((names) => names.length).sort()).toEqual([0, migrations.length]);
+  });
+
+  it("writes the history of channels from before there was one, as the audit log tells it", async () => {
+    await using t = await emptyDatabase(home);
+    const before = migrations.findIndex(({ name }) => name.endsWith("_promotion"));
+    await migrateDatabase(t.db, { migrations: migrations.slice(0, before) });
+    await t.db.execute(sql`insert into checkpoints (id, name, stage, folder, manifest, size_bytes)
+      values ('a', 'a', 'base', 'a', '{}', 1), ('b', 'b', 'sft', 'b', '{}', 1)`);
+    const who = "00000000-0000-4000-8000-000000000001";
+    await t.db.execute(sql`insert into audit_log (actor_id, action, subject, details, prev_hash, hash) values
+      (null, 'channel.pointed', 'live', '{"from": null, "to": "a", "reason": "first start"}', '', '1'),
+      (${who}, 'channel.pointed', 'live', '{"from": "a", "to": "b", "reason": "better"}', '1', '2'),
+      (null, 'channel.pointed', 'live', '{"from": "b", "to": "gone", "reason": "lost"}', '2', '3')`);
+    await t.db.execute(sql`insert into channels (name, checkpoint_id) values ('live', 'b'), ('spare', 'a')`);
+    await migrateDatabase(t.db);
+    const rows = await t.db.select().from(promotions).orderBy(promotions.id);
+    expect(
+      rows.map(({ channel, kind, checkpointId, previousId, actorId, reason }) => [
+        channel,
+        kind,
+        checkpointId,
+        previousId,
+        actorId,
+        reason,
+      ]),
+    ).toEqual([
+      ["live", "started", "a", null, null, "first start"],
+      ["live", "promotion", "b", "a", who, "better"],
+      ["spare", "started", "a", null, null, "before the history began"],
+    ]);
   });
 });

@@ -10,7 +10,10 @@ import { fakeAnswer } from "../../helpers/fake-generator";
 
 const live = { channel: "live" } as const;
 const openLive = (generation: Generation, checkpointId = "tuned-1") =>
-  generation.openChannels(new Map([["live", checkpointId]]));
+  generation.openChannels(new Map([["live", { checkpointId, trafficShare: 0 }]]));
+
+const point = (generation: Generation, checkpointId: string, commit: () => Promise<void>) =>
+  generation.pointChannel("live", { checkpointId, commit });
 
 const generate = (
   generation: Generation,
@@ -190,7 +193,10 @@ describe("generation", () => {
     );
     await waitUntil(() => generation.status()[0]?.running === 20);
     const written: string[] = [];
-    await generation.pointChannel("live", "tuned-2", async () => void written.push("tuned-2"));
+    await generation.pointChannel("live", {
+      checkpointId: "tuned-2",
+      commit: async () => void written.push("tuned-2"),
+    });
     const after = generate(generation, "new [tokens=3]");
     expect(finishReason(await collect(after.events))).toBe("stop");
     expect(after.checkpoint.id).toBe("tuned-2");
@@ -207,9 +213,9 @@ describe("generation", () => {
     await using generation = await fakeGeneration();
     openLive(generation);
     const never = async () => expect.unreachable("nothing to commit");
-    await expect(generation.pointChannel("live", "broken-2", never)).rejects.toThrow("holds no model");
+    await expect(point(generation, "broken-2", never)).rejects.toThrow("holds no model");
     const failing = async () => Promise.reject(new Error("disk full"));
-    await expect(generation.pointChannel("live", "tuned-2", failing)).rejects.toThrow("disk full");
+    await expect(point(generation, "tuned-2", failing)).rejects.toThrow("disk full");
     expect(generation.resolve(live)).toBe("tuned-1");
   });
 

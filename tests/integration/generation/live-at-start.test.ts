@@ -27,7 +27,7 @@ async function machine() {
         model: { folder: model, isToy: false },
       }),
     live: async () => {
-      const id = (await readChannels(db)).get("live") ?? "";
+      const id = (await readChannels(db)).get("live")?.checkpointId ?? "";
       return (await locateCheckpoint(db, id, dataFolder)).name;
     },
     promote: async (model: string) =>

@@ -50,6 +50,8 @@ const expected: Record<Permission, string> = {
   "labeling.work": "no no yes yes no yes",
   "labeling.lead": "no no no yes no yes",
   "evaluations.read": "no no no no yes yes",
+  "promotion.read": "no no no no yes yes",
+  "promotion.decide": "no no no no no yes",
   "audit.read": "no no no no yes yes",
 };
 

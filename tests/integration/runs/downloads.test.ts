@@ -114,6 +114,7 @@ it("a server that was away gives every worker the time of a lease to report agai
     dataFolder: server.dataFolder,
     leaseSeconds: 30,
     mailer: null,
+    chat: null,
   });
   expect((await worker.heartbeat(run)).body.order).toBe("continue");
 });

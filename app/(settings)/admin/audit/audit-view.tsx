@@ -120,9 +120,21 @@ function describeDetails(details: unknown): string {
     .join(", ");
 }
 
+const brokenWords: Record<Extract<AuditVerdict, { ok: false }>["reason"], string> = {
+  changed: "was changed",
+  missing: "is missing or does not follow",
+  rewritten: "is another one than its signature names: the log was rewritten",
+  forged: "has a signature that this server did not make",
+};
+
 function describeVerdict(verdict: AuditVerdict): string {
   const rows = plural(verdict.rows, "row follows", "rows follow");
-  if (verdict.ok) return `The chain holds: ${rows} from the one before.`;
-  const what = verdict.reason === "changed" ? "was changed" : "is missing or does not follow";
+  if (verdict.ok) {
+    const kept = verdict.kept
+      ? ` It goes on from row ${verdict.kept.id}, whose signature is kept outside the database.`
+      : "";
+    return `The chain holds: ${rows} from the one before.${kept}`;
+  }
+  const what = brokenWords[verdict.reason];
   return `The chain is broken: row ${verdict.brokenAt} ${what}. ${rows} correctly before it. Compare with a backup.`;
 }

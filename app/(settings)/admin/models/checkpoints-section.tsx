@@ -3,7 +3,7 @@
 
 import Link from "next/link";
 import { useState } from "react";
-import { Button, IconButton } from "@/app/_components/button";
+import { IconButton } from "@/app/_components/button";
 import { buttonClass } from "@/app/_components/button-class";
 import { CopyButton } from "@/app/_components/copy-button";
 import { type Column, DataTable } from "@/app/_components/data-table";
@@ -14,25 +14,20 @@ import type { Checkpoint } from "@/app/_lib/api-types";
 import { formatBytes } from "@/app/_lib/format";
 import { DownloadDialog } from "./download-dialog";
 import { orderByLineage } from "./lineage";
-import { MakeLiveDialog } from "./make-live-dialog";
 
-type Act = { what: "live" | "download"; checkpoint: Checkpoint };
 type Row = { checkpoint: Checkpoint; depth: number };
 
 export function CheckpointsSection({ checkpoints }: { checkpoints: Checkpoint[] }) {
-  const [act, setAct] = useState<Act | null>(null);
+  const [downloaded, setDownloaded] = useState<Checkpoint | null>(null);
   return (
     <>
       <DataTable
         caption="Checkpoints"
-        columns={columns(setAct)}
+        columns={columns(setDownloaded)}
         rows={orderByLineage(checkpoints)}
         rowKey={({ checkpoint }) => checkpoint.id}
       />
-      {act?.what === "live" && <MakeLiveDialog checkpoint={act.checkpoint} onClose={() => setAct(null)} />}
-      {act?.what === "download" && (
-        <DownloadDialog checkpoint={act.checkpoint} onClose={() => setAct(null)} />
-      )}
+      {downloaded && <DownloadDialog checkpoint={downloaded} onClose={() => setDownloaded(null)} />}
     </>
   );
 }
@@ -48,7 +43,7 @@ const stages: Record<Checkpoint["stage"], { meaning: Meaning; name: string }> = 
 // Whole class names: they are found in this text when the styles are made.
 const indents = ["", "pl-5", "pl-10", "pl-15", "pl-20"];
 
-function columns(onAct: (act: Act) => void): Column<Row>[] {
+function columns(onDownload: (checkpoint: Checkpoint) => void): Column<Row>[] {
   return [
     {
       title: "Name",
@@ -112,9 +107,12 @@ function columns(onAct: (act: Act) => void): Column<Row>[] {
               <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>
                 Chat beside live
               </Link>
-              <Button small onClick={() => onAct({ what: "live", checkpoint })}>
-                Make live
-              </Button>
+              <Link
+                href={`/admin/promotion?candidate=${checkpoint.id}`}
+                className={buttonClass("plain", true)}
+              >
+                Promote…
+              </Link>
             </>
           )}
           <Menu
@@ -132,7 +130,7 @@ function columns(onAct: (act: Act) => void): Column<Row>[] {
                 How far to trust it
               </MenuLink>
             )}
-            <MenuItem icon="download" onSelect={() => onAct({ what: "download", checkpoint })}>
+            <MenuItem icon="download" onSelect={() => onDownload(checkpoint)}>
               Download
             </MenuItem>
           </Menu>

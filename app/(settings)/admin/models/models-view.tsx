@@ -2,6 +2,7 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { MeaningBadge } from "@/app/_components/meaning-badge";
 import { Moment } from "@/app/_components/moment";
@@ -32,7 +33,16 @@ export function ModelsView(initial: ModelsViewProps) {
       <PageTitle>Models</PageTitle>
       <Section
         title="Channels"
-        text="A channel is the name under which people meet a policy. “live” answers every chat."
+        text={
+          <>
+            A channel is the name under which people meet a policy. “live” answers every chat but those that a
+            canary takes; what answers is decided under{" "}
+            <Link href="/admin/promotion" className="underline decoration-line underline-offset-2">
+              Promotion
+            </Link>
+            .
+          </>
+        }
       >
         <DataTable
           caption="Channels"
@@ -116,6 +126,11 @@ function channelColumns(engines: Engine[]): Column<Channel>[] {
         const info = engineOf(channel)?.info;
         return info ? plural(info.contextLength, "token", "tokens") : "–";
       },
+    },
+    {
+      title: "Share",
+      isNumber: true,
+      cell: ({ name, trafficShare }) => (name === "live" ? "the rest" : `${trafficShare} %`),
     },
     { title: "Since", cell: ({ changedAt }) => <Moment at={changedAt} /> },
   ];

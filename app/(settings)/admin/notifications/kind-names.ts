@@ -9,6 +9,10 @@ export const kindNames: Record<Kind, string> = {
   runPaused: "Run paused",
   workerLost: "Worker lost",
   diskLow: "Disk low",
+  promotionRequested: "Promotion requested",
+  promoted: "Promoted",
+  rolledBack: "Rolled back",
+  promotionsFrozen: "Promotions frozen",
 };
 
 export const allKinds = Object.keys(kindNames) as Kind[];

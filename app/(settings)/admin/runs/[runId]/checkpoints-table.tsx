@@ -3,7 +3,7 @@
 
 import Link from "next/link";
 import { useState } from "react";
-import { Button, IconButton } from "@/app/_components/button";
+import { IconButton } from "@/app/_components/button";
 import { buttonClass } from "@/app/_components/button-class";
 import { CopyButton } from "@/app/_components/copy-button";
 import { type Column, DataTable } from "@/app/_components/data-table";
@@ -12,10 +12,9 @@ import { Moment } from "@/app/_components/moment";
 import type { RunCheckpoint, RunDetail } from "@/app/_lib/api-types";
 import { formatBytes, formatMetric } from "@/app/_lib/format";
 import { DownloadDialog } from "../../models/download-dialog";
-import { MakeLiveDialog } from "../../models/make-live-dialog";
 import { KeepDialog } from "./keep-dialog";
 
-type Act = { what: "live" | "download" | "keep"; checkpoint: RunCheckpoint };
+type Act = { what: "download" | "keep"; checkpoint: RunCheckpoint };
 
 export function CheckpointsTable({ run }: { run: RunDetail }) {
   const [act, setAct] = useState<Act | null>(null);
@@ -31,7 +30,6 @@ export function CheckpointsTable({ run }: { run: RunDetail }) {
         rows={run.checkpoints}
         rowKey={({ id }) => id}
       />
-      {act?.what === "live" && <MakeLiveDialog checkpoint={act.checkpoint} onClose={close} />}
       {act?.what === "download" && <DownloadDialog checkpoint={act.checkpoint} onClose={close} />}
       {act?.what === "keep" && <KeepDialog checkpoint={act.checkpoint} onClose={close} />}
     </>
@@ -100,9 +98,12 @@ function columns(stage: RunDetail["stage"], onAct: (act: Act) => void): Column<R
                 <Link href={`/temporary?checkpoint=${checkpoint.id}`} className={buttonClass("plain", true)}>
                   Chat with this
                 </Link>
-                <Button small onClick={() => onAct({ what: "live", checkpoint })}>
-                  Make it live
-                </Button>
+                <Link
+                  href={`/admin/promotion?candidate=${checkpoint.id}`}
+                  className={buttonClass("plain", true)}
+                >
+                  Promote…
+                </Link>
               </>
             )}
             <Menu

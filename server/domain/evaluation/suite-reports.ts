@@ -10,8 +10,8 @@ import {
   type SuiteVariant,
   type Transcript,
 } from "@/model/eval/suites/suite-result";
-import type { Db } from "../db/db";
-import { AppError } from "../errors";
+import type { Db } from "../../db/db";
+import { AppError } from "../../errors";
 
 type Measured = {
   run: { id: string; number: number };
@@ -50,6 +50,12 @@ export async function readLastEvaluation(
 ): Promise<EvaluationView | null> {
   const [own] = await findRows(db, eq(evaluations.checkpointId, checkpointId));
   return own ? describe(db, own) : null;
+}
+
+/** What was measured of a checkpoint last, in whichever form; null: nothing. */
+export async function readLastReport(db: Db, checkpointId: string): Promise<EvalReport | null> {
+  const [row] = await findRows(db, eq(evaluations.checkpointId, checkpointId));
+  return row?.report ?? null;
 }
 
 async function describe(db: Db, own: Row): Promise<EvaluationView> {

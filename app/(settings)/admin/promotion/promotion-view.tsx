@@ -1,0 +1,106 @@
+/** @file The promotion page: the decision on top, then gates, evidence, canaries, history and what an admin sets. */
+"use client";
+
+import { useQuery } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { SelectField } from "@/app/_components/field";
+import { Moment } from "@/app/_components/moment";
+import { Notice } from "@/app/_components/notice";
+import type { PromotionHistoryPage, PromotionState } from "@/app/_lib/api-types";
+import { errorText } from "@/app/_lib/error-text";
+import { useTRPC } from "@/app/_lib/trpc";
+import { PageTitle, Section } from "../../_frame/section";
+import { CanariesSection } from "./canaries-section";
+import { DecisionBar } from "./decision-bar";
+import { EvidenceSections } from "./evidence-sections";
+import { FreezeButton } from "./freeze-button";
+import { GatesList } from "./gates-list";
+import { HistorySection } from "./history-section";
+import { LiveThenSection } from "./live-then-section";
+import { RequestsSection } from "./requests-section";
+import { SettingsSection } from "./settings-section";
+import { WatchList } from "./watch-list";
+
+const pollMs = 5_000;
+
+type PromotionViewProps = {
+  candidateId: string | null;
+  initial: PromotionState;
+  firstPage: PromotionHistoryPage;
+  viewerId: string;
+  mayDecide: boolean;
+};
+
+export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDecide }: PromotionViewProps) {
+  const trpc = useTRPC();
+  const { data: state, error } = useQuery(
+    trpc.promotion.state.queryOptions({ candidateId }, { initialData: initial, refetchInterval: pollMs }),
+  );
+  const { live, candidate, frozen } = state;
+  const request = state.requests.find(
+    ({ checkpoint, kind }) => kind === "promotion" && checkpoint.id === candidate?.id,
+  );
+  return (
+    <>
+      <PageTitle aside={mayDecide && <FreezeButton isFrozen={frozen !== null} />}>Promotion</PageTitle>
+      {error && (
+        <Notice tone="error" className="mt-3">
+          {errorText(error)}
+        </Notice>
+      )}
+      {frozen && (
+        <Notice tone="warning" className="mt-3">
+          Promotions are frozen since <Moment at={frozen.at} />
+          {frozen.by && `, by ${frozen.by}`}: {frozen.reason} The way back stays open.
+        </Notice>
+      )}
+      <DecisionBar state={state} request={request ?? null} viewerId={viewerId} mayDecide={mayDecide} />
+      {live?.watched && (
+        <Section
+          title={`${live.name} is watched`}
+          text="It is taken back by itself where people are worse off with it than with the policy before."
+        >
+          <WatchList watched={live.watched} />
+        </Section>
+      )}
+      {candidate ? (
+        <Section title="Gates" text="What the candidate must show, those that do not hold first.">
+          <CandidateChoice state={state} />
+          <GatesList gates={candidate.decision.gates} requestId={mayDecide ? (request?.id ?? null) : null} />
+        </Section>
+      ) : (
+        <Section title="Candidate">
+          <p className="text-muted">
+            Nothing to promote yet: it takes a second checkpoint. A run makes one, and{" "}
+            <code className="font-mono">npx attune models pull</code> fetches one.
+          </p>
+        </Section>
+      )}
+      {candidate && live && <EvidenceSections candidateId={candidate.id} opponentId={live.id} />}
+      <CanariesSection canaries={state.canaries} mayDecide={mayDecide} />
+      <RequestsSection requests={state.requests} viewerId={viewerId} mayDecide={mayDecide} />
+      <HistorySection firstPage={firstPage} state={state} mayDecide={mayDecide} />
+      <LiveThenSection />
+      <SettingsSection settings={state.settings} mayDecide={mayDecide} />
+    </>
+  );
+}
+
+function CandidateChoice({ state: { candidate, choices } }: { state: PromotionState }) {
+  const router = useRouter();
+  return (
+    <div className="mb-3 max-w-xs">
+      <SelectField
+        label="Candidate"
+        value={candidate?.id}
+        onChange={(event) => router.replace(`/admin/promotion?candidate=${event.target.value}`)}
+      >
+        {choices.map(({ id, name, stage }) => (
+          <option key={id} value={id}>
+            {name} ({stage}, {id.slice(0, 8)})
+          </option>
+        ))}
+      </SelectField>
+    </div>
+  );
+}

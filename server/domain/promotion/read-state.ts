@@ -1,0 +1,139 @@
+/** @file All that the promotion page shows of this moment. */
+import { and, asc, desc, eq, isNull, ne } from "drizzle-orm";
+import { channels, checkpoints, promotionRequests, users } from "@/drizzle/schema";
+import type { Db } from "../../db/db";
+import type { Room } from "../../generation/generation";
+import { liveChannel } from "../../generation/traffic-split";
+import type { Stage } from "../checkpoints";
+import { type ChannelSettings, type Ramp, rampSchema } from "./channel-settings";
+import { listFormerlyLive } from "./history";
+import { findChannel, type Promoting, settingsOf } from "./promoting";
+import { type Decision, judgeCandidate, listOpenRequests, type OpenRequest } from "./requests";
+import { type Watched, watchChannel } from "./watch";
+
+type Named = { id: string; name: string };
+
+export type Canary = {
+  channel: string;
+  checkpoint: Named;
+  share: number;
+  ramp: Ramp | null;
+  since: Date;
+  watched: Watched | null;
+};
+
+export type Candidate = Named & {
+  stage: Stage;
+  /** Where it would be loaded now. */
+  room: Room;
+  /** For a promotion, and for a canary, which is asked for less. */
+  decision: Decision;
+  canaryDecision: Decision;
+};
+
+export type PromotionState = {
+  live: (Named & { since: Date; watched: Watched | null }) | null;
+  frozen: { reason: string; at: Date; by: string } | null;
+  settings: ChannelSettings;
+  canaries: Canary[];
+  /** Checkpoints that could be promoted, newest first. */
+  choices: (Named & { stage: Stage; createdAt: Date })[];
+  candidate: Candidate | null;
+  requests: OpenRequest[];
+  formerlyLive: { id: string; name: string; lastLiveAt: Date }[];
+};
+
+/** @param candidateId null: the one of the newest request, else the newest checkpoint that training made */
+export async function readState(promoting: Promoting, candidateId: string | null): Promise<PromotionState> {
+  const { db } = promoting;
+  const live = await findChannel(db, liveChannel);
+  const choices = await readChoices(db, live?.checkpointId ?? "");
+  const requests = await listOpenRequests(db);
+  const wanted =
+    candidateId ?? requests[0]?.checkpoint.id ?? choices.find(({ stage }) => stage !== "base")?.id;
+  const chosen = choices.find(({ id }) => id === wanted) ?? choices[0];
+  return {
+    live: live && {
+      ...(await nameOf(db, live.checkpointId)),
+      since: live.changedAt,
+      watched: await watchChannel(db, live),
+    },
+    frozen:
+      live?.freezeReason && live.frozenAt
+        ? { reason: live.freezeReason, at: live.frozenAt, by: await personName(db, live.frozenBy) }
+        : null,
+    settings: settingsOf(live),
+    canaries: await readCanaries(db),
+    choices,
+    candidate: chosen ? await readCandidate(promoting, chosen) : null,
+    requests,
+    formerlyLive: await listFormerlyLive(db, live?.checkpointId ?? null),
+  };
+}
+
+function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]> {
+  return db
+    .select({
+      id: checkpoints.id,
+      name: checkpoints.name,
+      stage: checkpoints.stage,
+      createdAt: checkpoints.createdAt,
+    })
+    .from(checkpoints)
+    .where(and(isNull(checkpoints.deletedAt), ne(checkpoints.stage, "reward"), ne(checkpoints.id, liveId)))
+    .orderBy(desc(checkpoints.createdAt));
+}
+
+async function readCandidate(
+  { db, chat }: Promoting,
+  { id, name, stage }: PromotionState["choices"][number],
+): Promise<Candidate> {
+  const open = await db
+    .select()
+    .from(promotionRequests)
+    .where(and(eq(promotionRequests.checkpointId, id), eq(promotionRequests.status, "open")));
+  const of = (kind: "promotion" | "canary") =>
+    judgeCandidate(db, {
+      checkpointId: id,
+      kind,
+      request: open.find((request) => request.kind === kind) ?? null,
+    });
+  return {
+    id,
+    name,
+    stage,
+    room: await chat.generation.roomFor(id),
+    decision: await of("promotion"),
+    canaryDecision: await of("canary"),
+  };
+}
+
+async function readCanaries(db: Db): Promise<Canary[]> {
+  const rows = await db
+    .select({ channel: channels, name: checkpoints.name })
+    .from(channels)
+    .innerJoin(checkpoints, eq(checkpoints.id, channels.checkpointId))
+    .where(ne(channels.name, liveChannel))
+    .orderBy(asc(channels.name));
+  return Promise.all(
+    rows.map(async ({ channel, name }) => ({
+      channel: channel.name,
+      checkpoint: { id: channel.checkpointId, name },
+      share: channel.trafficShare,
+      ramp: channel.ramp === null ? null : rampSchema.parse(channel.ramp),
+      since: channel.changedAt,
+      watched: await watchChannel(db, channel),
+    })),
+  );
+}
+
+async function nameOf(db: Db, id: string): Promise<Named> {
+  const [row] = await db.select({ name: checkpoints.name }).from(checkpoints).where(eq(checkpoints.id, id));
+  return { id, name: row?.name ?? "" };
+}
+
+async function personName(db: Db, id: string | null): Promise<string> {
+  if (id === null) return "";
+  const [row] = await db.select({ name: users.name }).from(users).where(eq(users.id, id));
+  return row?.name ?? "";
+}

@@ -1,0 +1,292 @@
+/** @file Asking for a promotion, agreeing to one, setting a gate aside with a reason, taking the request back. */
+import { desc, eq } from "drizzle-orm";
+import { z } from "zod";
+import { checkpoints, promotionApprovals, promotionRequests, users } from "@/drizzle/schema";
+import type { Db, Tx } from "../../db/db";
+import { isUniqueViolation } from "../../db/unique-violation";
+import { AppError } from "../../errors";
+import { liveChannel } from "../../generation/traffic-split";
+import { appendAudit } from "../audit";
+import { notify } from "../notifications";
+import type { RampSteps } from "./channel-settings";
+import { readEvidence } from "./evidence";
+import {
+  type Evidence,
+  type GateName,
+  type GateResult,
+  isOverridable,
+  judgeGates,
+  overrideSchema,
+} from "./gates";
+import { findChannel, readAnswering, settingsOf } from "./promoting";
+
+export type RequestRow = typeof promotionRequests.$inferSelect;
+
+export type NewRequest = {
+  channel: string;
+  checkpointId: string;
+  reason: string;
+  /** A canary goes through these; null: a promotion. */
+  plan: RampSteps | null;
+  isCold: boolean;
+  scheduledFor: Date | null;
+  overrides: { gate: GateName; reason: string }[];
+  actorId: string;
+};
+
+/**
+ * @returns the id of the request
+ * @throws {AppError} NOT_FOUND, BAD_REQUEST, CONFLICT for what cannot be on a channel, is on it already, or is asked for already
+ */
+export async function requestPromotion(db: Db, asked: NewRequest): Promise<string> {
+  const { channel, checkpointId, reason, plan, isCold, scheduledFor, actorId } = asked;
+  if ((plan === null) !== (channel === liveChannel)) {
+    throw new AppError("BAD_REQUEST", "A promotion is to live; a canary is on a channel of another name.");
+  }
+  for (const { gate } of asked.overrides) checkOverridable(gate);
+  const checkpoint = await readAnswering(db, checkpointId);
+  const live = await findChannel(db, liveChannel);
+  if (live?.checkpointId === checkpointId)
+    throw new AppError("CONFLICT", `${checkpoint.name} is live already.`);
+  const overrides = asked.overrides.map((override) => ({ ...override, actorId, at: new Date() }));
+  return db
+    .transaction(async (tx) => {
+      const [row] = await tx
+        .insert(promotionRequests)
+        .values({
+          kind: plan === null ? "promotion" : "canary",
+          channel,
+          checkpointId,
+          opponentId: live?.checkpointId ?? null,
+          requestedBy: actorId,
+          reason,
+          plan,
+          isCold,
+          scheduledFor,
+          overrides,
+        })
+        .returning();
+      if (!row) throw new Error("The request was not stored.");
+      await notify(tx, {
+        kind: "promotionRequested",
+        runId: checkpoint.runId,
+        text: `${plan === null ? "Promotion" : "A canary"} of ${checkpoint.name} to ${channel} is asked for: ${reason}`,
+        promotion: { requestId: row.id, channel, checkpointId },
+      });
+      await appendAudit(tx, {
+        actorId,
+        action: "promotion.requested",
+        subject: row.id,
+        details: {
+          channel,
+          checkpoint: checkpointId,
+          kind: row.kind,
+          isCold,
+          scheduledFor: scheduledFor?.toISOString() ?? null,
+          overrides: asked.overrides,
+          reason,
+        },
+      });
+      return row.id;
+    })
+    .catch((error: unknown) => {
+      if (!isUniqueViolation(error, "promotion_requests_open")) throw error;
+      throw new AppError("CONFLICT", `The promotion of ${checkpoint.name} is asked for already.`);
+    });
+}
+
+/** Never by who asked. Holds for the comparison as it is now: against what is live, with the gates set aside so far. */
+export async function approveRequest(
+  db: Db,
+  { requestId, actorId, reason }: { requestId: string; actorId: string; reason: string },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const request = await lockOpen(tx, requestId);
+    if (request.requestedBy === actorId) {
+      throw new AppError("FORBIDDEN", "Nobody approves what they asked for themselves. Another admin can.");
+    }
+    const overriders = readOverrides(request).map((override) => override.actorId);
+    if (overriders.includes(actorId)) {
+      throw new AppError("FORBIDDEN", "You set a gate aside for it. An admin who did not can approve.");
+    }
+    const live = await findChannel(tx, liveChannel);
+    const values = { actorId, reason, opponentId: live?.checkpointId ?? null, at: new Date() };
+    await tx
+      .insert(promotionApprovals)
+      .values({ requestId, ...values })
+      .onConflictDoUpdate({
+        target: [promotionApprovals.requestId, promotionApprovals.actorId],
+        set: values,
+      });
+    await appendAudit(tx, {
+      actorId,
+      action: "promotion.approved",
+      subject: requestId,
+      details: { opponent: values.opponentId, reason },
+    });
+  });
+}
+
+/** The reason is kept for good. Approvals given before do not hold any more. */
+export async function overrideGate(
+  db: Db,
+  {
+    requestId,
+    gate,
+    reason,
+    actorId,
+  }: { requestId: string; gate: GateName; reason: string; actorId: string },
+): Promise<void> {
+  checkOverridable(gate);
+  await db.transaction(async (tx) => {
+    const request = await lockOpen(tx, requestId);
+    const others = readOverrides(request).filter((override) => override.gate !== gate);
+    await tx
+      .update(promotionRequests)
+      .set({ overrides: [...others, { gate, reason, actorId, at: new Date() }] })
+      .where(eq(promotionRequests.id, requestId));
+    await appendAudit(tx, {
+      actorId,
+      action: "promotion.overridden",
+      subject: requestId,
+      details: { gate, reason },
+    });
+  });
+}
+
+function checkOverridable(gate: GateName): void {
+  if (isOverridable(gate)) return;
+  throw new AppError("BAD_REQUEST", "The approval of another admin cannot be set aside by a reason.");
+}
+
+export async function withdrawRequest(
+  db: Db,
+  { requestId, actorId }: { requestId: string; actorId: string },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    await lockOpen(tx, requestId);
+    await endRequest(tx, { requestId, status: "withdrawn", decidedBy: actorId });
+    await appendAudit(tx, { actorId, action: "promotion.withdrawn", subject: requestId });
+  });
+}
+
+export async function endRequest(
+  tx: Tx,
+  {
+    requestId,
+    status,
+    decidedBy,
+    problem = null,
+  }: {
+    requestId: string;
+    status: Exclude<RequestRow["status"], "open">;
+    decidedBy: string | null;
+    problem?: string | null;
+  },
+): Promise<void> {
+  await tx
+    .update(promotionRequests)
+    .set({ status, decidedBy, decidedAt: new Date(), problem })
+    .where(eq(promotionRequests.id, requestId));
+}
+
+/** @throws {AppError} NOT_FOUND, CONFLICT once it is decided */
+export async function lockOpen(tx: Tx, requestId: string): Promise<RequestRow> {
+  const [row] = await tx
+    .select()
+    .from(promotionRequests)
+    .where(eq(promotionRequests.id, requestId))
+    .for("update");
+  if (!row) throw new AppError("NOT_FOUND", "There is no such request.");
+  if (row.status !== "open") throw new AppError("CONFLICT", `This request is ${row.status} already.`);
+  return row;
+}
+
+export const readOverrides = ({ overrides }: Pick<RequestRow, "overrides">) =>
+  z.array(overrideSchema).parse(overrides);
+
+export type Approval = { actorId: string; name: string; reason: string; at: Date; holds: boolean };
+
+/** What a decision rests on: kept with it, shown before it. */
+export type Decision = {
+  opponentId: string | null;
+  evidence: Evidence;
+  gates: GateResult[];
+  approvals: Approval[];
+};
+
+/** Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside. */
+export async function judgeCandidate(
+  db: Db,
+  candidate: { checkpointId: string; kind: RequestRow["kind"]; request: RequestRow | null },
+): Promise<Decision> {
+  const { checkpointId, kind, request } = candidate;
+  const live = await findChannel(db, liveChannel);
+  const opponentId = live?.checkpointId ?? null;
+  const approvals = request ? await readApprovals(db, request, opponentId) : [];
+  const evidence = await readEvidence(db, {
+    candidateId: checkpointId,
+    opponentId,
+    without: [request?.requestedBy ?? [], approvals.map(({ actorId }) => actorId)].flat(),
+  });
+  const gates = judgeGates(
+    { evidence, approvals: approvals.filter(({ holds }) => holds).length },
+    { settings: settingsOf(live).gates, overrides: request ? readOverrides(request) : [], kind },
+  );
+  return { opponentId, evidence, gates, approvals };
+}
+
+async function readApprovals(db: Db, request: RequestRow, opponentId: string | null): Promise<Approval[]> {
+  const newest = Math.max(0, ...readOverrides(request).map(({ at }) => at.getTime()));
+  const rows = await db
+    .select({ approval: promotionApprovals, name: users.name, role: users.role, banned: users.banned })
+    .from(promotionApprovals)
+    .innerJoin(users, eq(users.id, promotionApprovals.actorId))
+    .where(eq(promotionApprovals.requestId, request.id));
+  return rows.map(({ approval: { actorId, reason, at, ...approval }, name, role, banned }) => ({
+    actorId,
+    name,
+    reason,
+    at,
+    holds:
+      role === "admin" &&
+      !banned &&
+      actorId !== request.requestedBy &&
+      approval.opponentId === opponentId &&
+      at.getTime() >= newest,
+  }));
+}
+
+export type OpenRequest = {
+  id: string;
+  kind: RequestRow["kind"];
+  channel: string;
+  checkpoint: { id: string; name: string };
+  requestedBy: { id: string; name: string } | null;
+  reason: string;
+  isCold: boolean;
+  scheduledFor: Date | null;
+  createdAt: Date;
+};
+
+/** Newest first. */
+export async function listOpenRequests(db: Db): Promise<OpenRequest[]> {
+  const rows = await db
+    .select({ request: promotionRequests, name: checkpoints.name, asker: users.name })
+    .from(promotionRequests)
+    .innerJoin(checkpoints, eq(checkpoints.id, promotionRequests.checkpointId))
+    .leftJoin(users, eq(users.id, promotionRequests.requestedBy))
+    .where(eq(promotionRequests.status, "open"))
+    .orderBy(desc(promotionRequests.createdAt));
+  return rows.map(({ request, name, asker }) => ({
+    id: request.id,
+    kind: request.kind,
+    channel: request.channel,
+    checkpoint: { id: request.checkpointId, name },
+    requestedBy: request.requestedBy === null ? null : { id: request.requestedBy, name: asker ?? "" },
+    reason: request.reason,
+    isCold: request.isCold,
+    scheduledFor: request.scheduledFor,
+    createdAt: request.createdAt,
+  }));
+}

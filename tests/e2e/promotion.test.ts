@@ -1,0 +1,136 @@
+/** @file Promotion in a browser: asked for with a reason for each gate, live in the chat at once, rolled back; auditors only look. */
+import path from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readServerFile } from "@/server/boot/server-file";
+import { projectRoot } from "@/server/project-root";
+import { type ApiVisitor, apiVisitor, tokenOf } from "../helpers/api-visitor";
+import { type AttuneServer, attuneServer } from "../helpers/attune-server";
+import { seriousFindings } from "../helpers/axe";
+import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
+import { ask, composer, signIn, untilEnded } from "../helpers/chat-page";
+
+const tinyModel = (stage: string) => path.join(projectRoot, "model", "tiny", stage);
+
+let server: AttuneServer;
+let browser: Browser;
+let ada: ApiVisitor;
+let admin: Visitor;
+
+beforeAll(async () => {
+  server = await attuneServer({ env: { ATTUNE_MODEL: tinyModel("sft") } });
+  await register(tinyModel("base"));
+  browser = await launchBrowser();
+  ada = await apiVisitor(server.url, tokenOf(server.setupUrl));
+  admin = await signedIn(ada);
+});
+afterAll(async () => {
+  await admin?.[Symbol.asyncDispose]();
+  await browser?.close();
+  await server?.[Symbol.asyncDispose]();
+});
+
+async function signedIn({ email, password }: ApiVisitor): Promise<Visitor> {
+  const person = await visitor(browser, { baseURL: server.url });
+  await signIn(person.page, email, password);
+  await composer(person.page).waitFor();
+  return person;
+}
+
+/** On a channel of its own, as the command line can. */
+async function register(folder: string): Promise<void> {
+  const running = readServerFile(server.dataFolder);
+  const response = await fetch(`${running?.url}/api/control`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${running?.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ command: "useModel", folder, channel: "spare" }),
+  });
+  expect(await response.json()).toMatchObject({ channel: "spare" });
+}
+
+async function askedPolicy(page: Page): Promise<string> {
+  await page.goto("/");
+  const answer = await ask(page, "Say hello.");
+  await untilEnded(answer);
+  await answer.getByRole("button", { name: "What made this?" }).click();
+  const dialog = page.getByRole("dialog", { name: "What made this?" });
+  await dialog.getByText("tiny").first().waitFor();
+  const text = (await dialog.textContent()) ?? "";
+  await page.keyboard.press("Escape");
+  return text;
+}
+
+test("an admin sets gates aside with a reason, promotes, chats with the new policy, and rolls back", async () => {
+  const { page } = admin;
+  const { live, candidate } = await ada.call.promotion.state.query({});
+  await page.goto("/admin/promotion");
+  await page.getByText("8 gates do not hold.").waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+
+  await page.getByRole("button", { name: "Promote to live" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("the first policy of our own");
+  await dialog.getByLabel("Why set them aside").fill("nothing can be measured yet");
+  await dialog.getByRole("button", { name: "Promote to live" }).click();
+  await dialog.waitFor({ state: "hidden", timeout: 60_000 });
+  const history = page.getByRole("region", { name: "History" });
+  await history.getByText("the first policy of our own").waitFor();
+  expect(await askedPolicy(page)).toContain(candidate?.name);
+
+  await page.goto("/admin/promotion");
+  await page.getByRole("button", { name: "Roll back" }).click();
+  await dialog.getByRole("button", { name: "Make live again" }).first().click();
+  await dialog.waitFor({ state: "hidden", timeout: 60_000 });
+  await history.getByText("no reason yet").waitFor();
+  expect(await askedPolicy(page)).toContain(live?.name);
+  expect(admin.problems).toEqual([]);
+});
+
+test("an auditor sees all of it, with the signed cards, and changes nothing; others find no such page", async () => {
+  const invite = await ada.call.people.invite.mutate({ email: null, role: "user" });
+  const person = await apiVisitor(server.url, tokenOf(invite.path));
+  await using somebody = await signedIn(person);
+  await somebody.page.goto("/admin/promotion");
+  await somebody.page
+    .getByText(/nothing here|not found/i)
+    .first()
+    .waitFor();
+
+  const { people } = await ada.call.people.list.query({ search: person.email });
+  await ada.call.people.changeGrants.mutate({ userId: people[0]?.id ?? "", grants: ["auditor"] });
+  await using auditor = await signedIn(person);
+  const { page } = auditor;
+  await page.goto("/admin/promotion");
+  await page.getByText("8 gates do not hold.").waitFor();
+  for (const name of ["Promote to live", "Roll back", "Freeze", "Save"]) {
+    expect(await page.getByRole("button", { name }).count()).toBe(0);
+  }
+  const card = await page.request.get("/api/promotions/3/card?format=markdown");
+  expect(await card.text()).toContain("set aside: nothing can be measured yet");
+});
+
+test("a server killed in the middle of a switch has one live policy when it starts again, and answers by it", async () => {
+  const { page } = admin;
+  // A page that is open would tell of the lost server.
+  await page.goto("about:blank");
+  const before = await ada.call.promotion.state.query({});
+  const wanted = before.candidate?.id ?? "";
+  const reason = "in a moment";
+  const overrides = before.candidate?.decision.gates
+    .filter(({ outcome }) => outcome === "failed")
+    .map(({ gate }) => ({ gate, reason }));
+  const request = await ada.call.promotion.request.mutate({ checkpointId: wanted, reason, overrides });
+  const switching = ada.call.promotion.carryOut.mutate(request).catch(() => null);
+  // Long enough to have begun, too short to be sure that it has ended.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await server.kill();
+  await switching;
+  await server.start();
+  const { live, requests } = await ada.call.promotion.state.query({});
+  expect([before.live?.id, wanted]).toContain(live?.id);
+  // The row, its history and the request tell the same.
+  const { rows } = await ada.call.promotion.history.query({ channel: "live" });
+  expect(rows[0]?.checkpoint.id).toBe(live?.id);
+  expect(requests.map(({ id }) => id).includes(request.requestId)).toBe(live?.id !== wanted);
+  expect(await askedPolicy(page)).toContain(live?.name);
+});

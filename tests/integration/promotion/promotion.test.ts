@@ -1,0 +1,538 @@
+/** @file Promotion from request to rollback: who may, what it takes, what is kept, and what cannot be undone by accident. */
+import { randomUUID } from "node:crypto";
+import fs from "node:fs/promises";
+import path from "node:path";
+import { eq, inArray, sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import {
+  channels,
+  checkpoints,
+  conversations,
+  feedback,
+  messages,
+  notifications,
+  promotionRequests,
+  promotions,
+  rankingTasks,
+  responses,
+  taskClaims,
+} from "@/drizzle/schema";
+import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
+import type { SessionUser } from "@/server/context";
+import type { KeyHolder } from "@/server/domain/api-keys";
+import { readChannels, writeChannel } from "@/server/domain/channels";
+import { markDeleted, registerCheckpoint } from "@/server/domain/checkpoints";
+import { applyDueRequests, stepRamps, watchChannels } from "@/server/domain/promotion/upkeep";
+import { answerLiveAt } from "@/server/promotion/live-at";
+import { exchange, send } from "../../helpers/chatting";
+import { fakeGeneration } from "../../helpers/fake-generation";
+import { type MadeBatch, makeBatch } from "../../helpers/labeling";
+import {
+  canaryOverrides,
+  overrides,
+  type PromotionServer,
+  promotionServer,
+  withApproval,
+} from "../../helpers/promoting";
+import { makePerson } from "../../helpers/test-context";
+import { describeEachDatabase } from "../../helpers/test-database";
+
+const minutes = (count: number) => new Date(Date.now() + count * 60_000);
+
+const kinds = async ({ db }: PromotionServer) =>
+  (await db.select().from(promotions).orderBy(promotions.id)).map(
+    ({ channel, kind }) => `${channel} ${kind}`,
+  );
+
+async function startCanary(
+  server: PromotionServer,
+  checkpointId: string,
+  plan: { share: number; minutes: number | null }[] = [{ share: 100, minutes: null }],
+) {
+  const { requestId } = await server.asAda.promotion.request({
+    channel: "canary",
+    checkpointId,
+    reason: "a look",
+    plan,
+    overrides: canaryOverrides,
+  });
+  await server.asAda.promotion.carryOut({ requestId });
+}
+
+describeEachDatabase("promotion", (home) => {
+  it("needs every gate, or a typed reason for each that does not hold; all of it is kept", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    const { requestId } = await server.asAda.promotion.request({ checkpointId: tuned, reason: "better" });
+    const apply = () => server.asAda.promotion.carryOut({ requestId });
+    await expect(apply()).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: expect.stringContaining("8 gates do not hold: Win rate (not measured)"),
+    });
+    for (const { gate } of overrides.slice(1)) {
+      await server.asAda.promotion.override({ requestId, gate, reason: `no ${gate} yet` });
+    }
+    await expect(apply()).rejects.toThrow(/a gate does not hold/);
+    await server.asAda.promotion.override({ requestId, gate: "winRate", reason: "first policy of ours" });
+    const { promotionId } = await apply();
+    expect(server.live()).toBe(tuned);
+    const { rows } = await server.asAuditor.promotion.history({});
+    expect(rows[0]).toMatchObject({
+      id: promotionId,
+      kind: "promotion",
+      checkpoint: { id: tuned, name: "tuned" },
+      previous: { id: server.checkpointId },
+      actor: { name: "Ada" },
+      reason: "better",
+      evidence: { evidence: { winRate: null } },
+    });
+    expect(JSON.stringify(rows[0]?.evidence)).toContain("first policy of ours");
+    await expect(apply()).rejects.toMatchObject({ code: "CONFLICT" });
+    const told = await server.db.select().from(notifications);
+    expect(told.map(({ kind }) => kind)).toEqual(["promotionRequested", "promoted"]);
+  });
+
+  it("asks for another admin where it is set so, who is never the one that asked", async () => {
+    await using server = await promotionServer(home);
+    await server.asAda.promotion.changeSettings(withApproval);
+    const tuned = await server.newCheckpoint("tuned");
+    const { requestId } = await server.asAda.promotion.request({
+      checkpointId: tuned,
+      reason: "better",
+      overrides,
+    });
+    const apply = () => server.asAda.promotion.carryOut({ requestId });
+    await expect(apply()).rejects.toThrow(/Approval \(0 of 1\)/);
+    await expect(server.asAda.promotion.approve({ requestId })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(
+      server.asAda.promotion.override({ requestId, gate: "approval", reason: "in a hurry" }),
+    ).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    await server.asGrace.promotion.approve({ requestId });
+    // What was set aside afterwards is not what was approved.
+    await server.asAda.promotion.override({ requestId, gate: "tax", reason: "another reason" });
+    await expect(apply()).rejects.toThrow(/Approval \(0 of 1\)/);
+    await server.asGrace.promotion.approve({ requestId });
+    await apply();
+    expect(server.live()).toBe(tuned);
+  });
+
+  it("does not take an approval against another policy for one against what is live", async () => {
+    await using server = await promotionServer(home);
+    await server.asAda.promotion.changeSettings(withApproval);
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    const { requestId } = await server.asAda.promotion.request({
+      checkpointId: tuned,
+      reason: "better",
+      overrides,
+    });
+    await server.asGrace.promotion.approve({ requestId });
+    const change = { channel: "live", checkpointId: other, actorId: null, reason: "test" };
+    await writeChannel(server.db, change);
+    await expect(server.asAda.promotion.carryOut({ requestId })).rejects.toThrow(/Approval \(0 of 1\)/);
+  });
+
+  it("is refused while frozen; the way back stays open, and the reason may follow", async () => {
+    await using server = await promotionServer(home);
+    const [first, tuned] = [server.checkpointId, await server.newCheckpoint("tuned")];
+    await server.promote(tuned);
+    await server.asGrace.promotion.freeze({ reason: "the audit is on" });
+    const other = await server.newCheckpoint("other");
+    await expect(server.promote(other)).rejects.toThrow(/frozen: the audit is on/);
+    const { promotionId } = await server.asAda.promotion.rollBack({});
+    expect(server.live()).toBe(first);
+    await server.asAda.promotion.note({ promotionId, text: "it swore" });
+    const { rows } = await server.asAuditor.promotion.history({ channel: "live", limit: 1 });
+    expect(rows[0]).toMatchObject({ kind: "rollback", reason: "", notes: [{ text: "it swore", by: "Ada" }] });
+    await server.asAda.promotion.unfreeze();
+    const [request] = await server.db
+      .select()
+      .from(promotionRequests)
+      .where(eq(promotionRequests.status, "open"));
+    await server.asAda.promotion.carryOut({ requestId: request?.id ?? "" });
+    expect(server.live()).toBe(other);
+  });
+
+  it("rolls back to any policy that was live, and to no other", async () => {
+    await using server = await promotionServer(home);
+    const first = server.checkpointId;
+    const [second, third] = [await server.newCheckpoint("second"), await server.newCheckpoint("third")];
+    await server.promote(second);
+    await expect(server.asAda.promotion.rollBack({ checkpointId: third })).rejects.toThrow(/never was live/);
+    await server.promote(third);
+    await server.asAda.promotion.rollBack({ checkpointId: first, reason: "two steps" });
+    expect(server.live()).toBe(first);
+    const { formerlyLive } = await server.asAda.promotion.state({});
+    expect(formerlyLive.map(({ id }) => id)).toEqual([third, second]);
+  });
+
+  it("keeps its history from being changed", async () => {
+    await using server = await promotionServer(home);
+    for (const statement of [
+      "update promotions set reason = 'x'",
+      "delete from promotions",
+      "truncate promotions cascade",
+    ])
+      await expect(server.db.execute(sql.raw(statement))).rejects.toMatchObject({
+        cause: expect.objectContaining({ message: expect.stringMatching(/append-only/) }),
+      });
+  });
+
+  it("answers what was live at any moment, by whom and how people took it", async () => {
+    await using server = await promotionServer(home);
+    const beforeAll = new Date(Date.now() - 60_000);
+    const { answer } = await exchange(server.asUser, "hi");
+    await server.asUser.feedback.give({ messageId: answer.id, thumb: -1 });
+    const tuned = await server.newCheckpoint("tuned");
+    await server.promote(tuned);
+    const at = (when: Date) => server.asAuditor.promotion.whatWasLive({ at: when });
+    expect(await at(beforeAll)).toBeNull();
+    const rows = await server.db.select().from(promotions).orderBy(promotions.id);
+    const [start, promoted] = rows.map((row) => row.at);
+    if (!start || !promoted) throw new Error("The history has two rows.");
+    expect(await at(new Date(promoted.getTime() - 1))).toMatchObject({
+      checkpoint: { name: "fake-1" },
+      until: promoted,
+      received: { thumbsDown: { hits: 1, n: 1 }, errors: { hits: 0, n: 1 } },
+    });
+    expect(await at(promoted)).toMatchObject({
+      checkpoint: { name: "tuned" },
+      until: null,
+      actor: { name: "Ada" },
+    });
+    await expect(at(minutes(5))).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  });
+
+  it("is carried out when its time comes, with the gates looked at again", async () => {
+    await using server = await promotionServer(home);
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    const plan = { reason: "at night", scheduledFor: minutes(60) };
+    await server.asAda.promotion.request({ checkpointId: tuned, overrides, ...plan });
+    const { requestId } = await server.asAda.promotion.request({ checkpointId: other, ...plan });
+    await applyDueRequests(server.promoting, minutes(59));
+    expect(server.live()).toBe(server.checkpointId);
+    await applyDueRequests(server.promoting, minutes(61));
+    expect(server.live()).toBe(tuned);
+    const [failed] = await server.db
+      .select()
+      .from(promotionRequests)
+      .where(eq(promotionRequests.id, requestId));
+    expect(failed).toMatchObject({ status: "failed", problem: expect.stringContaining("gates do not hold") });
+  });
+
+  it("refuses a checkpoint whose files were deleted, removed or altered; the old one stays live", async () => {
+    await using server = await promotionServer(home);
+    const folder = path.join(server.dataFolder, "models", "real");
+    const facts = { name: "real", stage: "sft", parent: null, run: null, datasetSha256: null } as const;
+    await writeCheckpoint(folder, { ...facts, sourceRevision: "test", threadCount: null }, async (files) => {
+      await files.json("config.json", { model_type: "fake" });
+      await files.bytes("model.safetensors", ["the weights"]);
+    });
+    const real = await registerCheckpoint(server.db, folder, server.dataFolder);
+    await fs.writeFile(path.join(folder, "model.safetensors"), "the Weights");
+    await expect(server.promote(real)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/model\.safetensors.*sha256/s),
+    });
+    await fs.rm(folder, { recursive: true });
+    const [request] = await server.db.select().from(promotionRequests);
+    const apply = () => server.asAda.promotion.carryOut({ requestId: request?.id ?? "" });
+    await expect(apply()).rejects.toThrow(/not what was registered/);
+    await markDeleted(server.db, real);
+    await expect(apply()).rejects.toThrow(/were deleted/);
+    expect(server.live()).toBe(server.checkpointId);
+  });
+
+  it("refuses reward models, what is live, what is asked for twice, and unknown checkpoints", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    const ask = (checkpointId: string) => server.asAda.promotion.request({ checkpointId, reason: "x" });
+    await expect(ask(server.checkpointId)).rejects.toThrow(/live already/);
+    await expect(ask("nothing")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await ask(tuned);
+    await expect(ask(tuned)).rejects.toThrow(/asked for already/);
+    await server.db.update(checkpoints).set({ stage: "reward" }).where(eq(checkpoints.id, tuned));
+    await expect(ask(tuned)).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  });
+});
+
+describeEachDatabase("a canary", (home) => {
+  it("answers its share of conversations, each always the same way, and more as it grows", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    await startCanary(server, tuned, [{ share: 25, minutes: null }]);
+    const { generation } = server.chat;
+    const ids = Array.from({ length: 800 }, () => randomUUID());
+    const inCanary = () => ids.filter((id) => generation.route("live", id).channel === "canary");
+    const first = inCanary();
+    // 25 % of 800 is 200; five standard deviations are 61.
+    expect(Math.abs(first.length - 200)).toBeLessThan(62);
+    expect(inCanary()).toEqual(first);
+    await server.asAda.promotion.shareTraffic({ channel: "canary", share: 60, reason: "more" });
+    const grown = new Set(inCanary());
+    expect(first.every((id) => grown.has(id))).toBe(true);
+    expect(grown.size).toBeGreaterThan(400);
+  });
+
+  it("is named by the messages it writes, and gone with its promotion", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    await startCanary(server, tuned);
+    const asked = await exchange(server.asUser, "hi");
+    const [row] = await server.db.select().from(messages).where(eq(messages.id, asked.answer.id));
+    expect(row).toMatchObject({ channel: "canary", checkpointId: tuned });
+    await server.promote(tuned);
+    expect(await kinds(server)).toEqual([
+      "live pointed",
+      "canary canary",
+      "canary canaryEnded",
+      "live promotion",
+    ]);
+    expect([...(await readChannels(server.db)).keys()]).toEqual(["live"]);
+    const place = { conversationId: asked.conversationId, parentId: asked.answer.id };
+    const next = await exchange(server.asUser, "and now?", place);
+    expect(next.answer.checkpoint?.id).toBe(tuned);
+  });
+
+  it("goes up its ramp as time passes, and waits while frozen", async () => {
+    await using server = await promotionServer(home);
+    await startCanary(server, await server.newCheckpoint("tuned"), [
+      { share: 5, minutes: 60 },
+      { share: 25, minutes: null },
+    ]);
+    const share = async () => (await readChannels(server.db)).get("canary")?.trafficShare;
+    await stepRamps(server.promoting, minutes(59));
+    expect(await share()).toBe(5);
+    await server.asAda.promotion.freeze({ reason: "holiday" });
+    await stepRamps(server.promoting, minutes(61));
+    expect(await share()).toBe(5);
+    await server.asAda.promotion.unfreeze();
+    await stepRamps(server.promoting, minutes(61));
+    expect(await share()).toBe(25);
+    await stepRamps(server.promoting, minutes(1000));
+    expect(await kinds(server)).toEqual(["live pointed", "canary canary", "canary ramp"]);
+  });
+
+  it("is ended by itself when people turn from it, with the figures kept", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    await startCanary(server, tuned);
+    await answerMany(server, { checkpointId: server.checkpointId, channel: "live", count: 40, down: 4 });
+    await answerMany(server, { checkpointId: tuned, channel: "canary", count: 40, down: 5 });
+    await watchChannels(server.promoting);
+    expect((await readChannels(server.db)).has("canary")).toBe(true);
+    await answerMany(server, { checkpointId: tuned, channel: "canary", count: 60, down: 55 });
+    await watchChannels(server.promoting);
+    expect((await readChannels(server.db)).has("canary")).toBe(false);
+    const { rows } = await server.asAuditor.promotion.history({ channel: "canary" });
+    expect(rows[0]).toMatchObject({
+      kind: "canaryEnded",
+      actor: null,
+      reason: expect.stringContaining("thumbs down 60 of 100"),
+      evidence: { policy: { thumbsDown: { hits: 60, n: 100 } } },
+    });
+    expect(server.chat.generation.route("live", randomUUID()).channel).toBe("live");
+  });
+
+  it("of a new live policy ends in the one before, where answers fail", async () => {
+    await using server = await promotionServer(home);
+    const before = server.checkpointId;
+    await answerMany(server, { checkpointId: before, channel: "live", count: 60, failed: 1 });
+    const tuned = await server.newCheckpoint("tuned");
+    await server.promote(tuned);
+    await answerMany(server, { checkpointId: tuned, channel: "live", count: 40, failed: 20 });
+    await watchChannels(server.promoting);
+    expect(server.live()).toBe(before);
+    expect((await kinds(server)).at(-1)).toBe("live autoReturn");
+    // Nothing is watched after a return: it does not swing back.
+    await watchChannels(server.promoting);
+    expect(server.live()).toBe(before);
+  });
+});
+
+/** Conversations of one answer each, written as rows. */
+async function answerMany(
+  { db, ada }: PromotionServer,
+  {
+    checkpointId,
+    channel,
+    count,
+    down = 0,
+    failed = 0,
+  }: {
+    checkpointId: string;
+    channel: string;
+    count: number;
+    down?: number;
+    failed?: number;
+  },
+): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const [conversation] = await db.insert(conversations).values({ userId: ada.id }).returning();
+    const status = i < failed ? "failed" : "complete";
+    const at = new Date();
+    const [message] = await db
+      .insert(messages)
+      .values({
+        conversationId: conversation?.id ?? "",
+        role: "assistant",
+        content: "x",
+        status,
+        checkpointId,
+        channel,
+        createdAt: at,
+        finishedAt: at,
+      })
+      .returning();
+    const thumb = i < down ? -1 : 1;
+    await db.insert(feedback).values({ messageId: message?.id ?? "", userId: ada.id, thumb });
+  }
+}
+
+describeEachDatabase("a server killed in the middle of a switch", (home) => {
+  it.each(["before", "after"] as const)(
+    "has one live policy after it starts again: %s the row is written",
+    async (when) => {
+      await using server = await promotionServer(home);
+      const { db, checkpointId: old } = server;
+      const tuned = await server.newCheckpoint("tuned");
+      // The process ends where `commit` never returns: warm, and either not written down or written and not yet pointed to.
+      const reached = new Promise<void>((resolve) => {
+        void server.chat.generation.pointChannel("live", {
+          checkpointId: tuned,
+          commit: async () => {
+            const change = { channel: "live", checkpointId: tuned, actorId: null, reason: "test" };
+            if (when === "after") await writeChannel(db, change);
+            resolve();
+            await new Promise(() => {});
+          },
+        });
+      });
+      await reached;
+      expect(server.live()).toBe(old);
+      await using again = await fakeGeneration();
+      again.openChannels(await readChannels(db));
+      expect(again.resolve({ channel: "live" })).toBe(when === "after" ? tuned : old);
+      expect(await db.$count(channels, eq(channels.name, "live"))).toBe(1);
+    },
+  );
+});
+
+describe("a switch where both do not fit", () => {
+  it("says so, and goes the cold way: questions wait for the new policy, and none breaks", async () => {
+    await using server = await promotionServer();
+    const { generation } = server.chat;
+    const tuned = await server.newCheckpoint("tuned");
+    await server.db.update(checkpoints).set({ sizeBytes: 1e15 }).where(eq(checkpoints.id, tuned));
+    const asked = await server.asAda.promotion.request({ checkpointId: tuned, reason: "big", overrides });
+    await expect(server.asAda.promotion.carryOut(asked)).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: expect.stringContaining("chat pauses"),
+    });
+    await server.asAda.promotion.withdraw(asked);
+    const running = await send(server.asUser, "slow [tokens=30] [delay=10]");
+    const cold = await server.asAda.promotion.request({
+      checkpointId: tuned,
+      reason: "big",
+      overrides,
+      isCold: true,
+    });
+    const switching = server.asAda.promotion.carryOut(cold);
+    await expect.poll(() => generation.resolve({ channel: "live" })).toBe(tuned);
+    const meanwhile = await exchange(server.asUser, "anybody there?");
+    await switching;
+    expect(meanwhile.answer).toMatchObject({ status: "complete", checkpoint: { id: tuned } });
+    const { messages: kept } = await server.asUser.conversations.get({
+      conversationId: running.conversationId,
+    });
+    expect(kept.find(({ id }) => id === running.answer.id)).toMatchObject({ status: "complete" });
+    expect(generation.status().map(({ checkpointId }) => checkpointId)).toEqual([tuned]);
+  });
+
+  it("has the old policy back where the new one cannot be loaded", async () => {
+    await using server = await promotionServer();
+    const broken = await server.newCheckpoint("broken-1");
+    const cold = { checkpointId: broken, reason: "x", overrides, isCold: true };
+    const asked = await server.asAda.promotion.request(cold);
+    await expect(server.asAda.promotion.carryOut(asked)).rejects.toMatchObject({
+      code: "SERVICE_UNAVAILABLE",
+    });
+    expect(server.live()).toBe(server.checkpointId);
+    expect((await exchange(server.asUser, "hello")).answer.status).toBe("complete");
+  });
+});
+
+describe("the promotion procedures", () => {
+  it("show an auditor everything and change nothing for them; users see nothing", async () => {
+    await using server = await promotionServer();
+    const tuned = await server.newCheckpoint("tuned");
+    expect(await server.asAuditor.promotion.state({})).toMatchObject({ candidate: { id: tuned } });
+    expect((await server.asAuditor.promotion.history({})).rows).toHaveLength(1);
+    const asks = { checkpointId: tuned, reason: "x" };
+    for (const call of [server.asAuditor, server.asUser]) {
+      await expect(call.promotion.request(asks)).rejects.toMatchObject({ code: "FORBIDDEN" });
+      await expect(call.promotion.rollBack({})).rejects.toMatchObject({ code: "FORBIDDEN" });
+    }
+    await expect(server.asUser.promotion.state({})).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+});
+
+describe("GET /v1/promotions", () => {
+  const ask = async (server: PromotionServer, user: SessionUser, query: string) => {
+    const holder: KeyHolder = { user, apiKeyId: "none", consent: false };
+    const request = new Request(`http://localhost/v1/promotions${query}`);
+    const response = await answerLiveAt(request, { db: server.db, holder, requestId: "test" });
+    return response.json();
+  };
+
+  it("tells admins and auditors what was live at a moment, and the whole history", async () => {
+    await using server = await promotionServer();
+    const tuned = await server.newCheckpoint("tuned");
+    const before = new Date().toISOString();
+    await server.promote(tuned);
+    const then = await ask(server, server.ada, `?at=${encodeURIComponent(before)}`);
+    expect(then).toMatchObject({ live: { checkpoint: { id: server.checkpointId } } });
+    const now = await ask(server, server.ada, `?at=${new Date().toISOString()}`);
+    expect(now).toMatchObject({ live: { checkpoint: { id: tuned }, actor: { name: "Ada" } } });
+    expect((await ask(server, server.ada, "?limit=1")).data).toMatchObject([{ kind: "promotion" }]);
+    await expect(ask(server, server.ada, "?at=yesterday")).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    const user = await makePerson(server.db);
+    await expect(ask(server, user, "")).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+});
+
+describe("ranking tasks of retired policies", () => {
+  it.each(["keep", "close"] as const)("at a promotion, set to %s", async (retiredTasks) => {
+    await using server = await promotionServer();
+    const { db, checkpointId: old } = server;
+    const tuned = await server.newCheckpoint("tuned");
+    const [ofOld, ofTuned, begun] = [await makeBatch(db), await makeBatch(db), await makeBatch(db)];
+    const writtenBy = async ({ tasks }: MadeBatch, id: string) =>
+      db
+        .update(responses)
+        .set({ checkpointId: id })
+        .where(
+          inArray(
+            responses.id,
+            tasks.flatMap(({ responseIds }) => responseIds),
+          ),
+        );
+    await writtenBy(ofOld, old);
+    await writtenBy(begun, old);
+    await writtenBy(ofTuned, tuned);
+    const { taskId = "", responseIds: responseOrder = [] } = begun.tasks[0] ?? {};
+    await db
+      .insert(taskClaims)
+      .values({ taskId, labelerId: server.ada.id, responseOrder, expiresAt: minutes(5) });
+    await server.asAda.promotion.changeSettings({ retiredTasks });
+    await server.promote(tuned);
+    const statusOf = async ({ tasks: [task] }: MadeBatch) => {
+      const [row] = await db
+        .select()
+        .from(rankingTasks)
+        .where(eq(rankingTasks.id, task?.taskId ?? ""));
+      return row?.status;
+    };
+    expect(await statusOf(ofOld)).toBe(retiredTasks === "close" ? "excluded" : "open");
+    expect([await statusOf(begun), await statusOf(ofTuned)]).toEqual(["open", "open"]);
+  });
+});
