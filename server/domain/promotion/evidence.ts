@@ -81,7 +81,7 @@ function intervalOfDelta(
   isTurned: boolean,
 ): Interval | null {
   if (low === null || high === null) return null;
-  return isTurned ? { estimate: -value, low: -high, high: -low } : { estimate: value, low, high };
+  return isTurned ? { estimate: 0 - value, low: 0 - high, high: 0 - low } : { estimate: value, low, high };
 }
 
 /**
