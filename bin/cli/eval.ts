@@ -101,10 +101,13 @@ function describeEnd({ parity, against, report, transcripts }: EvalSummary): str
       ]
     : [];
   const differences = against.flatMap(({ name, deltas }) =>
-    deltas.map(({ suite, variant, difference: { value, low, high } }) => {
-      const sign = (each: number) => `${each >= 0 ? "+" : "−"}${Math.abs(100 * each).toFixed(1)}`;
+    deltas.map(({ suite, variant, metric, difference: { value, low, high } }) => {
+      const [unit, digits, scale] = isLowerBetter(metric)
+        ? (["bits", 3, 1] as const)
+        : (["points", 1, 100] as const);
+      const sign = (each: number) => `${each >= 0 ? "+" : "−"}${Math.abs(scale * each).toFixed(digits)}`;
       const interval = low === null || high === null ? "" : ` [${sign(low)}, ${sign(high)}]`;
-      return `Against ${name}, ${suite}, ${ways[variant]}: ${sign(value)}${interval} points`;
+      return `Against ${name}, ${suite}, ${ways[variant]}: ${sign(value)}${interval} ${unit}`;
     }),
   );
   return [...form, ...differences, `Report: ${report}`, `What was said: ${transcripts}`].join("\n");

@@ -20,7 +20,7 @@ export const evalConfigSchema = z.strictObject({
     .min(5)
     .nullable()
     .default(null)
-    .describe("of each suite at most so many, spread over it; null: all"),
+    .describe("of each suite at most so many, drawn, always the same ones; null: all"),
   precision: z
     .enum(["fp32", "int8", "int4"])
     .nullable()

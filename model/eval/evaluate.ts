@@ -7,6 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { openCheckpoint } from "../checkpoint/checkpoint";
 import { UnsupportedModelError } from "../checkpoint/errors";
+import { permutation } from "../random/permutation";
 import type { Precision } from "../runtime/serving-weights";
 import type { EvalConfig } from "./eval-config";
 import { type EvalReport, evalReportFile, readEvalReport, transcriptsFile } from "./eval-report";
@@ -102,7 +103,7 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
   // 3. What serving takes away.
   signal?.throwIfAborted();
   const parity =
-    spoken.length > 0 ? await measureParity(config.model, spoken, { ...load, hasAdapter }) : null;
+    spoken.length > 0 ? await measureParity(config.model, spoken, { ...load, hasAdapter, signal }) : null;
   const madeAt = new Date().toISOString();
   const { precision } = load;
   const report = {
@@ -175,14 +176,11 @@ async function findSuites(
   );
 }
 
-/** Every so manieth item, so that what lies together in the file does not stand for all. */
+/** Drawn, for items often alternate in kind; always the same ones, in the order of the file. */
 function thinned(suite: Suite, most: number | null): Suite {
   if (most === null || suite.items.length <= most) return suite;
-  const items = Array.from(
-    { length: most },
-    (_, i) => suite.items[Math.floor((i * suite.items.length) / most)],
-  );
-  return { ...suite, items: items.flatMap((item) => item ?? []) };
+  const drawn = new Set(permutation(1, 0, suite.items.length).subarray(0, most));
+  return { ...suite, items: suite.items.filter((_, i) => drawn.has(i)) };
 }
 
 /** Spread over all that was said; the same ones for the same run. */

@@ -13,7 +13,7 @@ export type ParityInput = { conversation: Conversation; response: readonly numbe
 export async function measureParity(
   folder: string,
   inputs: readonly ParityInput[],
-  { hasAdapter, ...options }: LoadOptions & { hasAdapter: boolean },
+  { hasAdapter, ...options }: LoadOptions & { hasAdapter: boolean; signal?: AbortSignal | undefined },
 ): Promise<ParityReport> {
   const read = (precision: Precision, withoutAdapter: boolean) =>
     readAll(folder, inputs, { ...options, precision, withoutAdapter });
@@ -55,11 +55,13 @@ export function keptShare({
 async function readAll(
   folder: string,
   inputs: readonly ParityInput[],
-  options: LoadOptions & { withoutAdapter: boolean },
+  { signal, ...options }: LoadOptions & { withoutAdapter: boolean; signal?: AbortSignal | undefined },
 ): Promise<number[]> {
+  signal?.throwIfAborted();
   await using policy = await ServedPolicy.open(folder, { ...options, slots: 1 });
   const all: number[] = [];
   for (const { conversation, response } of inputs) {
+    signal?.throwIfAborted();
     const prompt = policy.promptTokens(conversation, response.length);
     const [own] = await policy.tokenLogprobs(prompt, [response]);
     all.push(...(own ?? []));

@@ -14,6 +14,7 @@ import type {
   ReleaseRequest,
 } from "./protocol";
 import { publishRun } from "./run-changes";
+import { checkMeasured } from "./run-evaluation";
 import type { RunRow } from "./steer-run";
 import { appendTimeline, type RunStatus } from "./timeline";
 import { WorkerError } from "./worker-error";
@@ -201,6 +202,7 @@ export function completeRun(call: WorkerCall, runId: string, request: CompleteRe
   return endOnce(call, runId, request.fencing, async (tx, run) => {
     const { checkpointId, summary } = request;
     if (checkpointId !== null) await checkOwnCheckpoint(tx, run, checkpointId);
+    await checkMeasured(tx, run);
     await appendTimeline(tx, runId, [
       {
         kind: "log",

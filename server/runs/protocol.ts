@@ -230,7 +230,7 @@ const mostTranscripts = 200;
 const shownText = text(mostTranscriptCharacters);
 export const transcriptsPayload = z.object({
   /** Of the first of them, from 0: what is told again under a number replaces what was told before. */
-  from: z.int().nonnegative(),
+  from: z.int().nonnegative().max(1_000_000),
   transcripts: z
     .array(
       transcriptSchema.extend({

@@ -38,7 +38,7 @@ export async function takeEvents(
       fresh.filter((event) => event.type === "episodes"),
     );
     for (const event of fresh) {
-      if (event.type === "transcripts") await storeTranscripts(tx, runId, event);
+      if (event.type === "transcripts") await storeTranscripts(tx, run, event);
       if (event.type === "evaluation") await storeReport(tx, run, event.report);
     }
     await appendTimeline(tx, runId, fresh.flatMap(toTimeline));

@@ -144,7 +144,7 @@ async function readTexts(
     signal?.throwIfAborted();
     const { logprobs, bytes } = await policy.textLogprobs(text);
     const bits = -logprobs.reduce((sum, value) => sum + value, 0) / Math.LN2;
-    const score = { values: { bitsPerByte: bits / bytes } };
+    const score = { values: { bitsPerByte: bits / bytes }, weight: bytes };
     answered.push({ messages: [{ role: "assistant", content: text }], said: "", score, response: null });
     onItem?.();
   }

@@ -16,6 +16,8 @@ export type ItemScore = {
   values: Record<string, number>;
   /** Of `bleu`, which is a figure of all items together. */
   counts?: BleuCounts;
+  /** How much the item counts in the mean; left out: 1. Of `bitsPerByte` its bytes. */
+  weight?: number;
 };
 
 /** What is told of each metric, the main figure first. In percent, but for `bitsPerByte`. */

@@ -31,6 +31,7 @@ const itemResultSchema = z.object({
   slice: z.string().nullable(),
   values: z.record(z.string(), z.number()),
   counts: countsSchema.optional(),
+  weight: z.number().positive().optional(),
 });
 
 export const suiteResultSchema = z.object({
@@ -81,13 +82,14 @@ export function figureOf(
   items: readonly ItemScore[],
   weights?: ArrayLike<number>,
 ): number | null {
-  const total = items.reduce((sum, _, i) => sum + (weights?.[i] ?? 1), 0);
+  const drawn = (i: number) => (weights?.[i] ?? 1) * (items[i]?.weight ?? 1);
+  const total = items.reduce((sum, _, i) => sum + drawn(i), 0);
   if (total === 0) return null;
   if (name === "bleu") {
     const counts = items.flatMap((item) => item.counts ?? []);
     return bleuOf(counts, weights ? { weights } : {}) / 100;
   }
-  return items.reduce((sum, { values }, i) => sum + (values[name] ?? 0) * (weights?.[i] ?? 1), 0) / total;
+  return items.reduce((sum, { values }, i) => sum + (values[name] ?? 0) * drawn(i), 0) / total;
 }
 
 export function figureWithInterval(name: string, items: readonly ItemScore[], seed: number): Figure {
@@ -116,6 +118,7 @@ export function compareSlice(
 export type SuiteDelta = {
   suite: string;
   variant: SuiteVariant;
+  metric: SuiteResult["metric"];
   /** By how much the main figure is higher, on the same items. */
   difference: Figure;
   items: number;
@@ -159,11 +162,15 @@ export function compareResults(
       low: interval?.low ?? null,
       high: interval?.high ?? null,
     };
-    return [{ suite: own.suite, variant: own.variant, difference, items: pairs.length }];
+    return [{ suite: own.suite, variant: own.variant, metric: own.metric, difference, items: pairs.length }];
   });
 }
 
-const scoreOf = ({ values, counts }: ItemResult): ItemScore => (counts ? { values, counts } : { values });
+const scoreOf = ({ values, counts, weight }: ItemResult): ItemScore => ({
+  values,
+  ...(counts && { counts }),
+  ...(weight !== undefined && { weight }),
+});
 
 /** @param responses texts with their length in tokens */
 export function behaviourOf(

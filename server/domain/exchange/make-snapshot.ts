@@ -18,6 +18,7 @@ import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import type { Dataset } from "../datasets";
 import { createSnapshot } from "../datasets-make";
+import { type Split, splits } from "../prompts/split";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 import { readCurrentRewardModel } from "../reward-models/current-reward-model";
 import { type RankingFilter, readRankedPrompts } from "./read-ranked-prompts";
@@ -25,7 +26,7 @@ import { type RankingFilter, readRankedPrompts } from "./read-ranked-prompts";
 type Named = { name: string; description: string; actorId: string | null };
 
 /**
- * Rankings as they are now, one row a prompt. The held-out group's work is never among them, nor is what the reward model in
+ * Rankings as they are now, one row a prompt. The held-out group's work is never among them, nor those of the split `test`, nor what the reward model in
  * use has still to score: its accuracy on new rankings is measured before anything learns from them.
  * @param agreementFloor tasks whose labelers agree on a smaller share of their pairs are left out; null: none is. Tasks
  * that one labeler ranked have no agreement and stay.
@@ -40,6 +41,7 @@ export async function snapshotRankingsOf(
   const salt = randomBytes(16).toString("hex");
   for await (const { record, ownerId, rankingIds } of readRankedPrompts(db, {
     ...filter,
+    splits: learnedSplits(filter),
     withHeldOut: false,
     onlyReleased: true,
   })) {
@@ -63,6 +65,16 @@ export async function snapshotRankingsOf(
       }
     },
   });
+}
+
+/** On held-out users' prompts policies are judged: nothing learns from what was said to them. */
+function learnedSplits({ splits: wanted }: RankingFilter): Split[] {
+  const learned = (wanted.length > 0 ? wanted : splits).filter((split) => split !== "test");
+  if (learned.length > 0) return learned;
+  throw new AppError(
+    "BAD_REQUEST",
+    "On prompts of the split “test” policies are judged. What people said to them is exported, and learned from by nothing.",
+  );
 }
 
 const linksPerInsert = 5_000;

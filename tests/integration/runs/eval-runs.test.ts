@@ -142,6 +142,8 @@ describe("what a worker measured", () => {
     const tell = (report: object) => worker.events(run, [{ sequence: 1, type: "evaluation", report }]);
     expect((await tell(reportOn("b".repeat(64), 3))).body.error?.message).toMatch(/the report is on bbbb/);
     expect((await tell({ format: 1 })).body.error?.code).toBe("invalid");
+    const early = await worker.end(run, "complete", { checkpointId: null, summary: {} });
+    expect(early.body.error).toMatchObject({ message: expect.stringContaining("no report of it came") });
     await worker.end(run, "fail", { cause: "unfit", reason: "test" });
     await server.newRun();
     const trainer = await server.newWorker("T");
@@ -149,6 +151,8 @@ describe("what a worker measured", () => {
     const report = reportOn(server.baseCheckpointId, 3);
     const refused = await trainer.events(sft, [{ sequence: 1, type: "evaluation", report }]);
     expect(refused.body.error?.message).toMatch(/is of sft: it measures nothing/);
+    const texts = { sequence: 1, type: "transcripts", from: 0, transcripts: [transcript("0", 1)] };
+    expect((await trainer.events(sft, [texts])).body.error?.code).toBe("invalid");
   });
 
   it("is for admins alone", async () => {

@@ -79,6 +79,7 @@ describe("a new run", () => {
       ["sft", { data: "demonstrations", pretrainMix: "documents" }],
       ["reward", { data: "rankings", pretrainMix: null }],
       ["ppo", { data: "prompts", pretrainMix: "documents" }],
+      ["eval", { data: null, pretrainMix: null }],
     ]);
     const { properties } = stages[1]?.settings ?? {};
     expect(properties?.pretrainMix).toMatchObject({ default: null });

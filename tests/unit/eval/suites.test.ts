@@ -188,6 +188,14 @@ describe("one policy against another", () => {
   });
 });
 
+test("bits a byte are those of all texts together, whatever their lengths", () => {
+  const items = [
+    { id: "0", slice: null, values: { bitsPerByte: 1 }, weight: 300 },
+    { id: "1", slice: null, values: { bitsPerByte: 4 }, weight: 100 },
+  ];
+  expect(figureWithInterval("bitsPerByte", items, 1).value).toBeCloseTo(1.75, 12);
+});
+
 test("a slice is compared alone", () => {
   const mixed = Array.from({ length: 60 }, (_, i) => i % 2);
   const better = mixed.map((value, i) => (i < 12 ? 1 : value));

@@ -55,7 +55,11 @@ export function judgeRows(name: string, rate: WinRate): ForestRow[] {
   const groups = training && heldOut ? [training, heldOut] : [];
   const [ofTraining, ofHeldOut] = groups;
   return [
-    toRow(name, overall, overall === heldOut ? "heldOut" : mark),
+    toRow(
+      training === null && heldOut ? "Held-out labelers" : name,
+      overall,
+      training === null && heldOut ? "heldOut" : mark,
+    ),
     ...(ofTraining ? [toRow("Training labelers", ofTraining, "people")] : []),
     ...(ofHeldOut ? [toRow("Held-out labelers", ofHeldOut, "heldOut")] : []),
     ...(lengthControlled

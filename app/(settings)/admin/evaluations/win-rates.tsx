@@ -106,7 +106,7 @@ function JudgingNotices({ judges }: { judges: readonly ModelJudge[] }) {
     <ul className="mt-3 space-y-2 text-small text-muted">
       {judges.map(({ judge, name, judged, waiting, faults }) => {
         const hindrance = data?.find(
-          ({ modelId }) => judge.kind === "rewardModel" && modelId === judge.rewardModelId,
+          ({ modelId }) => modelId === (judge.kind === "rewardModel" ? judge.rewardModelId : name),
         );
         return (
           <li key={`${judge.kind} ${name}`}>

@@ -34,7 +34,9 @@ export function useNewRun({ stages, checkpoints, cloned, chosen }: NewRunStart) 
   const firstStage =
     stages.find(({ stage }) => stage === (cloned?.stage ?? chosen.stage)) ??
     stages.find(({ takesRewardModels }) => takesRewardModels && chosen.rewardModelId !== null) ??
-    stages.find(({ stage, data }) => stage !== "pretrain" && data.data === chosen.datasetKind) ??
+    stages.find(
+      ({ stage, data }) => stage !== "pretrain" && data.data !== null && data.data === chosen.datasetKind,
+    ) ??
     stages.find(({ stage }) => stage === "sft");
   const [stage, setStage] = useState(firstStage?.stage ?? "sft");
   const description = stages.find((one) => one.stage === stage);
