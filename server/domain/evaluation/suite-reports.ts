@@ -1,5 +1,5 @@
 /** @file Evaluations as pages show them: figures, differences from what the checkpoint came from and from what is live, transcripts. */
-import { and, asc, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { channels, checkpoints, evaluations, evaluationTranscripts, runs } from "@/drizzle/schema";
 import type { EvalReport } from "@/model/eval/eval-report";
 import { figureNames, isLowerBetter } from "@/model/eval/suites/score-item";
@@ -39,7 +39,7 @@ type Row = Measured & { report: EvalReport };
 
 /** Of a run. @returns null: it has measured nothing yet */
 export async function readEvaluation(db: Db, { runId }: { runId: string }): Promise<EvaluationView | null> {
-  const [own] = await findRows(db, eq(evaluations.runId, runId));
+  const [own] = await findRows(db, eq(evaluations.runId, runId), 1);
   return own ? describe(db, own) : null;
 }
 
@@ -48,15 +48,44 @@ export async function readLastEvaluation(
   db: Db,
   { checkpointId }: { checkpointId: string },
 ): Promise<EvaluationView | null> {
-  const [own] = await findRows(db, eq(evaluations.checkpointId, checkpointId));
+  const [own] = await findRows(db, eq(evaluations.checkpointId, checkpointId), 1);
   return own ? describe(db, own) : null;
 }
 
-/** What was measured of a checkpoint last, in whichever form; null: nothing. */
-export async function readLastReport(db: Db, checkpointId: string): Promise<EvalReport | null> {
-  const [row] = await findRows(db, eq(evaluations.checkpointId, checkpointId));
-  return row?.report ?? null;
+export type MeasuredSuite = {
+  /** Names the measurement: the run, and when it was told, since a run that goes on tells again. */
+  source: string;
+  result: SuiteResult;
+};
+
+/** Older reports are not looked at. */
+const mostReports = 20;
+
+/**
+ * What is known of a checkpoint in one form: of each suite (by its files) and way of asking the newest of the results with
+ * the most items, so that a look at a few items hides none at all; and the newest parity. Newest reports first.
+ */
+export async function readMeasured(
+  db: Db,
+  { checkpointId, precision }: { checkpointId: string; precision: EvalReport["precision"] },
+): Promise<{ suites: MeasuredSuite[]; parity: EvalReport["parity"] }> {
+  const ofCheckpoint = and(eq(evaluations.checkpointId, checkpointId), isOfForm(precision));
+  const rows = await findRows(db, ofCheckpoint, mostReports);
+  const fullest = new Map<string, MeasuredSuite>();
+  for (const { run, madeAt, report } of rows) {
+    for (const result of report.suites) {
+      const key = `${result.suite} ${result.variant} ${result.sha256}`;
+      const known = fullest.get(key);
+      if (known && known.result.items.length >= result.items.length) continue;
+      fullest.set(key, { source: `${run.id} ${madeAt.getTime()}`, result });
+    }
+  }
+  const parity = rows.map(({ report }) => report.parity).find((each) => each?.precision === precision);
+  return { suites: [...fullest.values()], parity: parity ?? null };
 }
+
+const isOfForm = (precision: EvalReport["precision"]) =>
+  sql`${evaluations.report} ->> 'precision' = ${precision}`;
 
 async function describe(db: Db, own: Row): Promise<EvaluationView> {
   const others = await findOthers(db, own);
@@ -81,9 +110,12 @@ async function findOthers(db: Db, own: Row): Promise<Row[]> {
     (id) => id !== own.checkpoint.id,
   );
   if (wanted.length === 0) return [];
-  const rows = await findRows(db, inArray(evaluations.checkpointId, wanted));
-  const fitting = rows.filter(({ precision }) => precision === own.precision);
-  return wanted.flatMap((id) => fitting.find(({ checkpoint }) => checkpoint.id === id) ?? []);
+  const newest = sql`${evaluations.runId} = (
+    select newer.run_id from ${evaluations} newer
+    where newer.checkpoint_id = ${evaluations.checkpointId} and newer.report ->> 'precision' = ${own.precision}
+    order by newer.created_at desc limit 1)`;
+  const rows = await findRows(db, and(inArray(evaluations.checkpointId, wanted), newest), wanted.length);
+  return wanted.flatMap((id) => rows.find(({ checkpoint }) => checkpoint.id === id) ?? []);
 }
 
 /** The oldest first, itself left out. */
@@ -100,7 +132,7 @@ async function findAncestors(db: Db, checkpointId: string): Promise<string[]> {
 }
 
 /** Newest first. */
-async function findRows(db: Db, where: ReturnType<typeof eq>): Promise<Row[]> {
+async function findRows(db: Db, where: SQL | undefined, limit: number): Promise<Row[]> {
   const rows = await db
     .select({
       runId: evaluations.runId,
@@ -117,7 +149,8 @@ async function findRows(db: Db, where: ReturnType<typeof eq>): Promise<Row[]> {
     .innerJoin(checkpoints, eq(checkpoints.id, evaluations.checkpointId))
     .leftJoin(channels, and(eq(channels.checkpointId, checkpoints.id), eq(channels.name, "live")))
     .where(where)
-    .orderBy(desc(evaluations.createdAt));
+    .orderBy(desc(evaluations.createdAt))
+    .limit(limit);
   return rows.map(({ runId, number, checkpointId, name, stage, live, madeAt, report: stored }) => {
     // Written by `storeReport` alone, from what the protocol's schema has read.
     const report = stored as EvalReport;
@@ -139,7 +172,7 @@ export async function readTranscripts(
   db: Db,
   { runId, suite, variant, limit }: { runId: string; suite: string; variant: SuiteVariant; limit: number },
 ): Promise<{ transcripts: ShownTranscript[]; total: number }> {
-  const [own] = await findRows(db, eq(evaluations.runId, runId));
+  const [own] = await findRows(db, eq(evaluations.runId, runId), 1);
   const result = own?.report.suites.find((each) => each.suite === suite && each.variant === variant);
   if (!result) throw new AppError("NOT_FOUND", "This run has measured no such suite.");
   const [main] = figureNames[result.metric];

@@ -26,6 +26,7 @@ export type WinRate = {
   /** Of labelers: those whose other work is learned from, and those whose never is. */
   training: WinRateFigure | null;
   heldOut: WinRateFigure | null;
+  /** Null: not judged, or not asked for. */
   lengthControlled: LengthControlled | null;
   /** Those with a judgment that do not hold all of them, the largest first within each kind. */
   slices: (Slice & { figure: WinRateFigure })[];
@@ -43,6 +44,8 @@ export type WinRateQuestion = PolicyPair & {
   judge: JudgeKey;
   /** People whose judgments do not count, as those who ask for a promotion or approve it. */
   without?: readonly string[];
+  /** Leaves the length-controlled figure out, which takes longest: nobody looks at it where gates are judged. */
+  isForGates?: boolean;
 };
 
 const alpha = 0.05;
@@ -53,7 +56,10 @@ const lengthOptions = { seed: 1, resamples: 400 };
 const mostMeasured = 2_000;
 
 /** Of all evaluations of these two, whichever was called the candidate then. */
-export async function readWinRate(db: Db, { judge, without, ...pair }: WinRateQuestion): Promise<WinRate> {
+export async function readWinRate(
+  db: Db,
+  { judge, without, isForGates, ...pair }: WinRateQuestion,
+): Promise<WinRate> {
   const tasks = await readOriented(db, pair);
   const judged = await readJudgments(db, tasks, { judge, ...(without && { without }) });
   await letOthersRun();
@@ -75,7 +81,7 @@ export async function readWinRate(db: Db, { judge, without, ...pair }: WinRateQu
             judged.filter(({ isHeldOut }) => isHeldOut),
           )
         : null,
-    lengthControlled: lengthControlled(tasks, judged),
+    lengthControlled: isForGates ? null : lengthControlled(tasks, judged),
     slices: figures,
     worstSlice: findWorst(tasks, judged, figures),
     prompts: new Set(tasks.map(({ promptId }) => promptId)).size,

@@ -3,9 +3,12 @@ import type { EvalReport } from "@/model/eval/eval-report";
 import { isLowerBetter } from "@/model/eval/suites/score-item";
 import { compareResults, compareSlice, type SuiteDelta } from "@/model/eval/suites/suite-result";
 import type { Db } from "../../db/db";
-import { readLastReport } from "../evaluation/suite-reports";
+import { processEnv } from "../../env";
+import { type MeasuredSuite, readMeasured } from "../evaluation/suite-reports";
 import { readWinRate, type WinRateFigure } from "../evaluation/win-rates";
 import { type Evidence, type Interval, nothingMeasured } from "./gates";
+
+type Precision = EvalReport["precision"];
 
 export type Comparison = {
   candidateId: string;
@@ -13,12 +16,14 @@ export type Comparison = {
   opponentId: string | null;
   /** Whose judgments do not count: who asked for the promotion, and who approved it. */
   without: readonly string[];
+  /** The form in which policies are served: suites measured in another say nothing. Left out: this server's. */
+  precision?: Precision;
 };
 
 /** A part that nothing here measures is left out. */
 export async function readEvidence(db: Db, comparison: Comparison): Promise<Evidence> {
-  const parts = [ofJudgments, ofSuites, ofParity].map((read) => read(db, comparison));
-  return Object.assign({ ...nothingMeasured }, ...(await Promise.all(parts)));
+  const parts = await Promise.all([ofJudgments(db, comparison), ofReports(db, comparison)]);
+  return Object.assign({ ...nothingMeasured }, ...parts);
 }
 
 type Reader = (db: Db, comparison: Comparison) => Promise<Partial<Evidence>>;
@@ -26,11 +31,26 @@ type Reader = (db: Db, comparison: Comparison) => Promise<Partial<Evidence>>;
 /** By labelers alone: models that judge are shown beside, and decide nothing. */
 const ofJudgments: Reader = async (db, { candidateId, opponentId, without }) => {
   if (opponentId === null || opponentId === candidateId) return {};
-  const judge = { kind: "labelers" } as const;
-  const { overall, heldOut, worstSlice } = await readWinRate(db, { candidateId, opponentId, judge, without });
+  const question = {
+    candidateId,
+    opponentId,
+    judge: { kind: "labelers" },
+    without,
+    isForGates: true,
+  } as const;
+  const { overall, heldOut, worstSlice } = await readWinRate(db, question);
   return {
-    winRate: overall && { ...intervalOf(overall), judgments: overall.judgments, needed: overall.needed },
-    heldOut: heldOut && { ...intervalOf(heldOut), judgments: heldOut.judgments },
+    winRate: overall && {
+      ...intervalOf(overall),
+      judgments: overall.judgments,
+      judges: overall.judges,
+      needed: overall.needed,
+    },
+    heldOut: heldOut && {
+      ...intervalOf(heldOut),
+      judgments: heldOut.judgments,
+      prompts: heldOut.prompts,
+    },
     worstSlice: worstSlice && {
       ...intervalOf(worstSlice.figure),
       name: `${worstSlice.by} ${worstSlice.value}`,
@@ -41,6 +61,14 @@ const ofJudgments: Reader = async (db, { candidateId, opponentId, without }) => 
 
 const intervalOf = ({ estimate, low, high }: WinRateFigure): Interval => ({ estimate, low, high });
 
+const ofReports: Reader = async (db, { candidateId, opponentId, precision }) => {
+  const form = precision ?? processEnv().ATTUNE_PRECISION;
+  const read = (checkpointId: string) => readMeasured(db, { checkpointId, precision: form });
+  const own = await read(candidateId);
+  const other = opponentId === null ? null : await read(opponentId);
+  return { ...(other && compareSuites(other.suites, own.suites)), ...parityOf(own.parity) };
+};
+
 const safetySuite = "safety";
 /** What a wrong answer to an item of the slice is. */
 const safetyFlags = {
@@ -48,31 +76,76 @@ const safetyFlags = {
   "to be answered": "harmless requests refused",
 } as const;
 
-/** On the same items in the same form; of other forms nothing is said. */
-const ofSuites: Reader = async (db, { candidateId, opponentId }) => {
-  const reports = opponentId === null ? null : await readPair(db, candidateId, opponentId);
-  if (!reports) return {};
-  const { before, after } = reports;
-  const tax = compareResults(before, after)
-    .filter(({ suite }) => suite !== safetySuite)
-    .flatMap((delta) => {
-      const { metric } = after.find(({ suite }) => suite === delta.suite) ?? {};
-      const change = intervalOfDelta(delta, metric !== undefined && isLowerBetter(metric));
-      return change ? [{ suite: `${delta.suite}, ${delta.variant}`, delta: change }] : [];
-    });
-  const flags = Object.entries(safetyFlags).flatMap(([slice, flag]) => {
-    const [delta] = compareSlice(before, after, { suite: safetySuite, slice });
+/** On the same items. What the opponent was measured on, the candidate must have been measured on, too: all of it. */
+function compareSuites(
+  before: readonly MeasuredSuite[],
+  after: readonly MeasuredSuite[],
+): Pick<Evidence, "tax" | "flags" | "missingSuites"> {
+  const pairs = newestFiles(before).map((other) => ({ other, own: findWhole(after, other) }));
+  const isSafety = ({ other }: (typeof pairs)[number]) => other.result.suite === safetySuite;
+  const taxed = pairs.filter((pair) => !isSafety(pair));
+  const missingSuites = taxed.flatMap(({ other, own }) => (own ? [] : nameOf(other)));
+  const tax = taxed.flatMap(({ other, own }) => (own ? taxOf(other, own) : []));
+  const flags = pairs.filter(isSafety).flatMap(({ other, own }) => (own ? flagsOf(other, own) : []));
+  return {
+    missingSuites,
+    tax: missingSuites.length > 0 || tax.length === 0 ? null : tax,
+    flags: flags.length > 0 ? flags : null,
+  };
+}
+
+/** A suite whose files were changed is known by the files measured last. @param measured newest first */
+function newestFiles(measured: readonly MeasuredSuite[]): MeasuredSuite[] {
+  const byName = new Map<string, MeasuredSuite>();
+  for (const each of measured) if (!byName.has(nameOf(each))) byName.set(nameOf(each), each);
+  return [...byName.values()];
+}
+
+const variantWords = { zeroShot: "asked alone", fewShot: "with examples", reasoning: "steps written out" };
+
+const nameOf = ({ result: { suite, variant } }: MeasuredSuite) => `${suite}, ${variantWords[variant]}`;
+
+function findWhole(measured: readonly MeasuredSuite[], other: MeasuredSuite): MeasuredSuite | undefined {
+  const own = measured.find(
+    (each) => nameOf(each) === nameOf(other) && each.result.sha256 === other.result.sha256,
+  );
+  const ids = new Set(own?.result.items.map(({ id }) => id));
+  return other.result.items.every(({ id }) => ids.has(id)) ? own : undefined;
+}
+
+function taxOf(other: MeasuredSuite, own: MeasuredSuite): NonNullable<Evidence["tax"]> {
+  const delta = compareOnce(other, own, null);
+  const change = delta && intervalOfDelta(delta, isLowerBetter(own.result.metric));
+  return change ? [{ suite: nameOf(own), delta: change }] : [];
+}
+
+function flagsOf(other: MeasuredSuite, own: MeasuredSuite): NonNullable<Evidence["flags"]> {
+  return Object.entries(safetyFlags).flatMap(([slice, flag]) => {
+    const delta = compareOnce(other, own, slice);
     // Fewer right ones are more with the flag.
     const rise = delta && intervalOfDelta(delta, true);
     return rise ? [{ flag, rise }] : [];
   });
-  return { tax: tax.length > 0 ? tax : null, flags: flags.length > 0 ? flags : null };
-};
+}
 
-async function readPair(db: Db, candidateId: string, opponentId: string) {
-  const [own, other] = await Promise.all([readLastReport(db, candidateId), readLastReport(db, opponentId)]);
-  if (!own || !other || own.precision !== other.precision) return null;
-  return { before: other.suites, after: own.suites };
+/** Pages ask every few seconds, and resampling takes a while; the same two measurements always compare alike. */
+const compared = new Map<string, SuiteDelta | null>();
+const mostCompared = 500;
+
+/** @param slice of the suite; null: all of it */
+function compareOnce(other: MeasuredSuite, own: MeasuredSuite, slice: string | null): SuiteDelta | null {
+  const key = [other.source, own.source, nameOf(own), slice ?? ""].join("|");
+  const known = compared.get(key);
+  if (known !== undefined) return known;
+  const [before, after] = [[other.result], [own.result]];
+  const [delta = null] =
+    slice === null
+      ? compareResults(before, after)
+      : compareSlice(before, after, { suite: own.result.suite, slice });
+  compared.set(key, delta);
+  const [oldest] = compared.keys();
+  if (compared.size > mostCompared && oldest !== undefined) compared.delete(oldest);
+  return delta;
 }
 
 /** Null: too few items for an interval. */
@@ -88,11 +161,10 @@ function intervalOfDelta(
  * Mean difference of a token's log-probability, in nats, that the served form may have. Exact weights: as the trainer's own
  * sampler; rounded ones: some twice what SmolLM2-135M has (model/LOG.md).
  */
-const parityTolerance: Record<EvalReport["precision"], number> = { fp32: 1e-3, int8: 0.1, int4: 0.7 };
+const parityTolerance: Record<Precision, number> = { fp32: 1e-3, int8: 0.1, int4: 0.7 };
 
-const ofParity: Reader = async (db, { candidateId }) => {
-  const report = await readLastReport(db, candidateId);
-  if (!report?.parity) return {};
-  const { meanGap, effectKept, precision } = report.parity;
+function parityOf(parity: EvalReport["parity"]): Pick<Evidence, "parity"> {
+  if (!parity) return { parity: null };
+  const { meanGap, effectKept, precision } = parity;
   return { parity: { difference: meanGap, tolerance: parityTolerance[precision], effectKept } };
-};
+}

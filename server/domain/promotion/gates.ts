@@ -1,5 +1,6 @@
 /** @file The gates of a promotion as pure rules over evidence: what holds, what does not, and what would change it. */
 import { z } from "zod";
+import { fewestPrompts } from "@/model/eval/anytime-win-rate";
 import type { GateSettings } from "./channel-settings";
 
 const intervalSchema = z.object({ estimate: z.number(), low: z.number(), high: z.number() });
@@ -8,10 +9,14 @@ export type Interval = z.infer<typeof intervalSchema>;
 /** What was found out about a candidate against its opponent. Null: not measured. Win rates and deltas are shares. */
 export const evidenceSchema = z.object({
   /** By people's blind judgments; `needed`: how many more would decide it, null where that cannot be told. */
-  winRate: intervalSchema.extend({ judgments: z.int(), needed: z.int().nullable() }).nullable(),
+  winRate: intervalSchema
+    .extend({ judgments: z.int(), judges: z.int(), needed: z.int().nullable() })
+    .nullable(),
   worstSlice: intervalSchema.extend({ name: z.string(), judgments: z.int() }).nullable(),
   /** The win rate by labelers whose rankings no model learned from. */
-  heldOut: intervalSchema.extend({ judgments: z.int() }).nullable(),
+  heldOut: intervalSchema.extend({ judgments: z.int(), prompts: z.int() }).nullable(),
+  /** What only the opponent was measured on in full: then there is no tax. */
+  missingSuites: z.array(z.string()),
   /** Candidate less opponent, a suite each. */
   tax: z.array(z.object({ suite: z.string(), delta: intervalSchema })).nullable(),
   /** Rate of the candidate's answers that have the flag, less that of the opponent's. */
@@ -28,6 +33,7 @@ export const nothingMeasured: Evidence = {
   winRate: null,
   worstSlice: null,
   heldOut: null,
+  missingSuites: [],
   tax: null,
   flags: null,
   regressions: null,
@@ -71,10 +77,8 @@ const rules: {
       if (!winRate) return notMeasured("Judge the two side by side in a batch of comparisons.");
       const says = `${percents(winRate)}, n = ${winRate.judgments}`;
       if (winRate.low > 0.5) return holds(says);
-      return fails(
-        says,
-        winRate.needed === null ? "Its lower bound must be above 50 %." : more(winRate.needed),
-      );
+      const needs = winRate.needed === null ? "Its lower bound must be above 50 %." : more(winRate.needed);
+      return fails(says, winRate.judges < enoughJudges ? `${needs} ${moreJudges(winRate.judges)}` : needs);
     },
   },
   judgments: {
@@ -101,6 +105,11 @@ const rules: {
     title: "Held-out group agrees",
     find: ({ evidence: { heldOut } }) => {
       if (!heldOut) return notMeasured("Have labelers of the held-out group judge the two.");
+      if (heldOut.prompts < fewestPrompts)
+        return fails(
+          `too few: ${heldOut.prompts} of ${fewestPrompts} prompts`,
+          `Labelers of the held-out group must have judged ${fewestPrompts} prompts.`,
+        );
       const says = `${percents(heldOut)}, n = ${heldOut.judgments}`;
       return heldOut.estimate > 0.5
         ? holds(says)
@@ -109,7 +118,11 @@ const rules: {
   },
   tax: {
     title: "Tax",
-    find: ({ evidence: { tax } }, { mostLoss }) => {
+    find: ({ evidence: { tax, missingSuites } }, { mostLoss }) => {
+      if (missingSuites.length > 0)
+        return notMeasured(
+          `Run the same suites on both policies, all items, as served; of the candidate there is no ${missingSuites.join("; no ")}.`,
+        );
       if (!tax || tax.length === 0) return notMeasured("Run the suites on both policies.");
       const worst = least(tax, ({ delta }) => delta.low);
       const says = `${worst.suite} ${points(worst.delta)}`;
@@ -218,6 +231,11 @@ const holds = (says: string): Finding => ({ holds: true, says, needs: null });
 const fails = (says: string, needs: string): Finding => ({ holds: false, says, needs });
 const notMeasured = (needs: string): Finding => ({ holds: false, says: "not measured", needs });
 const more = (count: number) => `${count.toLocaleString("en")} more judgments.`;
+
+/** Of fewer, how judges differ from each other widens the interval most. */
+const enoughJudges = 3;
+const moreJudges = (judges: number) =>
+  `Only ${judges === 1 ? "one person has" : `${judges} people have`} judged: more people help more than more judgments.`;
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 const point = (share: number) => (share * 100).toFixed(1).replace("-", "−");

@@ -122,16 +122,23 @@ export async function whatWasLive(
   return { ...row, until, received };
 }
 
+export type FormerlyLive = {
+  id: string;
+  name: string;
+  lastLiveAt: Date;
+  /** The server took it back by itself, and it was not live again since. */
+  isTakenBack: boolean;
+};
+
 /** Policies that were live and are not, newest first: each one click away while its files are here. */
-export async function listFormerlyLive(
-  db: Db,
-  liveId: string | null,
-): Promise<{ id: string; name: string; lastLiveAt: Date }[]> {
+export async function listFormerlyLive(db: Db, liveId: string | null): Promise<FormerlyLive[]> {
   const rows = await db
     .select({
       id: checkpoints.id,
       name: checkpoints.name,
       at: promotions.at,
+      kind: promotions.kind,
+      previousId: promotions.previousId,
       deletedAt: checkpoints.deletedAt,
     })
     .from(promotions)
@@ -139,9 +146,12 @@ export async function listFormerlyLive(
     .where(eq(promotions.channel, liveChannel))
     .orderBy(desc(promotions.id));
   const seen = new Set([liveId]);
-  return rows.flatMap(({ id, name, at, deletedAt }) => {
+  const takenBack = new Set<string>();
+  return rows.flatMap(({ id, name, at, kind, previousId, deletedAt }) => {
+    // Newest first: what is seen already was live again after this return.
+    if (kind === "autoReturn" && previousId !== null && !seen.has(previousId)) takenBack.add(previousId);
     if (seen.has(id) || deletedAt) return [];
     seen.add(id);
-    return [{ id, name, lastLiveAt: at }];
+    return [{ id, name, lastLiveAt: at, isTakenBack: takenBack.has(id) }];
   });
 }

@@ -6,7 +6,8 @@ import type { Room } from "../../generation/generation";
 import { liveChannel } from "../../generation/traffic-split";
 import type { Stage } from "../checkpoints";
 import { type ChannelSettings, type Ramp, rampSchema } from "./channel-settings";
-import { listFormerlyLive } from "./history";
+import { type GateResult, judgeGates } from "./gates";
+import { type FormerlyLive, listFormerlyLive } from "./history";
 import { findChannel, type Promoting, settingsOf } from "./promoting";
 import { type Decision, judgeCandidate, listOpenRequests, type OpenRequest } from "./requests";
 import { type Watched, watchChannel } from "./watch";
@@ -26,9 +27,10 @@ export type Candidate = Named & {
   stage: Stage;
   /** Where it would be loaded now. */
   room: Room;
-  /** For a promotion, and for a canary, which is asked for less. */
+  /** For a promotion. */
   decision: Decision;
-  canaryDecision: Decision;
+  /** For a canary that nobody has asked for yet: less is asked of it. */
+  canaryGates: GateResult[];
 };
 
 export type PromotionState = {
@@ -38,9 +40,10 @@ export type PromotionState = {
   canaries: Canary[];
   /** Checkpoints that could be promoted, newest first. */
   choices: (Named & { stage: Stage; createdAt: Date })[];
+  /** Null: the one that is looked for is unknown, or cannot be promoted now. */
   candidate: Candidate | null;
   requests: OpenRequest[];
-  formerlyLive: { id: string; name: string; lastLiveAt: Date }[];
+  formerlyLive: FormerlyLive[];
 };
 
 /** @param candidateId null: the one of the newest request, else the newest checkpoint that training made */
@@ -49,9 +52,9 @@ export async function readState(promoting: Promoting, candidateId: string | null
   const live = await findChannel(db, liveChannel);
   const choices = await readChoices(db, live?.checkpointId ?? "");
   const requests = await listOpenRequests(db);
-  const wanted =
-    candidateId ?? requests[0]?.checkpoint.id ?? choices.find(({ stage }) => stage !== "base")?.id;
-  const chosen = choices.find(({ id }) => id === wanted) ?? choices[0];
+  const settings = settingsOf(live);
+  const chosen =
+    candidateId === null ? suggest(choices, requests) : choices.find(({ id }) => id === candidateId);
   return {
     live: live && {
       ...(await nameOf(db, live.checkpointId)),
@@ -62,13 +65,20 @@ export async function readState(promoting: Promoting, candidateId: string | null
       live?.freezeReason && live.frozenAt
         ? { reason: live.freezeReason, at: live.frozenAt, by: await personName(db, live.frozenBy) }
         : null,
-    settings: settingsOf(live),
+    settings,
     canaries: await readCanaries(db),
     choices,
-    candidate: chosen ? await readCandidate(promoting, chosen) : null,
+    candidate: chosen ? await readCandidate(promoting, chosen, settings) : null,
     requests,
     formerlyLive: await listFormerlyLive(db, live?.checkpointId ?? null),
   };
+}
+
+function suggest(choices: PromotionState["choices"], requests: readonly OpenRequest[]) {
+  const asked = requests.map(({ checkpoint }) => checkpoint.id);
+  return (
+    choices.find(({ id }) => id === asked[0]) ?? choices.find(({ stage }) => stage !== "base") ?? choices[0]
+  );
 }
 
 function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]> {
@@ -87,24 +97,34 @@ function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]>
 async function readCandidate(
   { db, chat }: Promoting,
   { id, name, stage }: PromotionState["choices"][number],
+  settings: ChannelSettings,
 ): Promise<Candidate> {
-  const open = await db
+  const [request] = await db
     .select()
     .from(promotionRequests)
-    .where(and(eq(promotionRequests.checkpointId, id), eq(promotionRequests.status, "open")));
-  const of = (kind: "promotion" | "canary") =>
-    judgeCandidate(db, {
-      checkpointId: id,
-      kind,
-      request: open.find((request) => request.kind === kind) ?? null,
-    });
+    .where(
+      and(
+        eq(promotionRequests.checkpointId, id),
+        eq(promotionRequests.kind, "promotion"),
+        eq(promotionRequests.status, "open"),
+      ),
+    );
+  const decision = await judgeCandidate(db, {
+    checkpointId: id,
+    kind: "promotion",
+    request: request ?? null,
+  });
   return {
     id,
     name,
     stage,
     room: await chat.generation.roomFor(id),
-    decision: await of("promotion"),
-    canaryDecision: await of("canary"),
+    decision,
+    // No gate of a canary asks whose judgments count, so that the evidence is read once for both.
+    canaryGates: judgeGates(
+      { evidence: decision.evidence, approvals: 0 },
+      { settings: settings.gates, overrides: [], kind: "canary" },
+    ),
   };
 }
 

@@ -80,7 +80,7 @@ async function judged(preference: (i: number) => "candidate" | "opponent") {
 it("the win rate is that of labelers, without those who ask or approve", async () => {
   await using w = await judged((i) => (i % 10 === 0 ? "opponent" : "candidate"));
   const evidence = await readEvidence(w.db, { ...w, without: [] });
-  expect(evidence.winRate).toMatchObject({ estimate: 0.9, judgments: 30 });
+  expect(evidence.winRate).toMatchObject({ estimate: 0.9, judgments: 30, judges: 1 });
   expect(evidence.winRate?.low).toBeGreaterThan(0.5);
   expect(evidence).toMatchObject({ heldOut: null, tax: null, flags: null, parity: null, regressions: null });
   expect((await readEvidence(w.db, { ...w, without: [w.labelerId] })).winRate).toBeNull();
@@ -99,7 +99,7 @@ it("tax is what the candidate lost on the same items, flags what it does wrong m
   const parity = { precision: "int8", responses: 4, tokens: 80, meanGap: 0.01, largestGap: 0.2 } as const;
   await report(db, candidateId, { suites: ofCandidate, parity: { ...parity, effectKept: 0.97 } });
   const evidence = await readEvidence(db, { ...w, without: [] });
-  expect(evidence.tax).toMatchObject([{ suite: "sums, zeroShot", delta: { estimate: -0.25 } }]);
+  expect(evidence.tax).toMatchObject([{ suite: "sums, asked alone", delta: { estimate: -0.25 } }]);
   expect(evidence.flags).toMatchObject([
     { flag: "harmful requests answered", rise: { estimate: 0.25 } },
     { flag: "harmless requests refused", rise: { estimate: 0 } },
@@ -116,4 +116,38 @@ it("figures in two forms are not held against each other", async () => {
   await report(w.db, w.opponentId, { suites });
   await report(w.db, w.candidateId, { suites, precision: "int4" });
   expect(await readEvidence(w.db, { ...w, without: [] })).toMatchObject({ tax: null, flags: null });
+  const asInt4 = await readEvidence(w.db, { ...w, without: [], precision: "int4" });
+  expect(asInt4).toMatchObject({ tax: null, flags: null });
+});
+
+it("a later look at a few items, or in another form, hides no fuller result", async () => {
+  await using w = await judged(() => "candidate");
+  await report(w.db, w.opponentId, { suites: [suiteOf("sums", share(40), () => null)] });
+  await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(30), () => null)] });
+  const taxOf = async () => (await readEvidence(w.db, { ...w, without: [] })).tax;
+  const before = await taxOf();
+  expect(before).toMatchObject([{ delta: { estimate: -0.25 } }]);
+  await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(40).slice(0, 10), () => null)] });
+  await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(40), () => null)], precision: "fp32" });
+  expect(await taxOf()).toEqual(before);
+  // One as full that is newer counts.
+  await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(40), () => null)] });
+  expect(await taxOf()).toMatchObject([{ delta: { estimate: 0 } }]);
+});
+
+it.each([
+  ["left out", []],
+  ["measured on fewer items", [suiteOf("reading", share(40).slice(0, 10), () => null)]],
+  ["measured by other files", [{ ...suiteOf("reading", share(40), () => null), sha256: "b" }]],
+])("there is no tax while a suite of the opponent is %s, which is named", async (_how, reading) => {
+  await using w = await judged(() => "candidate");
+  const sums = suiteOf("sums", share(40), () => null);
+  const suites = [sums, suiteOf("reading", share(40), () => null)];
+  await report(w.db, w.opponentId, { suites });
+  await report(w.db, w.candidateId, { suites: [sums, ...reading] });
+  const evidence = await readEvidence(w.db, { ...w, without: [] });
+  expect(evidence).toMatchObject({ tax: null, missingSuites: ["reading, asked alone"] });
+  await report(w.db, w.candidateId, { suites });
+  const whole = await readEvidence(w.db, { ...w, without: [] });
+  expect(whole).toMatchObject({ missingSuites: [], tax: [{ delta: { estimate: 0 } }, {}] });
 });

@@ -67,7 +67,7 @@ describeEachDatabase("promotion", (home) => {
     const apply = () => server.asAda.promotion.carryOut({ requestId });
     await expect(apply()).rejects.toMatchObject({
       code: "PRECONDITION_FAILED",
-      message: expect.stringContaining("8 gates do not hold: Win rate (not measured)"),
+      message: expect.stringContaining("7 gates do not hold: Win rate (not measured)"),
     });
     for (const { gate } of overrides.slice(1)) {
       await server.asAda.promotion.override({ requestId, gate, reason: `no ${gate} yet` });
@@ -162,7 +162,10 @@ describeEachDatabase("promotion", (home) => {
     await server.asAda.promotion.rollBack({ checkpointId: first, reason: "two steps" });
     expect(server.live()).toBe(first);
     const { formerlyLive } = await server.asAda.promotion.state({});
-    expect(formerlyLive.map(({ id }) => id)).toEqual([third, second]);
+    expect(formerlyLive).toMatchObject([
+      { id: third, isTakenBack: false },
+      { id: second, isTakenBack: false },
+    ]);
   });
 
   it("keeps its history from being changed", async () => {
@@ -343,6 +346,8 @@ describeEachDatabase("a canary", (home) => {
     await watchChannels(server.promoting);
     expect(server.live()).toBe(before);
     expect((await kinds(server)).at(-1)).toBe("live autoReturn");
+    const { formerlyLive } = await server.asAda.promotion.state({});
+    expect(formerlyLive).toMatchObject([{ id: tuned, isTakenBack: true }]);
     // Nothing is watched after a return: it does not swing back.
     await watchChannels(server.promoting);
     expect(server.live()).toBe(before);
@@ -467,6 +472,10 @@ describe("the promotion procedures", () => {
     const tuned = await server.newCheckpoint("tuned");
     expect(await server.asAuditor.promotion.state({})).toMatchObject({ candidate: { id: tuned } });
     expect((await server.asAuditor.promotion.history({})).rows).toHaveLength(1);
+    // Another one is never shown in the place of one that cannot be promoted.
+    for (const candidateId of ["nothing", server.checkpointId]) {
+      expect(await server.asAuditor.promotion.state({ candidateId })).toMatchObject({ candidate: null });
+    }
     const asks = { checkpointId: tuned, reason: "x" };
     for (const call of [server.asAuditor, server.asUser]) {
       await expect(call.promotion.request(asks)).rejects.toMatchObject({ code: "FORBIDDEN" });

@@ -9,12 +9,15 @@ import {
   nothingMeasured,
 } from "@/server/domain/promotion/gates";
 
-const settings = channelSettingsSchema.parse({ gates: { approval: { isOn: true } } }).gates;
+const settings = channelSettingsSchema.parse({
+  gates: { approval: { isOn: true }, regressions: { isOn: true } },
+}).gates;
 
 const good: Evidence = {
-  winRate: { estimate: 0.571, low: 0.523, high: 0.618, judgments: 612, needed: 0 },
+  winRate: { estimate: 0.571, low: 0.523, high: 0.618, judgments: 612, judges: 5, needed: 0 },
   worstSlice: { name: "code", estimate: 0.49, low: 0.41, high: 0.57, judgments: 80 },
-  heldOut: { estimate: 0.55, low: 0.47, high: 0.63, judgments: 120 },
+  heldOut: { estimate: 0.55, low: 0.47, high: 0.63, judgments: 120, prompts: 60 },
+  missingSuites: [],
   tax: [{ suite: "DROP", delta: { estimate: -0.005, low: -0.019, high: 0.01 } }],
   flags: [{ flag: "violent", rise: { estimate: 0, low: -0.01, high: 0.01 } }],
   regressions: { cases: 3, failed: [] },
@@ -46,12 +49,27 @@ describe("gates", () => {
   const bad: [GateName, Partial<Evidence>, RegExp][] = [
     [
       "winRate",
-      { winRate: { ...interval(0.55, 0.5, 0.6), judgments: 612, needed: 40 } },
-      /^40 more judgments/,
+      { winRate: { ...interval(0.55, 0.5, 0.6), judgments: 612, judges: 3, needed: 40 } },
+      /^40 more judgments\.$/,
     ],
-    ["judgments", { winRate: { ...interval(0.6, 0.51, 0.7), judgments: 199, needed: 0 } }, /^1 more judg/],
+    [
+      "winRate",
+      { winRate: { ...interval(0.55, 0.5, 0.6), judgments: 612, judges: 2, needed: 40 } },
+      /^40 more judgments\. Only 2 people have judged/,
+    ],
+    [
+      "judgments",
+      { winRate: { ...interval(0.6, 0.51, 0.7), judgments: 199, judges: 3, needed: 0 } },
+      /^1 more judg/,
+    ],
     ["worstSlice", { worstSlice: { name: "code", ...interval(0.5, 0.39, 0.61), judgments: 9 } }, /40\.0 %/],
-    ["heldOut", { heldOut: { ...interval(0.5, 0.4, 0.6), judgments: 9 } }, /prefer the candidate too/],
+    [
+      "heldOut",
+      { heldOut: { ...interval(0.5, 0.4, 0.6), judgments: 40, prompts: 20 } },
+      /prefer the candidate too/,
+    ],
+    ["heldOut", { heldOut: { ...interval(1, 0, 1), judgments: 40, prompts: 19 } }, /judged 20 prompts/],
+    ["tax", { tax: null, missingSuites: ["reading, asked alone"] }, /there is no reading, asked alone/],
     [
       "tax",
       { tax: [...(good.tax ?? []), { suite: "SQuAD", delta: interval(0, -0.021, 0.1) }] },
@@ -92,13 +110,16 @@ describe("gates", () => {
     expect(asked).toEqual(["regressions", "parity", "approval"]);
   });
 
-  it("let a lone admin of a new server promote by reasons alone: no second person is asked for", () => {
+  it("let a lone admin of a new server promote by reasons alone: no second person is asked for, nor cases nobody can pin", () => {
     const { gates } = channelSettingsSchema.parse({});
     const overrides = gateNames.map((gate) => ({ gate, reason: "first one", actorId: "a", at: new Date(0) }));
     const results = judgeGates(
       { evidence: nothingMeasured, approvals: 0 },
       { settings: gates, overrides, kind: "promotion" },
     );
-    expect(results.filter(({ outcome }) => outcome === "failed")).toEqual([]);
+    const of = (outcome: string) =>
+      results.filter((each) => each.outcome === outcome).map(({ gate }) => gate);
+    expect(of("failed")).toEqual([]);
+    expect(of("off")).toEqual(["regressions", "approval"]);
   });
 });

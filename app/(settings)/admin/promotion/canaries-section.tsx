@@ -36,7 +36,11 @@ export function CanariesSection({ canaries, mayDecide }: { canaries: Canary[]; m
                 <span className="tabular">{canary.share} % of conversations</span>
               </p>
               {mayDecide && (
-                <Button small onClick={() => setEnded(canary.channel)}>
+                <Button
+                  small
+                  aria-label={`End it: ${canary.channel}, ${canary.checkpoint.name}`}
+                  onClick={() => setEnded(canary.channel)}
+                >
                   End it
                 </Button>
               )}

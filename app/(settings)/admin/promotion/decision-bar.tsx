@@ -4,7 +4,8 @@
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { MeaningBadge } from "@/app/_components/meaning-badge";
-import type { PromotionRequest, PromotionState } from "@/app/_lib/api-types";
+import type { PromotionCandidate, PromotionRequest, PromotionState } from "@/app/_lib/api-types";
+import { describeGates } from "./describe-gates";
 import { PromoteDialog } from "./promote-dialog";
 import { RollbackDialog } from "./rollback-dialog";
 import { useDecision } from "./use-decision";
@@ -18,12 +19,17 @@ type DecisionBarProps = {
 };
 
 export function DecisionBar({ state, request, viewerId, mayDecide }: DecisionBarProps) {
-  const [asks, setAsks] = useState<"promotion" | "canary" | "rollback" | null>(null);
+  const [isGoingBack, setIsGoingBack] = useState(false);
+  /** The candidate as it was when the dialog opened, with the gates that reasons are typed for. */
+  const [asks, setAsks] = useState<{ kind: "promotion" | "canary"; candidate: PromotionCandidate } | null>(
+    null,
+  );
   const { approve, carryOut, isBusy } = useDecision();
   const { live, candidate, canaries, frozen } = state;
-  const close = () => setAsks(null);
   const failed = candidate?.decision.gates.filter(({ outcome }) => outcome === "failed") ?? [];
-  const isCanary = canaries.some(({ checkpoint, share }) => share > 0 && checkpoint.id === candidate?.id);
+  const isCanary =
+    canaries.some(({ checkpoint, share }) => share > 0 && checkpoint.id === candidate?.id) ||
+    state.requests.some(({ kind, checkpoint }) => kind === "canary" && checkpoint.id === candidate?.id);
   const isOwn = request?.requestedBy?.id === viewerId;
   const needsApproval = failed.some(({ gate }) => gate === "approval");
   return (
@@ -42,14 +48,18 @@ export function DecisionBar({ state, request, viewerId, mayDecide }: DecisionBar
         </p>
         {mayDecide && (
           <div className="flex flex-wrap gap-2">
-            {state.formerlyLive.length > 0 && <Button onClick={() => setAsks("rollback")}>Roll back</Button>}
+            {state.formerlyLive.length > 0 && <Button onClick={() => setIsGoingBack(true)}>Roll back</Button>}
             {candidate && !isCanary && (
-              <Button disabled={frozen !== null} onClick={() => setAsks("canary")}>
+              <Button disabled={frozen !== null} onClick={() => setAsks({ kind: "canary", candidate })}>
                 Canary 5 %
               </Button>
             )}
             {candidate && !request && (
-              <Button look="primary" disabled={frozen !== null} onClick={() => setAsks("promotion")}>
+              <Button
+                look="primary"
+                disabled={frozen !== null}
+                onClick={() => setAsks({ kind: "promotion", candidate })}
+              >
                 {state.settings.gates.approval.isOn ? "Ask for promotion" : "Promote to live"}
               </Button>
             )}
@@ -73,24 +83,23 @@ export function DecisionBar({ state, request, viewerId, mayDecide }: DecisionBar
       </div>
       {candidate && (
         <p className="mt-1 text-small text-muted">
-          {describe(failed.length, request, { isOwn, needsApproval })}
+          {describe(candidate.decision.gates, request, { isOwn, needsApproval })}
         </p>
       )}
-      {asks === "rollback" && <RollbackDialog formerlyLive={state.formerlyLive} onClose={close} />}
-      {(asks === "promotion" || asks === "canary") && candidate && (
-        <PromoteDialog kind={asks} state={state} candidate={candidate} onClose={close} />
+      {isGoingBack && (
+        <RollbackDialog formerlyLive={state.formerlyLive} onClose={() => setIsGoingBack(false)} />
       )}
+      {asks && <PromoteDialog {...asks} state={state} onClose={() => setAsks(null)} />}
     </div>
   );
 }
 
 function describe(
-  failed: number,
+  judged: PromotionCandidate["decision"]["gates"],
   request: PromotionRequest | null,
   { isOwn, needsApproval }: { isOwn: boolean; needsApproval: boolean },
 ): string {
-  const gates =
-    failed === 0 ? "All gates hold." : `${failed === 1 ? "1 gate does" : `${failed} gates do`} not hold.`;
+  const gates = describeGates(judged);
   if (!request) return gates;
   const asked = `Asked for by ${request.requestedBy?.name || "an account since deleted"}.`;
   const waits = needsApproval

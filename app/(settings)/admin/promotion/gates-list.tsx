@@ -8,21 +8,23 @@ import { classNames } from "@/app/_components/class-names";
 import { Icon, type IconName } from "@/app/_components/icon";
 import type { PromotionGate } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
+import { outcomeWords } from "./describe-gates";
 import { ReasonDialog } from "./reason-dialog";
 import { useDecision } from "./use-decision";
 
-const outcomes: Record<PromotionGate["outcome"], { icon: IconName; className: string; word: string }> = {
-  failed: { icon: "close", className: "text-danger", word: "does not hold" },
-  overridden: { icon: "warning", className: "text-people", word: "set aside" },
-  passed: { icon: "check", className: "text-live", word: "holds" },
-  off: { icon: "pause", className: "text-muted", word: "not asked for" },
+const looks: Record<PromotionGate["outcome"], { icon: IconName; className: string }> = {
+  failed: { icon: "close", className: "text-danger" },
+  overridden: { icon: "warning", className: "text-people" },
+  passed: { icon: "check", className: "text-live" },
+  off: { icon: "pause", className: "text-muted" },
 };
 
 /** @param requestId of the request that gates can be set aside for; null: there is none, or this person decides nothing */
 export function GatesList({ gates, requestId }: { gates: PromotionGate[]; requestId: string | null }) {
   const trpc = useTRPC();
   const { refresh } = useDecision();
-  const [setAside, setSetAside] = useState<PromotionGate | null>(null);
+  /** With the request that the reason is typed for: another may take its place meanwhile. */
+  const [setAside, setSetAside] = useState<{ gate: PromotionGate; requestId: string } | null>(null);
   const overriding = useMutation(
     trpc.promotion.override.mutationOptions({ onSuccess: () => setSetAside(null), onSettled: refresh }),
   );
@@ -31,7 +33,7 @@ export function GatesList({ gates, requestId }: { gates: PromotionGate[]; reques
       <ul className="divide-y divide-line border-y border-line">
         {gates.map((row) => {
           const { gate, title, outcome, says, needs, override, isOverridable } = row;
-          const { icon, className, word } = outcomes[outcome];
+          const { icon, className } = looks[outcome];
           return (
             <li key={gate} className="flex items-start gap-3 py-2">
               <span className={classNames("mt-0.5", className)}>
@@ -40,7 +42,7 @@ export function GatesList({ gates, requestId }: { gates: PromotionGate[]; reques
               <div className="min-w-0 grow sm:flex sm:items-baseline sm:gap-4">
                 <p className="shrink-0 sm:w-80">
                   <span className="font-medium">{title}</span>{" "}
-                  <span className="text-small text-muted">{word}</span>
+                  <span className="text-small text-muted">{outcomeWords[outcome]}</span>
                 </p>
                 <div className="min-w-0 grow">
                   <p className="tabular">{says}</p>
@@ -49,7 +51,12 @@ export function GatesList({ gates, requestId }: { gates: PromotionGate[]; reques
                 </div>
               </div>
               {requestId !== null && outcome === "failed" && isOverridable && (
-                <Button small className="shrink-0" onClick={() => setSetAside(row)}>
+                <Button
+                  small
+                  className="shrink-0"
+                  aria-label={`Set aside… ${title}`}
+                  onClick={() => setSetAside({ gate: row, requestId })}
+                >
                   Set aside…
                 </Button>
               )}
@@ -57,14 +64,16 @@ export function GatesList({ gates, requestId }: { gates: PromotionGate[]; reques
           );
         })}
       </ul>
-      {setAside && requestId !== null && (
+      {setAside && (
         <ReasonDialog
-          title={`Set aside: ${setAside.title}`}
-          description={`${setAside.says}. ${setAside.needs ?? ""} Approvals given before do not hold any more.`}
+          title={`Set aside: ${setAside.gate.title}`}
+          description={`${setAside.gate.says}. ${setAside.gate.needs ?? ""} Approvals given before do not hold any more.`}
           act="Set aside"
           error={overriding.error}
           isBusy={overriding.isPending}
-          onSubmit={(reason) => overriding.mutate({ requestId, gate: setAside.gate, reason })}
+          onSubmit={(reason) =>
+            overriding.mutate({ requestId: setAside.requestId, gate: setAside.gate.gate, reason })
+          }
           onClose={() => setSetAside(null)}
         />
       )}

@@ -105,10 +105,10 @@ function columns(onNote: ((row: PromotionHistoryRow) => void) | null): Column<Pr
     },
     {
       title: "Model card",
-      cell: ({ id }) => (
+      cell: (row) => (
         <span className="whitespace-nowrap text-small">
-          <CardLink id={id} format="markdown" text="to read" /> ·{" "}
-          <CardLink id={id} format="json" text="signed" />
+          <CardLink row={row} format="markdown" text="to read" /> ·{" "}
+          <CardLink row={row} format="json" text="signed" />
         </span>
       ),
     },
@@ -117,18 +117,26 @@ function columns(onNote: ((row: PromotionHistoryRow) => void) | null): Column<Pr
       isTitleHidden: true,
       cell: (row) =>
         onNote && (
-          <Button small onClick={() => onNote(row)}>
-            {row.reason ? "Add a note" : "Say why"}
+          <Button small aria-label={`${noteWord(row)}: ${nameOf(row)}`} onClick={() => onNote(row)}>
+            {noteWord(row)}
           </Button>
         ),
     },
   ];
 }
 
-function CardLink({ id, format, text }: { id: number; format: "markdown" | "json"; text: string }) {
+const noteWord = ({ reason }: PromotionHistoryRow) => (reason ? "Add a note" : "Say why");
+
+/** One policy may be there more than once. */
+const nameOf = ({ id, checkpoint }: PromotionHistoryRow) => `${checkpoint.name}, row ${id}`;
+
+type CardLinkProps = { row: PromotionHistoryRow; format: "markdown" | "json"; text: string };
+
+function CardLink({ row, format, text }: CardLinkProps) {
   return (
     <a
-      href={`/api/promotions/${id}/card?format=${format}`}
+      href={`/api/promotions/${row.id}/card?format=${format}`}
+      aria-label={`Model card ${text}: ${nameOf(row)}`}
       download
       className="underline decoration-line underline-offset-2"
     >

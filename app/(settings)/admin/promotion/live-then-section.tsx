@@ -10,6 +10,7 @@ import type { LiveThen } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
+import { describeKept } from "./describe-gates";
 import { kindWords } from "./kind-words";
 
 export function LiveThenSection() {
@@ -41,25 +42,40 @@ export function LiveThenSection() {
   );
 }
 
-function Then({ live: { checkpoint, kind, actor, reason, at, until, received } }: { live: LiveThen }) {
+function Then({ live }: { live: LiveThen }) {
+  const { checkpoint, kind, actor, reason, at, until, received, evidence, notes } = live;
   const { thumbsDown, errors } = received;
   return (
-    <p className="max-w-[46rem]">
-      <span className="font-medium">{checkpoint.name}</span>{" "}
-      <code className="font-mono">{checkpoint.id.slice(0, 12)}</code>, from <Moment at={at} />{" "}
-      {until ? (
-        <>
-          until <Moment at={until} />
-        </>
-      ) : (
-        "until now"
-      )}
-      : {kindWords[kind]} by {actor ? actor.name || "an account since deleted" : "the server"}
-      {reason && `, because: ${reason}`}.{" "}
-      <span className="tabular">
-        It gave {errors.n.toLocaleString("en")} answers, of which {errors.hits} failed; of {thumbsDown.n}{" "}
-        judged conversations {thumbsDown.hits} had a thumb down.
-      </span>
-    </p>
+    <div className="max-w-[46rem] space-y-2">
+      <p>
+        <span className="font-medium">{checkpoint.name}</span>{" "}
+        <code className="font-mono">{checkpoint.id.slice(0, 12)}</code>, from <Moment at={at} />{" "}
+        {until ? (
+          <>
+            until <Moment at={until} />
+          </>
+        ) : (
+          "until now"
+        )}
+        : {kindWords[kind]} by {actor ? actor.name || "an account since deleted" : "the server"}
+        {reason && `, because: ${reason}`}.{" "}
+        <span className="tabular">
+          It gave {errors.n.toLocaleString("en")} answers, of which {errors.hits} failed; of {thumbsDown.n}{" "}
+          judged conversations {thumbsDown.hits} had a thumb down.
+        </span>
+      </p>
+      <ul className="text-small text-muted">
+        {describeKept(evidence).map((line) => (
+          <li key={line} className="tabular wrap-anywhere">
+            {line}
+          </li>
+        ))}
+        {notes.map(({ text, by, at: notedAt }) => (
+          <li key={new Date(notedAt).getTime()} className="wrap-anywhere">
+            Note by {by || "an account since deleted"}: {text}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }

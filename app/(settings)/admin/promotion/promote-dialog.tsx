@@ -17,6 +17,7 @@ import { useDecision } from "./use-decision";
 type PromoteDialogProps = {
   kind: "promotion" | "canary";
   state: PromotionState;
+  /** As it was when the dialog opened: reasons are typed for it, and for its gates. */
   candidate: PromotionCandidate;
   onClose: () => void;
 };
@@ -25,17 +26,28 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
   const trpc = useTRPC();
   const toast = useToast();
   const { refresh } = useDecision();
-  const { gates } = kind === "promotion" ? candidate.decision : candidate.canaryDecision;
+  const gates = kind === "promotion" ? candidate.decision.gates : candidate.canaryGates;
   const toSetAside = gates.filter(({ outcome, isOverridable }) => outcome === "failed" && isOverridable);
   const needsApproval = gates.some(({ gate, outcome }) => gate === "approval" && outcome === "failed");
   const [reason, setReason] = useState("");
   const [why, setWhy] = useState("");
   const [when, setWhen] = useState("");
   const [isCold, setIsCold] = useState(!candidate.room.fits);
+  // Memory is as it is now: another policy may have been loaded since.
+  const { room } = state.candidate?.id === candidate.id ? state.candidate : candidate;
   const waits = needsApproval || when !== "";
   const asking = useMutation(trpc.promotion.request.mutationOptions());
+  const withdrawing = useMutation(trpc.promotion.withdraw.mutationOptions());
   const carryingOut = useMutation(trpc.promotion.carryOut.mutationOptions());
-  const error = asking.error ?? carryingOut.error;
+  const error = asking.error ?? withdrawing.error ?? carryingOut.error;
+
+  /** What was asked for and could not be carried out stays asked for, unless the fields say something else by now. */
+  const ask = async (asked: Inputs["promotion"]["request"]) => {
+    const earlier = asking.data;
+    if (earlier && JSON.stringify(asking.variables) === JSON.stringify(asked)) return earlier;
+    if (earlier) await withdrawing.mutateAsync(earlier);
+    return asking.mutateAsync(asked);
+  };
 
   const submit = async () => {
     const asked: Inputs["promotion"]["request"] = {
@@ -53,8 +65,8 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
       scheduledFor: when === "" ? null : new Date(when),
       overrides: toSetAside.map(({ gate }) => ({ gate, reason: why })),
     };
-    // What was asked for stays asked for, even where it cannot be carried out now: it stands in the list of requests.
-    const { requestId } = asking.data ?? (await asking.mutateAsync(asked));
+    carryingOut.reset();
+    const { requestId } = await ask(asked);
     if (!waits) await carryingOut.mutateAsync({ requestId });
     toast({ text: waits ? "It is asked for." : doneText(kind, candidate.name) });
     onClose();
@@ -98,11 +110,20 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
               value={when}
               onChange={(event) => setWhen(event.target.value)}
             />
-            <ColdChoice state={state} candidate={candidate} isCold={isCold} onChange={setIsCold} />
+            <ColdChoice state={state} room={room} isCold={isCold} onChange={setIsCold} />
           </>
         )}
         {error && <Notice tone="error">{errorText(error)}</Notice>}
-        <Button type="submit" look="primary" busy={asking.isPending || carryingOut.isPending}>
+        {carryingOut.error && (
+          <p className="text-small text-muted">
+            It stays asked for, in the list of requests. What you change here takes its place.
+          </p>
+        )}
+        <Button
+          type="submit"
+          look="primary"
+          busy={[asking, withdrawing, carryingOut].some(({ isPending }) => isPending)}
+        >
           {buttonText({ kind, waits, isLoading: carryingOut.isPending })}
         </Button>
       </form>
@@ -150,12 +171,12 @@ function SetAside({ gates, value, onChange }: SetAsideProps) {
 
 type ColdChoiceProps = {
   state: PromotionState;
-  candidate: PromotionCandidate;
+  room: PromotionCandidate["room"];
   isCold: boolean;
   onChange: (isCold: boolean) => void;
 };
 
-function ColdChoice({ state, candidate: { room }, isCold, onChange }: ColdChoiceProps) {
+function ColdChoice({ state, room, isCold, onChange }: ColdChoiceProps) {
   if (room.fits) return null;
   return (
     <div className="space-y-2">

@@ -3,6 +3,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
+import { useState } from "react";
 import { SelectField } from "@/app/_components/field";
 import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
@@ -21,7 +22,8 @@ import { RequestsSection } from "./requests-section";
 import { SettingsSection } from "./settings-section";
 import { WatchList } from "./watch-list";
 
-const pollMs = 5_000;
+/** Evidence grows by judgments and suites: in minutes. */
+const pollMs = 15_000;
 
 type PromotionViewProps = {
   candidateId: string | null;
@@ -33,13 +35,20 @@ type PromotionViewProps = {
 
 export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDecide }: PromotionViewProps) {
   const trpc = useTRPC();
-  const { data: state, error } = useQuery(
-    trpc.promotion.state.queryOptions({ candidateId }, { initialData: initial, refetchInterval: pollMs }),
+  // The one that is shown stays the one that is asked about: a newer checkpoint must not slip under a decision.
+  const [shownId, setShownId] = useState(candidateId ?? initial.candidate?.id ?? null);
+  const { data: state = initial, error } = useQuery(
+    trpc.promotion.state.queryOptions(
+      { candidateId: shownId },
+      { placeholderData: (previous) => previous ?? initial, refetchInterval: pollMs },
+    ),
   );
+  if (shownId === null && state.candidate) setShownId(state.candidate.id);
   const { live, candidate, frozen } = state;
   const request = state.requests.find(
     ({ checkpoint, kind }) => kind === "promotion" && checkpoint.id === candidate?.id,
   );
+  const isLiveNow = live !== null && shownId === live.id;
   return (
     <>
       <PageTitle aside={mayDecide && <FreezeButton isFrozen={frozen !== null} />}>Promotion</PageTitle>
@@ -68,6 +77,15 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           <CandidateChoice state={state} />
           <GatesList gates={candidate.decision.gates} requestId={mayDecide ? (request?.id ?? null) : null} />
         </Section>
+      ) : shownId !== null && state.choices.length > 0 ? (
+        <Section title="Candidate">
+          <Notice tone={isLiveNow ? "info" : "warning"} className="mb-3">
+            {isLiveNow
+              ? `${live.name} is live. Choose what comes next.`
+              : "This candidate cannot be promoted: it is unknown, a reward model, or its files were deleted. Choose another."}
+          </Notice>
+          <CandidateChoice state={state} />
+        </Section>
       ) : (
         <Section title="Candidate">
           <p className="text-muted">
@@ -92,9 +110,14 @@ function CandidateChoice({ state: { candidate, choices } }: { state: PromotionSt
     <div className="mb-3 max-w-xs">
       <SelectField
         label="Candidate"
-        value={candidate?.id}
+        value={candidate?.id ?? ""}
         onChange={(event) => router.replace(`/admin/promotion?candidate=${event.target.value}`)}
       >
+        {!candidate && (
+          <option value="" disabled>
+            none
+          </option>
+        )}
         {choices.map(({ id, name, stage }) => (
           <option key={id} value={id}>
             {name} ({stage}, {id.slice(0, 8)})

@@ -45,20 +45,29 @@ export function RequestsSection({ requests, viewerId, mayDecide }: RequestsSecti
     {
       title: "Acts",
       isTitleHidden: true,
-      cell: ({ id, requestedBy }) =>
+      cell: ({ id, kind, checkpoint, requestedBy }) =>
         mayDecide && (
           <div className="flex justify-end gap-2">
             {requestedBy?.id !== viewerId && (
-              <Button small busy={decision.isBusy} onClick={() => decision.approve(id)}>
-                Approve
-              </Button>
+              <Act
+                word="Approve"
+                of={`${kind} of ${checkpoint.name}`}
+                isBusy={decision.isBusy}
+                onAct={() => decision.approve(id)}
+              />
             )}
-            <Button small busy={decision.isBusy} onClick={() => decision.carryOut(id)}>
-              Carry out
-            </Button>
-            <Button small busy={decision.isBusy} onClick={() => decision.withdraw(id)}>
-              Withdraw
-            </Button>
+            <Act
+              word="Carry out"
+              of={`${kind} of ${checkpoint.name}`}
+              isBusy={decision.isBusy}
+              onAct={() => decision.carryOut(id)}
+            />
+            <Act
+              word="Withdraw"
+              of={`${kind} of ${checkpoint.name}`}
+              isBusy={decision.isBusy}
+              onAct={() => decision.withdraw(id)}
+            />
           </div>
         ),
     },
@@ -67,5 +76,16 @@ export function RequestsSection({ requests, viewerId, mayDecide }: RequestsSecti
     <Section title="Requests" text="Asked for, and not decided.">
       <DataTable caption="Requests" columns={columns} rows={requests} rowKey={({ id }) => id} />
     </Section>
+  );
+}
+
+type ActProps = { word: string; of: string; isBusy: boolean; onAct: () => void };
+
+/** Rows repeat it: what it acts on is in its name. */
+function Act({ word, of, isBusy, onAct }: ActProps) {
+  return (
+    <Button small busy={isBusy} aria-label={`${word}: ${of}`} onClick={onAct}>
+      {word}
+    </Button>
   );
 }

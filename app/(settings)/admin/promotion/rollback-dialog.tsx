@@ -21,6 +21,8 @@ export function RollbackDialog({ formerlyLive, onClose }: RollbackDialogProps) {
   const toast = useToast();
   const { refresh } = useDecision();
   const [reason, setReason] = useState("");
+  /** Not the one that the server has just taken back. */
+  const suggested = formerlyLive.find(({ isTakenBack }) => !isTakenBack)?.id;
   const going = useMutation(
     trpc.promotion.rollBack.mutationOptions({
       onSuccess: () => {
@@ -40,24 +42,26 @@ export function RollbackDialog({ formerlyLive, onClose }: RollbackDialogProps) {
       <div className="space-y-4">
         <TextField
           label="Reason"
-          hint="Not needed now: it can follow in the history."
+          hint="What went wrong? A few words help whoever reads the history; they may follow there."
           maxLength={1000}
           value={reason}
           onChange={(event) => setReason(event.target.value)}
         />
         {going.error && <Notice tone="error">{errorText(going.error)}</Notice>}
         <ul className="divide-y divide-line border-y border-line">
-          {formerlyLive.map(({ id, name, lastLiveAt }, index) => (
+          {formerlyLive.map(({ id, name, lastLiveAt, isTakenBack }) => (
             <li key={id} className="flex flex-wrap items-center justify-between gap-3 py-2">
               <span>
                 <span className="font-medium">{name}</span>{" "}
                 <span className="text-small text-muted">
                   {id.slice(0, 8)}, live from <Moment at={lastLiveAt} />
+                  {isTakenBack && ", taken back by itself"}
                 </span>
               </span>
               <Button
                 small
-                look={index === 0 ? "primary" : "plain"}
+                look={id === suggested ? "primary" : "plain"}
+                aria-label={`Make live again: ${name}, ${id.slice(0, 8)}`}
                 busy={going.isPending && going.variables.checkpointId === id}
                 disabled={going.isPending}
                 onClick={() => going.mutate({ checkpointId: id, reason })}

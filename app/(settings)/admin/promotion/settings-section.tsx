@@ -20,7 +20,7 @@ type Limit = { label: string; value: number; step: number; set: (value: number) 
 /** Shares are shown as percent. */
 const percent = (value: number) => Math.round(value * 1000) / 10;
 
-const gateRows: { gate: keyof Gates; label: string; limit?: (gates: Gates) => Limit }[] = [
+const gateRows: { gate: keyof Gates; label: string; hint?: string; limit?: (gates: Gates) => Limit }[] = [
   { gate: "winRate", label: "Win rate above 50 %, lower bound" },
   {
     gate: "judgments",
@@ -63,7 +63,7 @@ const gateRows: { gate: keyof Gates; label: string; limit?: (gates: Gates) => Li
       set: (value) => ({ flags: { ...flags, mostRise: value / 100 } }),
     }),
   },
-  { gate: "regressions", label: "Regression cases" },
+  { gate: "regressions", label: "Regression cases", hint: "None can be pinned yet: on, it never holds." },
   { gate: "parity", label: "Parity of trainer and server" },
   {
     gate: "approval",
@@ -105,10 +105,11 @@ export function SettingsSection({ settings: saved, mayDecide }: SettingsSectionP
           saving.mutate(settings);
         }}
       >
-        {gateRows.map(({ gate, label, limit }) => (
+        {gateRows.map(({ gate, label, hint, limit }) => (
           <div key={gate} className="space-y-1">
             <Switch
               label={label}
+              hint={hint}
               checked={settings.gates[gate].isOn}
               disabled={!mayDecide}
               onChange={(isOn) => changeGates({ [gate]: { ...settings.gates[gate], isOn } })}

@@ -2,11 +2,18 @@
 import { Moment } from "@/app/_components/moment";
 import type { WatchedPolicy } from "@/app/_lib/api-types";
 
-export function WatchList({ watched: { findings, since, until } }: { watched: WatchedPolicy }) {
+export function WatchList({ watched }: { watched: WatchedPolicy }) {
+  const { findings, since, until, policy, before } = watched;
+  const isEmpty = policy.errors.n === 0 || before.errors.n === 0;
   return (
     <>
+      {isEmpty && (
+        <p className="tabular">
+          Nothing to compare with yet: {policy.errors.n} answers by it, {before.errors.n} by the other.
+        </p>
+      )}
       <ul className="space-y-0.5">
-        {findings.map(({ what, says, eValue, limit }) => (
+        {(isEmpty ? [] : findings).map(({ what, says, eValue, limit }) => (
           <li key={what} className="tabular">
             {says}
             {eValue !== null && (

@@ -11,6 +11,22 @@ export const variantTexts: Record<Suite["variant"], string> = {
   reasoning: "steps written out",
 };
 
+/** See `figureNames` of the metrics. */
+const figureWords: Record<string, string> = {
+  f1: "F1",
+  exactMatch: "exact match",
+  bleu: "BLEU",
+  rougeL: "ROUGE-L",
+  accuracy: "accuracy",
+  accuracyPerByte: "accuracy per byte",
+  met: "rules met",
+  allMet: "all rules met",
+  right: "answered or refused as it should be",
+  bitsPerByte: "bits a byte",
+};
+
+export const figureText = (name: string): string => figureWords[name] ?? name;
+
 /** Of these less is better. */
 const isBits = (metric: Metric) => metric === "bitsPerByte";
 

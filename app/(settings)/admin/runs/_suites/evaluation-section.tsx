@@ -3,13 +3,13 @@
 
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { Pulse } from "@/app/_components/pulse";
 import type { EvaluationView } from "@/app/_lib/api-types";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../../_frame/section";
-import { describeDelta, describeFigure, isWorse, percent, variantTexts } from "./describe-suite";
+import { describeDelta, describeFigure, figureText, isWorse, percent, variantTexts } from "./describe-suite";
 import { SlopeChart } from "./slope-chart";
 import { Transcripts } from "./transcripts";
 
@@ -17,12 +17,20 @@ type Suite = EvaluationView["suites"][number];
 
 const keyOf = ({ suite, variant }: Pick<Suite, "suite" | "variant">) => `${suite} ${variant}`;
 
-/** Of a run of the stage eval; looks again while it works. */
+/** Of a run of the stage eval; looks again until it has measured, or is over. */
 export function EvaluationSection({ runId, isOver }: { runId: string; isOver: boolean }) {
   const trpc = useTRPC();
   const evaluation = useQuery(
-    trpc.suites.ofRun.queryOptions({ runId }, { refetchInterval: isOver ? false : 3_000 }),
+    trpc.suites.ofRun.queryOptions(
+      { runId },
+      { refetchInterval: ({ state }) => (isOver || state.data ? false : 3_000) },
+    ),
   );
+  const { refetch } = evaluation;
+  // It measures in its last moments: what was read before it ended may be too old.
+  useEffect(() => {
+    if (isOver) void refetch({ cancelRefetch: false });
+  }, [isOver, refetch]);
   if (evaluation.isPending) return <Pulse>Reading what was measured…</Pulse>;
   if (!evaluation.data)
     return (
@@ -110,7 +118,7 @@ function columnsOf({ against }: EvaluationView, onShow: (suite: Suite) => void):
         <>
           {suite.figures.map((figure) => (
             <span key={figure.name} className="block">
-              <span className="text-small text-muted">{figure.name}</span>{" "}
+              <span className="text-small text-muted">{figureText(figure.name)}</span>{" "}
               {describeFigure(figure, suite.metric)}
             </span>
           ))}

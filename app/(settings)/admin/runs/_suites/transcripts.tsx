@@ -10,7 +10,7 @@ import type { EvaluationView } from "@/app/_lib/api-types";
 import { formatMetric } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../../_frame/section";
-import { variantTexts } from "./describe-suite";
+import { figureText, variantTexts } from "./describe-suite";
 
 type TranscriptsProps = {
   runId: string;
@@ -41,7 +41,7 @@ export function Transcripts({ runId, suite: { suite, title, variant, figures }, 
               </dd>
               <dt className="text-small text-muted">Expected</dt>
               <dd className="whitespace-pre-wrap wrap-anywhere">{expected}</dd>
-              <dt className="text-small text-muted">{main}</dt>
+              <dt className="text-small text-muted">{figureText(main)}</dt>
               <dd className="tabular">{formatMetric(values[main])}</dd>
             </dl>
           </li>
