@@ -1,5 +1,5 @@
 /** @file Files and folders that are whole or not there, also after power loss. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
@@ -26,10 +26,10 @@ export async function syncToDisk(fileOrFolder: string): Promise<void> {
  * way leaves nothing behind.
  */
 export async function writeDurably(target: string, write: (draft: string) => Promise<void>): Promise<void> {
-  const draft = `${target}.partial-${process.pid}`;
+  // Two who write the same target at once each make their own.
+  const draft = `${target}.partial-${randomUUID()}`;
   await fs.mkdir(path.dirname(target), { recursive: true });
   try {
-    await fs.rm(draft, { recursive: true, force: true });
     await write(draft);
     await syncToDisk(draft);
     await fs.rename(draft, target);

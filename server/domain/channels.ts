@@ -35,15 +35,17 @@ export type Channel = {
   changedAt: Date;
 };
 
+/** @param forManager of models: others see what they talk to, and neither what is tried beside it nor why it fails */
 export async function listChannels(
   db: Db,
   { generation }: ChatServices,
-  { withProblems }: { withProblems: boolean },
+  { forManager }: { forManager: boolean },
 ): Promise<Channel[]> {
   const rows = await db
     .select({ channel: channels, checkpoint: checkpoints })
     .from(channels)
     .innerJoin(checkpoints, eq(checkpoints.id, channels.checkpointId))
+    .where(forManager ? undefined : eq(channels.name, liveChannel))
     .orderBy(asc(channels.name));
   return rows.map(({ channel, checkpoint }) => {
     const engine = generation.stateOf(checkpoint.id);
@@ -53,7 +55,7 @@ export async function listChannels(
       isToy: isToyFolder(checkpoint.folder),
       state: engine?.state ?? "idle",
       waiting: engine?.waiting ?? 0,
-      problem: (withProblems && engine?.lastError) || null,
+      problem: (forManager && engine?.lastError) || null,
       trafficShare: channel.trafficShare,
       changedAt: channel.changedAt,
     };
@@ -82,8 +84,8 @@ export type ChannelChange = {
   evidence?: object | null;
 };
 
-/** These bring something new, and wait while a channel is frozen; the way back and the server's start do not. */
-const stoppedByFreeze: readonly PromotionKind[] = ["promotion", "pointed", "canary", "ramp"];
+/** These, and a ramp that grows, bring something new, and wait while a channel is frozen; the way back and the start do not. */
+const stoppedByFreeze: readonly PromotionKind[] = ["promotion", "pointed", "canary"];
 
 /**
  * For somebody at the machine itself: swaps a channel's checkpoint while people chat, without gates.
@@ -120,7 +122,8 @@ export async function recordChannel(tx: Tx, change: ChannelChange): Promise<numb
     .for("key share");
   if (checkpoint?.deletedAt) throw new AppError("CONFLICT", "The files of this checkpoint were deleted.");
   const [before] = await tx.select().from(channels).where(eq(channels.name, channel)).for("update");
-  if (stoppedByFreeze.includes(kind)) await checkNotFrozen(tx);
+  const isGrowth = kind === "ramp" && trafficShare > (before?.trafficShare ?? 0);
+  if (isGrowth || stoppedByFreeze.includes(kind)) await checkNotFrozen(tx);
   const values = { checkpointId, trafficShare, ramp, changedBy: actorId, changedAt: new Date() };
   await tx
     .insert(channels)
@@ -154,8 +157,14 @@ export async function recordChannel(tx: Tx, change: ChannelChange): Promise<numb
 
 /** Live's freeze holds for every channel: a canary changes what people meet, too. @throws {AppError} CONFLICT while it stands */
 export async function checkNotFrozen(db: Db | Tx): Promise<void> {
+  const reason = await readFreeze(db);
+  if (reason !== null) throw new AppError("CONFLICT", `Promotions are frozen: ${reason}`);
+}
+
+/** Why nothing is promoted now; null: it may be. */
+export async function readFreeze(db: Db | Tx): Promise<string | null> {
   const [live] = await db.select().from(channels).where(eq(channels.name, liveChannel));
-  if (live?.freezeReason) throw new AppError("CONFLICT", `Promotions are frozen: ${live.freezeReason}`);
+  return live?.freezeReason ?? null;
 }
 
 /**

@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import os from "node:os";
 import process from "node:process";
 import type { GenerationEvent, GenerationRequest, GeneratorInfo } from "@/model/runtime/types";
-import { AppError } from "../errors";
+import { AppError, isAppError } from "../errors";
 import { Admission, type Place } from "./admission";
 import { ChatPresence } from "./chat-presence";
 import type { EngineOptions } from "./protocol";
@@ -61,8 +61,8 @@ export type Switch = {
   trafficShare?: number;
   /** The old one is unloaded before the new one is loaded; who asks meanwhile waits. For machines that cannot hold both. */
   isCold?: boolean;
-  /** Channels that are no more once it is done. */
-  closes?: readonly string[];
+  /** Channels that are no more once it is done; asked after `commit`. */
+  closes?: () => readonly string[];
   /** Writes it down; when it throws nothing has changed. */
   commit: () => Promise<void>;
 };
@@ -188,7 +188,7 @@ export class Generation implements AsyncDisposable {
         await to.commit();
         this.#channels.set(channel, target);
       }
-      for (const closed of to.closes ?? []) this.#leave(closed);
+      for (const closed of to.closes?.() ?? []) this.#leave(closed);
       if (before && before.checkpointId !== to.checkpointId) void this.#retire(before.checkpointId);
     });
   }
@@ -212,7 +212,7 @@ export class Generation implements AsyncDisposable {
 
   /** Counts what nobody uses as free: it would be unloaded. */
   async roomFor(checkpointId: string): Promise<Room> {
-    if (this.#served.has(checkpointId))
+    if (this.#served.get(checkpointId)?.state === "ready")
       return { fits: true, neededBytes: 0, freeBytes: availableMemoryBytes() };
     const { sizeBytes } = await this.#options.locate(checkpointId);
     const unused = [...this.#served.values()].filter((served) => this.#isUnused(served));
@@ -412,7 +412,10 @@ export class Generation implements AsyncDisposable {
 
 const silent: GenerationObserver = { firstToken() {}, token() {}, ended() {} };
 
-/** The first run builds caches and touches all weights; better here than in somebody's chat. */
+/**
+ * The first run builds caches and touches all weights; better here than in somebody's chat.
+ * @throws {AppError} UNAVAILABLE, with the reason, when it cannot answer
+ */
 async function warm(served: ServedCheckpoint): Promise<void> {
   const request: GenerationRequest = {
     messages: [{ role: "user", content: "Hello" }],
@@ -427,7 +430,13 @@ async function warm(served: ServedCheckpoint): Promise<void> {
       seed: 0,
     },
   };
-  for await (const _event of served.generate(request, { userId: "warm-up" }));
+  try {
+    for await (const _event of served.generate(request, { userId: "warm-up" }));
+  } catch (error) {
+    if (isAppError(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AppError("UNAVAILABLE", `The model was loaded and cannot answer: ${why}`, { cause: error });
+  }
 }
 
 /** Within what the database stores beside the answer. */

@@ -11,7 +11,7 @@ import { procedure, router } from "../trpc";
 export const modelsRouter = router({
   /** Each channel with its checkpoint and whether it can answer right now. */
   channels: procedure("chat.use").query(({ ctx }) =>
-    listChannels(ctx.db, chatServices(), { withProblems: isAllowed(ctx.user, "models.manage") }),
+    listChannels(ctx.db, chatServices(), { forManager: isAllowed(ctx.user, "models.manage") }),
   ),
 
   /** What holds where a conversation sets nothing. */

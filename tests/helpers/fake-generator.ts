@@ -18,6 +18,7 @@ export class FakeGenerator implements Generator {
     request: GenerationRequest,
     signal?: AbortSignal,
   ): AsyncGenerator<GenerationEvent, void, void> {
+    if (this.info.name.startsWith("mute")) throw new Error("the fake does not speak");
     const question = request.messages.findLast(({ role }) => role === "user")?.content ?? "";
     const { tokens, delay, crash, fail, dropped, cut, seeded } = readDirectives(question);
     const { sampling, continueLast, begun = [] } = request;
@@ -64,7 +65,7 @@ export function fakeAnswer(question: string, source = hash(question)): string {
   return Array.from({ length: tokens }, (_, index) => wordAt(source, index).word).join(" ");
 }
 
-/** Takes the name from the last part of the folder, so that tests can tell checkpoints apart; `broken` cannot be loaded. */
+/** Takes the name from the last part of the folder, so that tests can tell checkpoints apart; `broken` cannot be loaded, `mute` not answer. */
 export async function loadFakeGenerator(folder: string): Promise<Generator> {
   const name = folder.split("/").at(-1) ?? folder;
   if (name.startsWith("broken")) throw new Error(`${folder} holds no model`);

@@ -1,50 +1,81 @@
 /** @file Carrying a request out: gates, files and memory first, then the switch, which is one transaction. */
-import { eq } from "drizzle-orm";
-import { channels, checkpoints, promotionRequests } from "@/drizzle/schema";
+import { and, DrizzleQueryError, eq, gt, ne } from "drizzle-orm";
+import { channels, promotionRequests } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError, isAppError } from "../../errors";
 import { liveChannel } from "../../generation/traffic-split";
+import { log } from "../../log";
 import { appendAudit } from "../audit";
-import { checkNotFrozen, recordChannel, recordClosing } from "../channels";
+import { checkNotFrozen, readFreeze, recordChannel, recordClosing } from "../channels";
 import { notify } from "../notifications";
-import { rampStepsSchema } from "./channel-settings";
+import { type RampSteps, rampStepsSchema } from "./channel-settings";
 import type { GateResult } from "./gates";
-import { checkFiles, checkRoom, findChannel, type Promoting, readAnswering } from "./promoting";
-import { type Decision, endRequest, judgeCandidate, lockOpen, type RequestRow } from "./requests";
+import {
+  checkFiles,
+  checkRoom,
+  checkShares,
+  checkStill,
+  findChannel,
+  lockChannel,
+  mostShareOf,
+  type Promoting,
+  readAnswering,
+} from "./promoting";
+import {
+  checkAsker,
+  type Decision,
+  endRequest,
+  judgeCandidate,
+  lockOpen,
+  type RequestRow,
+  toKept,
+} from "./requests";
 import { closeRetiredTasks } from "./retired-tasks";
 
 /**
  * Promotes, or starts the canary, that was asked for.
  * @param actorId null: its time came
  * @returns the number of its row in the history
- * @throws {AppError} NOT_FOUND; CONFLICT once decided, while frozen, where files were changed; PRECONDITION_FAILED where gates do
- * not hold or memory is short; UNAVAILABLE where it cannot be loaded. What was live stays live then.
+ * @throws {AppError} NOT_FOUND; CONFLICT once decided, while frozen, where it is live, files were changed or canaries would take
+ * all; PRECONDITION_FAILED where gates do not hold or memory is short; FORBIDDEN where its time came and who asked may not decide
+ * any more; UNAVAILABLE where it cannot be loaded. What was live stays live then.
  */
-export async function applyRequest(
-  promoting: Promoting,
-  { requestId, actorId }: { requestId: string; actorId: string | null },
-): Promise<number> {
+export async function applyRequest(promoting: Promoting, asked: Asked): Promise<number> {
   const { db, chat } = promoting;
-  const request = await db.transaction((tx) => lockOpen(tx, requestId));
-  const { channel, checkpointId } = request;
-  await checkNotFrozen(db);
-  await readAnswering(db, checkpointId);
-  const decision = await judgeCandidate(db, { checkpointId, kind: request.kind, request });
-  checkGates(decision.gates);
+  const { request, decision: before } = await decide(db, asked);
+  const { channel, checkpointId, isCold } = request;
   await checkFiles(promoting, checkpointId);
-  if (!request.isCold) checkRoom(await chat.generation.roomFor(checkpointId));
-  const closes = await findClosing(db, request);
-  let promotionId = 0;
+  if (!isCold) checkRoom(await chat.generation.roomFor(checkpointId));
+  let done: Committed = { promotionId: 0, closed: [] };
   await chat.generation.pointChannel(channel, {
     checkpointId,
-    trafficShare: firstShare(request),
-    isCold: request.isCold,
-    closes,
+    trafficShare: firstShare(stepsOf(request)),
+    isCold,
+    closes: () => done.closed,
     commit: async () => {
-      promotionId = await db.transaction((tx) => commit(tx, { request, decision, closes, actorId }));
+      checkStill(await findChannel(db, liveChannel), before.opponentId);
+      const { decision } = await decide(db, asked);
+      done = await db.transaction((tx) => commit(tx, { ...asked, decision }));
     },
   });
-  return promotionId;
+  return done.promotionId;
+}
+
+type Asked = { requestId: string; actorId: string | null };
+
+/** All that must hold: before the work, which takes minutes, and again just before it is written down. */
+async function decide(db: Db, { requestId, actorId }: Asked) {
+  const request = await db.transaction((tx) => lockOpen(tx, requestId));
+  const { checkpointId, channel, kind } = request;
+  if (actorId === null) await checkAsker(db, request);
+  await checkNotFrozen(db);
+  const { name } = await readAnswering(db, checkpointId);
+  const decision = await judgeCandidate(db, { checkpointId, kind, request });
+  if (decision.opponentId === checkpointId) throw new AppError("CONFLICT", `${name} is live already.`);
+  const steps = stepsOf(request);
+  if (steps) await checkShares(db, { channel, share: mostShareOf(steps) });
+  checkGates(decision.gates);
+  return { request, decision };
 }
 
 function checkGates(gates: readonly GateResult[]): void {
@@ -58,91 +89,110 @@ function checkGates(gates: readonly GateResult[]): void {
   );
 }
 
-const firstShare = ({ plan }: RequestRow) =>
-  plan === null ? 0 : (rampStepsSchema.parse(plan)[0]?.share ?? 0);
+const stepsOf = ({ plan }: RequestRow): RampSteps | null =>
+  plan === null ? null : rampStepsSchema.parse(plan);
+const firstShare = (steps: RampSteps | null) => steps?.[0]?.share ?? 0;
 
-/** Other channels that a promoted checkpoint was tried on: everybody talks to it now. */
-async function findClosing(db: Db, { kind, channel, checkpointId }: RequestRow): Promise<string[]> {
-  if (kind === "canary") return [];
-  const rows = await db.select().from(channels).where(eq(channels.checkpointId, checkpointId));
-  return rows
-    .filter(({ name, trafficShare }) => name !== channel && trafficShare > 0)
-    .map(({ name }) => name);
-}
+/** `closed`: channels that are no more. */
+type Committed = { promotionId: number; closed: string[] };
 
-type Commit = { request: RequestRow; decision: Decision; closes: string[]; actorId: string | null };
-
-async function commit(tx: Tx, { request, decision, closes, actorId }: Commit): Promise<number> {
-  await lockOpen(tx, request.id);
+async function commit(
+  tx: Tx,
+  { requestId, actorId, decision }: Asked & { decision: Decision },
+): Promise<Committed> {
+  const request = await lockOpen(tx, requestId);
+  checkStill(await lockChannel(tx, liveChannel), decision.opponentId);
   await checkNotFrozen(tx);
-  const live = await findChannel(tx, liveChannel);
-  if ((live?.checkpointId ?? null) !== decision.opponentId) {
-    throw new AppError(
-      "CONFLICT",
-      "Another policy went live meanwhile. Look at the evidence against that one.",
-    );
-  }
-  const { channel, checkpointId, kind, reason, plan } = request;
-  await endRequest(tx, { requestId: request.id, status: "applied", decidedBy: actorId });
-  if (kind === "promotion") await closeRetiredTasks(tx, { promotedId: checkpointId });
-  const checkpoint = await readAnswering(tx, checkpointId);
+  const closed = await lockCanariesOf(tx, request);
+  const { channel, checkpointId, kind, reason } = request;
+  await endRequest(tx, { requestId, status: "applied", decidedBy: actorId });
   if (kind === "promotion") {
+    await closeRetiredTasks(tx, { promotedId: checkpointId });
+    const { name, runId } = await readAnswering(tx, checkpointId);
     await notify(tx, {
       kind: "promoted",
-      runId: checkpoint.runId,
-      text: `${checkpoint.name} is live: ${reason}`,
-      promotion: { requestId: request.id, channel, checkpointId },
+      runId,
+      text: `${name} is live: ${reason}`,
+      promotion: { requestId, channel, checkpointId },
     });
   }
-  for (const closed of closes)
-    await recordClosing(tx, { channel: closed, actorId, reason: "promoted to live" });
-  const steps = plan === null ? null : rampStepsSchema.parse(plan);
-  return recordChannel(tx, {
+  for (const each of closed) await recordClosing(tx, { channel: each, actorId, reason: "promoted to live" });
+  const steps = stepsOf(request);
+  const promotionId = await recordChannel(tx, {
     channel,
     checkpointId,
     kind,
     actorId,
     reason,
-    requestId: request.id,
-    trafficShare: firstShare(request),
+    requestId,
+    trafficShare: firstShare(steps),
     ramp: steps && { steps, step: 0, since: new Date() },
-    evidence: decision,
+    evidence: toKept(decision),
   });
+  return { promotionId, closed };
 }
 
-/** A request whose time has come; one that cannot be carried out is failed, with why, and waits for nobody. */
+/** Channels that a promoted checkpoint is tried on now: everybody is about to talk to it. */
+async function lockCanariesOf(tx: Tx, { kind, checkpointId }: RequestRow): Promise<string[]> {
+  if (kind === "canary") return [];
+  const rows = await tx
+    .select({ name: channels.name })
+    .from(channels)
+    .where(
+      and(
+        eq(channels.checkpointId, checkpointId),
+        ne(channels.name, liveChannel),
+        gt(channels.trafficShare, 0),
+      ),
+    )
+    .for("update");
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * A request whose time has come. One that cannot be carried out is failed, with why, and waits for nobody; one that met a
+ * freeze waits until that is lifted.
+ * @throws errors of the database alone: it is tried again
+ */
 export async function applyDue(promoting: Promoting, request: RequestRow): Promise<void> {
   try {
     await applyRequest(promoting, { requestId: request.id, actorId: null });
   } catch (error) {
-    if (!isAppError(error)) throw error;
-    await failRequest(promoting.db, { request, problem: error.message });
+    if (isOfDatabase(error)) throw error;
+    if ((await readFreeze(promoting.db)) !== null) return;
+    log.warn({ err: error, request: request.id }, "a planned promotion was not carried out");
+    await failRequest(promoting.db, { requestId: request.id, problem: explainProblem(error) });
   }
+}
+
+function isOfDatabase(error: unknown): boolean {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) {
+    if (inner instanceof DrizzleQueryError) return true;
+  }
+  return false;
+}
+
+function explainProblem(error: unknown): string {
+  if (isAppError(error)) return error.message;
+  return `An error in the server: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 async function failRequest(
   db: Db,
-  { request, problem }: { request: RequestRow; problem: string },
+  { requestId, problem }: { requestId: string; problem: string },
 ): Promise<void> {
   await db.transaction(async (tx) => {
     const [row] = await tx
-      .select({ status: promotionRequests.status, name: checkpoints.name })
+      .select({ status: promotionRequests.status })
       .from(promotionRequests)
-      .innerJoin(checkpoints, eq(checkpoints.id, promotionRequests.checkpointId))
-      .where(eq(promotionRequests.id, request.id))
-      .for("update", { of: promotionRequests });
+      .where(eq(promotionRequests.id, requestId))
+      .for("update");
     if (row?.status !== "open") return;
-    await endRequest(tx, { requestId: request.id, status: "failed", decidedBy: null, problem });
-    await notify(tx, {
-      kind: "promotionRequested",
-      runId: null,
-      text: `The promotion of ${row.name} that was planned for now was not carried out. ${problem}`,
-      promotion: { requestId: request.id, channel: request.channel, checkpointId: request.checkpointId },
-    });
+    await endRequest(tx, { requestId, status: "failed", decidedBy: null, problem });
     await appendAudit(tx, {
       actorId: null,
       action: "promotion.failed",
-      subject: request.id,
+      subject: requestId,
       details: { problem },
     });
   });

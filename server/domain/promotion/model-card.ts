@@ -18,21 +18,22 @@ import { manifestSchema } from "@/model/checkpoint/manifest";
 import type { Db } from "../../db/db";
 import { writeDurably } from "../../db/durable-file";
 import { AppError } from "../../errors";
-import { hasAuditHead, readAuditHead } from "../audit";
+import { hasAuditHead } from "../audit";
 import { readLineage } from "../checkpoints";
 import { listCheckpointsBehind, listDatasetsOf } from "../learned-from";
 import {
   isOurHead,
   isSigned,
+  keepAuditHead,
   keyName,
   loadAuditKey,
   publicKeyOf,
   type SignedHead,
   signedHeadSchema,
-  signHead,
   signValue,
+  verifySignedAudit,
 } from "../signed-head";
-import type { Decision } from "./requests";
+import type { KeptDecision } from "./requests";
 
 export type ModelCard = {
   format: "attune-model-card-1";
@@ -51,7 +52,9 @@ export type ModelCard = {
     kind: string;
     at: string;
     reason: string;
+    /** Null: nobody, there was no request. */
     requestedBy: string | null;
+    /** Null: the server itself, or somebody at the machine. */
     decidedBy: string | null;
     approvedBy: string[];
     replaced: string | null;
@@ -73,6 +76,7 @@ export type ModelCard = {
   evidence: unknown;
   gates: { title: string; outcome: string; says: string; reason: string | null }[];
   licence: string;
+  /** Null: there is none, or the log does not verify. */
   auditHead: SignedHead | null;
   publicKey: string;
 };
@@ -82,16 +86,35 @@ export type SignedCard = { card: ModelCard; signature: string };
 const cardFile = (dataFolder: string, promotionId: number) =>
   path.join(dataFolder, "artifacts", "cards", `${promotionId}.json`);
 
+/** By file: who asks while it is made gets the same. */
+const making = new Map<string, Promise<SignedCard>>();
+
 /** Made when it is first asked for, and the same ever after. @throws {AppError} NOT_FOUND */
-export async function readModelCard(db: Db, promotionId: number, dataFolder: string): Promise<SignedCard> {
+export function readModelCard(db: Db, promotionId: number, dataFolder: string): Promise<SignedCard> {
   const file = cardFile(dataFolder, promotionId);
-  const kept = await fs.readFile(file, "utf8").catch(() => null);
-  if (kept !== null) return JSON.parse(kept) as SignedCard;
+  const begun = making.get(file);
+  if (begun) return begun;
+  const made = findOrMake(db, promotionId, dataFolder).finally(() => making.delete(file));
+  making.set(file, made);
+  return made;
+}
+
+async function findOrMake(db: Db, promotionId: number, dataFolder: string): Promise<SignedCard> {
+  const [promotion] = await db.select().from(promotions).where(eq(promotions.id, promotionId));
+  if (!promotion) throw new AppError("NOT_FOUND", "There is no such promotion.");
+  const file = cardFile(dataFolder, promotionId);
+  const text = await fs.readFile(file, "utf8").catch(() => null);
+  const kept = text === null ? null : (JSON.parse(text) as SignedCard);
+  if (kept && isOf(kept, promotion)) return kept;
   const card = await describePromotion(db, promotionId, dataFolder);
   const signed = { card, signature: signValue(loadAuditKey(dataFolder), card) };
   await writeDurably(file, (draft) => fs.writeFile(draft, `${JSON.stringify(signed, null, 2)}\n`));
   return signed;
 }
+
+/** After a restore a number may be that of another promotion. */
+const isOf = ({ card }: SignedCard, { checkpointId, at }: typeof promotions.$inferSelect) =>
+  card.checkpoint.id === checkpointId && card.promotion.at === at.toISOString();
 
 async function describePromotion(db: Db, promotionId: number, dataFolder: string): Promise<ModelCard> {
   const [row] = await db
@@ -102,7 +125,7 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
     .where(eq(promotions.id, promotionId));
   if (!row) throw new AppError("NOT_FOUND", "There is no such promotion.");
   const { promotion, checkpoint, request } = row;
-  const decision = promotion.evidence as Partial<Decision> | null;
+  const decision = promotion.evidence as Partial<KeptDecision> | null;
   const names = await readNames(db, [
     request?.requestedBy,
     promotion.actorId,
@@ -111,7 +134,6 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
   const manifest = manifestSchema.parse(checkpoint.manifest);
   const behind = await listCheckpointsBehind(db, checkpoint.id);
   const data = await readData(db, await listDatasetsOf(db, behind));
-  const head = await readAuditHead(db);
   return {
     format: "attune-model-card-1",
     madeAt: new Date().toISOString(),
@@ -128,11 +150,11 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
       kind: promotion.kind,
       at: promotion.at.toISOString(),
       reason: promotion.reason,
-      requestedBy: names(request?.requestedBy),
-      decidedBy: names(promotion.actorId),
+      requestedBy: request && names(request.requestedBy),
+      decidedBy: promotion.actorId === null ? null : names(promotion.actorId),
       approvedBy: (decision?.approvals ?? [])
         .filter(({ holds }) => holds)
-        .map(({ actorId, name }) => names(actorId) ?? name),
+        .map(({ actorId }) => names(actorId)),
       replaced: promotion.previousId,
     },
     lineage: (await readLineage(db, checkpoint.id)).map(({ id, name, stage, sourceRevision }) => ({
@@ -157,9 +179,15 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
     })),
     licence:
       "That of its base and of its data, as said above by whoever made each; this server adds no terms of its own.",
-    auditHead: head && signHead(dataFolder, head),
+    auditHead: await readVerifiedHead(db, dataFolder),
     publicKey: publicKeyOf(loadAuditKey(dataFolder)),
   };
+}
+
+/** A head over a log that was changed would vouch for the change. */
+async function readVerifiedHead(db: Db, dataFolder: string): Promise<SignedHead | null> {
+  const { ok } = await verifySignedAudit(db, dataFolder);
+  return ok ? keepAuditHead(db, dataFolder) : null;
 }
 
 async function readNames(db: Db, ids: (string | null | undefined)[]) {
@@ -168,7 +196,7 @@ async function readNames(db: Db, ids: (string | null | undefined)[]) {
     wanted.length === 0
       ? []
       : await db.select({ id: users.id, name: users.name }).from(users).where(inArray(users.id, wanted));
-  return (id: string | null | undefined) => rows.find((row) => row.id === id)?.name ?? null;
+  return (id: string | null) => rows.find((row) => row.id === id)?.name ?? "an account since deleted";
 }
 
 async function readData(
@@ -297,7 +325,7 @@ export function cardMarkdown({ card, signature }: SignedCard): string {
     "## Signature",
     card.auditHead
       ? `Audit log: row ${card.auditHead.id}, ${card.auditHead.hash}`
-      : "The audit log was empty.",
+      : "The audit log was empty, or did not verify.",
     `Ed25519 over the JSON form, by key ${keyName(card.publicKey)}: \`${signature}\``,
   ].join("\n\n")}\n`;
 }

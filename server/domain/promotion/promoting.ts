@@ -1,14 +1,15 @@
 /** @file What promotion works with, and the facts about channels and checkpoints that all of its acts ask for. */
 import path from "node:path";
-import { eq } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import { channels, checkpoints } from "@/drizzle/schema";
 import { readManifest, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import type { Room } from "../../generation/generation";
+import { liveChannel } from "../../generation/traffic-split";
 import type { ChatServices } from "../../process-state";
 import { lineageBaseOf } from "../checkpoints";
-import { type ChannelSettings, channelSettingsSchema } from "./channel-settings";
+import { type ChannelSettings, channelSettingsSchema, type RampSteps, rampSchema } from "./channel-settings";
 
 export type Promoting = { db: Db; chat: Pick<ChatServices, "generation">; dataFolder: string };
 
@@ -18,6 +19,48 @@ export async function findChannel(db: Db | Tx, name: string): Promise<ChannelRow
   const [row] = await db.select().from(channels).where(eq(channels.name, name));
   return row ?? null;
 }
+
+/** Take it before anything is appended to the audit log: everything that writes channels locks in this order. */
+export async function lockChannel(tx: Tx, name: string): Promise<ChannelRow | null> {
+  const [row] = await tx.select().from(channels).where(eq(channels.name, name)).for("update");
+  return row ?? null;
+}
+
+/** What a decision was made about, where it must be so still. @throws {AppError} CONFLICT where something else is there now */
+export function checkStill(channel: ChannelRow | null, checkpointId: string | null | undefined): void {
+  if (checkpointId === undefined || (channel?.checkpointId ?? null) === checkpointId) return;
+  throw new AppError(
+    "CONFLICT",
+    channel?.name === liveChannel || !channel
+      ? "Another policy went live meanwhile. Look at the evidence against that one."
+      : `Another policy is on ${channel.name} meanwhile.`,
+  );
+}
+
+/** Live answers what canaries leave, also when each is at the end of its ramp. @throws {AppError} CONFLICT with the shares */
+export async function checkShares(
+  db: Db,
+  { channel, share }: { channel: string; share: number },
+): Promise<void> {
+  const others = await db
+    .select()
+    .from(channels)
+    .where(and(ne(channels.name, channel), ne(channels.name, liveChannel)));
+  const shares = [
+    { name: channel, most: share },
+    ...others.map((row) => ({ name: row.name, most: mostShare(row) })).filter(({ most }) => most > 0),
+  ];
+  const sum = shares.reduce((total, { most }) => total + most, 0);
+  if (sum < 100) return;
+  const named = shares.map(({ name, most }) => `${name} up to ${most} %`).join(", ");
+  throw new AppError("CONFLICT", `All canaries together must stay below 100 %: ${named}.`);
+}
+
+const mostShare = ({ trafficShare, ramp }: ChannelRow) =>
+  ramp === null ? trafficShare : Math.max(trafficShare, mostShareOf(rampSchema.parse(ramp).steps));
+
+/** What a canary's share grows to. */
+export const mostShareOf = (steps: RampSteps) => Math.max(...steps.map(({ share }) => share));
 
 /** Of a channel that is not there yet: the defaults. */
 export const settingsOf = (channel: Pick<ChannelRow, "settings"> | null): ChannelSettings =>

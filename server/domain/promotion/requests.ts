@@ -6,6 +6,7 @@ import type { Db, Tx } from "../../db/db";
 import { isUniqueViolation } from "../../db/unique-violation";
 import { AppError } from "../../errors";
 import { liveChannel } from "../../generation/traffic-split";
+import { isAllowed } from "../../permissions";
 import { appendAudit } from "../audit";
 import { notify } from "../notifications";
 import type { RampSteps } from "./channel-settings";
@@ -18,7 +19,7 @@ import {
   judgeGates,
   overrideSchema,
 } from "./gates";
-import { findChannel, readAnswering, settingsOf } from "./promoting";
+import { checkShares, findChannel, mostShareOf, readAnswering, settingsOf } from "./promoting";
 
 export type RequestRow = typeof promotionRequests.$inferSelect;
 
@@ -48,7 +49,9 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
   const live = await findChannel(db, liveChannel);
   if (live?.checkpointId === checkpointId)
     throw new AppError("CONFLICT", `${checkpoint.name} is live already.`);
-  const overrides = asked.overrides.map((override) => ({ ...override, actorId, at: new Date() }));
+  if (plan) await checkShares(db, { channel, share: mostShareOf(plan) });
+  const opponentId = live?.checkpointId ?? null;
+  const overrides = asked.overrides.map((override) => ({ ...override, actorId, opponentId, at: new Date() }));
   return db
     .transaction(async (tx) => {
       const [row] = await tx
@@ -57,7 +60,7 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
           kind: plan === null ? "promotion" : "canary",
           channel,
           checkpointId,
-          opponentId: live?.checkpointId ?? null,
+          opponentId,
           requestedBy: actorId,
           reason,
           plan,
@@ -127,7 +130,7 @@ export async function approveRequest(
   });
 }
 
-/** The reason is kept for good. Approvals given before do not hold any more. */
+/** Holds against what is live now. The reason is kept for good; approvals given before do not hold any more. */
 export async function overrideGate(
   db: Db,
   {
@@ -140,16 +143,19 @@ export async function overrideGate(
   checkOverridable(gate);
   await db.transaction(async (tx) => {
     const request = await lockOpen(tx, requestId);
-    const others = readOverrides(request).filter((override) => override.gate !== gate);
+    const opponentId = (await findChannel(tx, liveChannel))?.checkpointId ?? null;
+    const others = readOverrides(request).filter(
+      (override) => override.gate !== gate || override.opponentId !== opponentId,
+    );
     await tx
       .update(promotionRequests)
-      .set({ overrides: [...others, { gate, reason, actorId, at: new Date() }] })
+      .set({ overrides: [...others, { gate, reason, actorId, opponentId, at: new Date() }] })
       .where(eq(promotionRequests.id, requestId));
     await appendAudit(tx, {
       actorId,
       action: "promotion.overridden",
       subject: requestId,
-      details: { gate, reason },
+      details: { gate, opponent: opponentId, reason },
     });
   });
 }
@@ -202,8 +208,11 @@ export async function lockOpen(tx: Tx, requestId: string): Promise<RequestRow> {
   return row;
 }
 
-export const readOverrides = ({ overrides }: Pick<RequestRow, "overrides">) =>
-  z.array(overrideSchema).parse(overrides);
+/** Each with the policy that the candidate was compared with when it was typed; one that names none has the request's. */
+function readOverrides({ overrides, opponentId }: Pick<RequestRow, "overrides" | "opponentId">) {
+  const opponent = z.string().nullable().default(opponentId);
+  return z.array(overrideSchema.extend({ opponentId: opponent })).parse(overrides);
+}
 
 export type Approval = { actorId: string; name: string; reason: string; at: Date; holds: boolean };
 
@@ -215,6 +224,24 @@ export type Decision = {
   approvals: Approval[];
 };
 
+/** As the history keeps it for ever: people by their ids alone. */
+export type KeptDecision = Omit<Decision, "approvals"> & { approvals: Omit<Approval, "name">[] };
+
+export const toKept = ({ approvals, ...decision }: Decision): KeptDecision => ({
+  ...decision,
+  approvals: approvals.map(({ name: _, ...approval }) => approval),
+});
+
+/** A plan is carried out in the name of who made it. @throws {AppError} FORBIDDEN where they may not decide any more */
+export async function checkAsker(db: Db, { requestedBy }: RequestRow): Promise<void> {
+  const [asker] = requestedBy === null ? [] : await db.select().from(users).where(eq(users.id, requestedBy));
+  if (asker && !asker.banned && isAllowed(asker, "promotion.decide")) return;
+  throw new AppError(
+    "FORBIDDEN",
+    "Who asked for it is not an admin any more, or their account is disabled or gone. Another admin can ask for it anew.",
+  );
+}
+
 /** Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside. */
 export async function judgeCandidate(
   db: Db,
@@ -223,7 +250,11 @@ export async function judgeCandidate(
   const { checkpointId, kind, request } = candidate;
   const live = await findChannel(db, liveChannel);
   const opponentId = live?.checkpointId ?? null;
-  const approvals = request ? await readApprovals(db, request, opponentId) : [];
+  const overrides = request
+    ? readOverrides(request).filter((override) => override.opponentId === opponentId)
+    : [];
+  const newest = Math.max(0, ...overrides.map(({ at }) => at.getTime()));
+  const approvals = request ? await readApprovals(db, request, { opponentId, newest }) : [];
   const evidence = await readEvidence(db, {
     candidateId: checkpointId,
     opponentId,
@@ -231,13 +262,17 @@ export async function judgeCandidate(
   });
   const gates = judgeGates(
     { evidence, approvals: approvals.filter(({ holds }) => holds).length },
-    { settings: settingsOf(live).gates, overrides: request ? readOverrides(request) : [], kind },
+    { settings: settingsOf(live).gates, overrides, kind },
   );
   return { opponentId, evidence, gates, approvals };
 }
 
-async function readApprovals(db: Db, request: RequestRow, opponentId: string | null): Promise<Approval[]> {
-  const newest = Math.max(0, ...readOverrides(request).map(({ at }) => at.getTime()));
+/** One holds for this comparison, with nothing set aside after it. */
+async function readApprovals(
+  db: Db,
+  request: RequestRow,
+  { opponentId, newest }: { opponentId: string | null; newest: number },
+): Promise<Approval[]> {
   const rows = await db
     .select({ approval: promotionApprovals, name: users.name, role: users.role, banned: users.banned })
     .from(promotionApprovals)

@@ -7,13 +7,23 @@ import { liveChannel } from "../../generation/traffic-split";
 import { appendAudit } from "../audit";
 import { recordChannel } from "../channels";
 import { notify } from "../notifications";
-import { checkFiles, findChannel, type Promoting, readAnswering } from "./promoting";
+import {
+  type ChannelRow,
+  checkFiles,
+  checkStill,
+  findChannel,
+  lockChannel,
+  type Promoting,
+  readAnswering,
+} from "./promoting";
 
 export type Rollback = {
   /** Null: the one that was live before the one that is. */
   checkpointId: string | null;
   actorId: string | null;
   reason: string;
+  /** What must be live still: it is this one that does worse. */
+  fromId?: string;
   kind?: "rollback" | "autoReturn";
   evidence?: object | null;
 };
@@ -21,15 +31,19 @@ export type Rollback = {
 /**
  * Works while promotions are frozen, too.
  * @returns the number of its row in the history
- * @throws {AppError} CONFLICT where it never was live, is live, or its files are gone or changed; UNAVAILABLE
+ * @throws {AppError} CONFLICT where it never was live, is live, its files are gone or changed, or something else than what it
+ * was decided about is live; UNAVAILABLE
  */
 export async function rollBack(promoting: Promoting, rollback: Rollback): Promise<number> {
   const { db, chat } = promoting;
   const { actorId, reason, kind = "rollback", evidence = null } = rollback;
   const live = await findChannel(db, liveChannel);
   if (!live) throw new AppError("NOT_FOUND", "There is no live policy.");
+  checkStill(live, rollback.fromId);
   const checkpointId = rollback.checkpointId ?? (await findBefore(db, live.checkpointId));
-  if (checkpointId === live.checkpointId) throw new AppError("CONFLICT", "This policy is live already.");
+  // “The one before” is another one when something else went live meanwhile.
+  const fromId = rollback.fromId ?? (rollback.checkpointId === null ? live.checkpointId : undefined);
+  checkNotLive(live, checkpointId);
   const formerly = and(eq(promotions.channel, liveChannel), eq(promotions.checkpointId, checkpointId));
   if ((await db.$count(promotions, formerly)) === 0) {
     throw new AppError("CONFLICT", "This policy never was live: it takes a promotion, with its evidence.");
@@ -43,6 +57,9 @@ export async function rollBack(promoting: Promoting, rollback: Rollback): Promis
     isCold: !fits,
     commit: async () => {
       promotionId = await db.transaction(async (tx) => {
+        const now = await lockChannel(tx, liveChannel);
+        checkStill(now, fromId);
+        checkNotLive(now, checkpointId);
         const { name, runId } = await readAnswering(tx, checkpointId);
         await notify(tx, {
           kind: "rolledBack",
@@ -55,6 +72,10 @@ export async function rollBack(promoting: Promoting, rollback: Rollback): Promis
     },
   });
   return promotionId;
+}
+
+function checkNotLive(live: ChannelRow | null, checkpointId: string): void {
+  if (live?.checkpointId === checkpointId) throw new AppError("CONFLICT", "This policy is live already.");
 }
 
 /** The last that was live before this one and whose files are still here. */

@@ -7,19 +7,32 @@ import { liveChannel } from "../../generation/traffic-split";
 import { appendAudit } from "../audit";
 import { recordChannel, recordClosing } from "../channels";
 import { notify } from "../notifications";
-import { type ChannelSettings, channelSettingsSchema, type Ramp } from "./channel-settings";
-import { type ChannelRow, findChannel, type Promoting, settingsOf } from "./promoting";
+import { type ChannelSettings, channelSettingsSchema, type Ramp, rampSchema } from "./channel-settings";
+import {
+  type ChannelRow,
+  checkShares,
+  checkStill,
+  findChannel,
+  lockChannel,
+  type Promoting,
+  settingsOf,
+} from "./promoting";
 
-/** Its conversations go on with the live policy. @throws {AppError} NOT_FOUND, BAD_REQUEST for live */
+/**
+ * Its conversations go on with the live policy.
+ * @param fromId what must be on it still. @throws {AppError} NOT_FOUND, CONFLICT; BAD_REQUEST for live
+ */
 export async function endCanary(
   { db, chat }: Promoting,
   {
     channel,
+    fromId,
     actorId,
     reason,
     evidence = null,
   }: {
     channel: string;
+    fromId?: string;
     actorId: string | null;
     reason: string;
     evidence?: object | null;
@@ -27,7 +40,9 @@ export async function endCanary(
 ): Promise<void> {
   await chat.generation.closeChannel(channel, () =>
     db.transaction(async (tx) => {
-      const { checkpointId } = await readOther(tx, channel);
+      const row = await lockOther(tx, channel);
+      checkStill(row, fromId);
+      const { checkpointId } = row;
       // By itself: it did worse among people than what is live.
       if (actorId === null) {
         await notify(tx, {
@@ -42,26 +57,34 @@ export async function endCanary(
   );
 }
 
-/** @param ramp null: it stays at this share. @throws {AppError} NOT_FOUND, BAD_REQUEST for live, CONFLICT while frozen */
+/**
+ * @param ramp null: it stays at this share. @param from what must be on it still, and since when it is at its step
+ * @throws {AppError} NOT_FOUND, BAD_REQUEST for live; CONFLICT where it grows while frozen, or beyond what the others leave
+ */
 export async function shareTraffic(
   { db, chat }: Promoting,
   {
     channel,
     share,
     ramp,
+    from,
     actorId,
     reason,
   }: {
     channel: string;
     share: number;
     ramp: Ramp | null;
+    from?: { checkpointId: string; since: Date };
     actorId: string | null;
     reason: string;
   },
 ): Promise<void> {
   await chat.generation.shareTraffic(channel, share, () =>
     db.transaction(async (tx) => {
-      const { checkpointId } = await readOther(tx, channel);
+      const row = await lockOther(tx, channel);
+      if (from) checkStep(row, from);
+      if (share > row.trafficShare) await checkShares(tx, { channel, share });
+      const { checkpointId } = row;
       await recordChannel(tx, {
         channel,
         checkpointId,
@@ -75,15 +98,26 @@ export async function shareTraffic(
   );
 }
 
-async function readOther(tx: Tx, channel: string): Promise<ChannelRow> {
+function checkStep(row: ChannelRow, { checkpointId, since }: { checkpointId: string; since: Date }): void {
+  checkStill(row, checkpointId);
+  const ramp = row.ramp === null ? null : rampSchema.parse(row.ramp);
+  if (ramp?.since.getTime() === since.getTime()) return;
+  throw new AppError("CONFLICT", `The ramp of ${row.name} was left or begun anew meanwhile.`);
+}
+
+async function lockOther(tx: Tx, channel: string): Promise<ChannelRow> {
   if (channel === liveChannel)
     throw new AppError("BAD_REQUEST", "The live channel has what the others leave.");
-  return readChannel(tx, channel);
+  const row = await lockChannel(tx, channel);
+  if (!row) throw noChannel(channel);
+  return row;
 }
+
+const noChannel = (channel: string) => new AppError("NOT_FOUND", `There is no channel ${channel}.`);
 
 async function readChannel(db: Db | Tx, channel: string): Promise<ChannelRow> {
   const row = await findChannel(db, channel);
-  if (!row) throw new AppError("NOT_FOUND", `There is no channel ${channel}.`);
+  if (!row) throw noChannel(channel);
   return row;
 }
 

@@ -4,6 +4,7 @@ import { channels, promotionRequests } from "@/drizzle/schema";
 import { isAppError } from "../../errors";
 import { liveChannel } from "../../generation/traffic-split";
 import { log } from "../../log";
+import { readFreeze } from "../channels";
 import { applyDue } from "./apply";
 import { rampSchema } from "./channel-settings";
 import { decideReturn } from "./decide-return";
@@ -12,18 +13,25 @@ import { rollBack } from "./rollback";
 import { endCanary, shareTraffic } from "./steer-channel";
 import { watchChannel } from "./watch";
 
+/** While promotions are frozen a plan waits. */
 export async function applyDueRequests(promoting: Promoting, now = new Date()): Promise<void> {
+  if ((await readFreeze(promoting.db)) !== null) return;
   const due = await promoting.db
     .select()
     .from(promotionRequests)
     .where(and(eq(promotionRequests.status, "open"), lte(promotionRequests.scheduledFor, now)));
-  for (const request of due) await applyDue(promoting, request);
+  for (const request of due) {
+    await attempt(`request ${request.id} stays open`, () => applyDue(promoting, request));
+  }
 }
 
 /** While promotions are frozen a ramp stays where it is. */
 export async function stepRamps(promoting: Promoting, now = new Date()): Promise<void> {
+  if ((await readFreeze(promoting.db)) !== null) return;
   const rows = await promoting.db.select().from(channels).where(isNotNull(channels.ramp));
-  for (const row of rows) await stepRamp(promoting, row, now);
+  for (const row of rows) {
+    await attempt(`the ramp of ${row.name} stays where it is`, () => stepRamp(promoting, row, now));
+  }
 }
 
 async function stepRamp(promoting: Promoting, row: ChannelRow, now: Date): Promise<void> {
@@ -33,35 +41,41 @@ async function stepRamp(promoting: Promoting, row: ChannelRow, now: Date): Promi
   if (minutes === null || !next || now.getTime() < since.getTime() + minutes * 60_000) return;
   await shareTraffic(promoting, {
     channel: row.name,
+    from: { checkpointId: row.checkpointId, since },
     share: next.share,
     ramp: { steps, step: step + 1, since: now },
     actorId: null,
     reason: `${minutes} minutes at ${row.trafficShare} % are over`,
-  }).catch(tellRefusal("a ramp stays where it is"));
+  });
 }
 
 /** Ends canaries and takes a newly promoted policy back where people are worse off with it. */
 export async function watchChannels(promoting: Promoting, now = new Date()): Promise<void> {
   for (const row of await promoting.db.select().from(channels)) {
-    const watched = await watchChannel(promoting.db, row, now);
-    const worse = watched && decideReturn(watched.findings);
-    if (!worse) continue;
-    const reason = `taken back: ${worse.says}`;
-    const back =
-      row.name === liveChannel
-        ? rollBack(promoting, {
-            checkpointId: watched.beforeId,
-            actorId: null,
-            reason,
-            kind: "autoReturn",
-            evidence: watched,
-          })
-        : endCanary(promoting, { channel: row.name, actorId: null, reason, evidence: watched });
-    await back.catch(tellRefusal("a policy that does worse could not be taken back"));
+    await attempt(`${row.name} was not judged, or not taken back`, () => judgeChannel(promoting, row, now));
   }
 }
 
-const tellRefusal = (what: string) => (err: unknown) => {
-  if (!isAppError(err)) throw err;
-  log.warn({ err }, what);
-};
+async function judgeChannel(promoting: Promoting, row: ChannelRow, now: Date): Promise<void> {
+  const watched = await watchChannel(promoting.db, row, now);
+  const worse = watched && decideReturn(watched.findings);
+  if (!worse) return;
+  const found = {
+    fromId: watched.checkpointId,
+    actorId: null,
+    reason: `taken back: ${worse.says}`,
+    evidence: watched,
+  };
+  if (row.name !== liveChannel) return endCanary(promoting, { ...found, channel: row.name });
+  await rollBack(promoting, { ...found, checkpointId: watched.beforeId, kind: "autoReturn" });
+}
+
+/** One that fails keeps no other from its turn; what was changed by somebody meanwhile is looked at anew in the next round. */
+async function attempt(failure: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (err) {
+    if (isAppError(err)) log.warn({ err }, failure);
+    else log.error({ err }, failure);
+  }
+}

@@ -1,6 +1,6 @@
 /** @file What people make of a policy since it answers them, beside the one it is compared with. */
 import { sql } from "drizzle-orm";
-import { feedback, messages, promotions } from "@/drizzle/schema";
+import { conversations, feedback, messages, promotions } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { liveChannel } from "../../generation/traffic-split";
 import type { WatchSettings } from "./channel-settings";
@@ -107,7 +107,10 @@ async function readNewest(db: Db, channel: string) {
 /** `to` null: until now. */
 type ArmQuery = { checkpointId: string; channel: string; from: Date; to: Date | null };
 
-/** Answers that have ended and were asked for in that time. One thumb a conversation: down, if any is. */
+/**
+ * Answers that have ended and were asked for in that time. One thumb a conversation: down, if any is.
+ * An answer over the API is stored when it has ended, so nobody knows when it began: it is left out of the time.
+ */
 export async function readArm(db: Db, { checkpointId, channel, from, to }: ArmQuery): Promise<Arm> {
   const isOfArm = sql`${messages.checkpointId} = ${checkpointId} and ${messages.channel} = ${channel}
     and ${messages.createdAt} >= ${from.toISOString()}::timestamptz
@@ -135,6 +138,8 @@ export async function readArm(db: Db, { checkpointId, channel, from, to }: ArmQu
 }
 
 const isTimed = sql`${messages.status} in ('complete', 'length') and cardinality(${messages.tokenIds}) > 0
-  and ${messages.finishedAt} is not null`;
+  and ${messages.finishedAt} is not null and not exists (
+    select 1 from ${conversations}
+    where ${conversations.id} = ${messages.conversationId} and ${conversations.source} = 'api')`;
 const msPerToken = sql`extract(epoch from ${messages.finishedAt} - ${messages.createdAt}) * 1000
   / nullif(cardinality(${messages.tokenIds}), 0)`;

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { eq, inArray, sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   channels,
   checkpoints,
@@ -16,13 +16,18 @@ import {
   rankingTasks,
   responses,
   taskClaims,
+  users,
 } from "@/drizzle/schema";
 import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
 import type { SessionUser } from "@/server/context";
 import type { KeyHolder } from "@/server/domain/api-keys";
 import { readChannels, writeChannel } from "@/server/domain/channels";
 import { markDeleted, registerCheckpoint } from "@/server/domain/checkpoints";
+import { channelSettingsSchema } from "@/server/domain/promotion/channel-settings";
+import { rollBack } from "@/server/domain/promotion/rollback";
+import { endCanary, shareTraffic } from "@/server/domain/promotion/steer-channel";
 import { applyDueRequests, stepRamps, watchChannels } from "@/server/domain/promotion/upkeep";
+import { readArm } from "@/server/domain/promotion/watch";
 import { answerLiveAt } from "@/server/promotion/live-at";
 import { exchange, send } from "../../helpers/chatting";
 import { fakeGeneration } from "../../helpers/fake-generation";
@@ -39,6 +44,19 @@ import { describeEachDatabase } from "../../helpers/test-database";
 
 const minutes = (count: number) => new Date(Date.now() + count * 60_000);
 
+/** What happens while the files are looked at and the new policy is loaded. */
+function meanwhile({ chat }: PromotionServer, happens: () => Promise<unknown>): void {
+  vi.spyOn(chat.generation, "roomFor").mockImplementationOnce(async () => {
+    await happens();
+    return { fits: true, neededBytes: 0, freeBytes: 0 };
+  });
+}
+
+const requestOf = async ({ db }: PromotionServer, requestId: string) => {
+  const [row] = await db.select().from(promotionRequests).where(eq(promotionRequests.id, requestId));
+  return row;
+};
+
 const kinds = async ({ db }: PromotionServer) =>
   (await db.select().from(promotions).orderBy(promotions.id)).map(
     ({ channel, kind }) => `${channel} ${kind}`,
@@ -47,7 +65,7 @@ const kinds = async ({ db }: PromotionServer) =>
 async function startCanary(
   server: PromotionServer,
   checkpointId: string,
-  plan: { share: number; minutes: number | null }[] = [{ share: 100, minutes: null }],
+  plan: { share: number; minutes: number | null }[] = [{ share: 99, minutes: null }],
 ) {
   const { requestId } = await server.asAda.promotion.request({
     channel: "canary",
@@ -131,6 +149,56 @@ describeEachDatabase("promotion", (home) => {
     await expect(server.asAda.promotion.carryOut({ requestId })).rejects.toThrow(/Approval \(0 of 1\)/);
   });
 
+  it("does not take what was set aside against another policy for set aside against what is live", async () => {
+    await using server = await promotionServer(home);
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    const { requestId } = await server.asAda.promotion.request({
+      checkpointId: tuned,
+      reason: "better",
+      overrides,
+    });
+    const point = (checkpointId: string) =>
+      writeChannel(server.db, { channel: "live", checkpointId, actorId: null, reason: "test" });
+    await point(other);
+    await expect(server.asAda.promotion.carryOut({ requestId })).rejects.toThrow(/8 gates do not hold/);
+    await point(server.checkpointId);
+    // From before opponents were kept: it holds against that of the request.
+    const kept = overrides.map((override) => ({ ...override, actorId: server.ada.id, at: new Date() }));
+    await server.db
+      .update(promotionRequests)
+      .set({ overrides: kept })
+      .where(eq(promotionRequests.id, requestId));
+    await server.asAda.promotion.carryOut({ requestId });
+    expect(server.live()).toBe(tuned);
+  });
+
+  it("is judged again just before it is written down", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    meanwhile(server, () => server.asGrace.promotion.changeSettings(withApproval));
+    await expect(server.promote(tuned)).rejects.toThrow(/Approval \(0 of 1\)/);
+    expect(server.live()).toBe(server.checkpointId);
+    await server.asGrace.promotion.changeSettings(channelSettingsSchema.parse({}));
+    const [request] = await server.db.select().from(promotionRequests);
+    await writeChannel(server.db, { channel: "live", checkpointId: tuned, actorId: null, reason: "test" });
+    await expect(server.asAda.promotion.carryOut({ requestId: request?.id ?? "" })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: "tuned is live already.",
+    });
+  });
+
+  it("keeps the ids of who approved it, and no name", async () => {
+    await using server = await promotionServer(home);
+    await server.asAda.promotion.changeSettings(withApproval);
+    const asks = { checkpointId: await server.newCheckpoint("tuned"), reason: "better", overrides };
+    const { requestId } = await server.asAda.promotion.request(asks);
+    await server.asGrace.promotion.approve({ requestId });
+    await server.asAda.promotion.carryOut({ requestId });
+    const { rows } = await server.asAuditor.promotion.history({ limit: 1 });
+    expect(rows[0]?.evidence).toMatchObject({ approvals: [{ actorId: server.grace.id, holds: true }] });
+    expect(JSON.stringify(rows[0]?.evidence)).not.toContain("Grace");
+  });
+
   it("is refused while frozen; the way back stays open, and the reason may follow", async () => {
     await using server = await promotionServer(home);
     const [first, tuned] = [server.checkpointId, await server.newCheckpoint("tuned")];
@@ -148,7 +216,10 @@ describeEachDatabase("promotion", (home) => {
       .select()
       .from(promotionRequests)
       .where(eq(promotionRequests.status, "open"));
-    await server.asAda.promotion.carryOut({ requestId: request?.id ?? "" });
+    const { id: requestId = "" } = request ?? {};
+    // The gates were set aside against the policy that is not live any more.
+    for (const override of overrides) await server.asAda.promotion.override({ requestId, ...override });
+    await server.asAda.promotion.carryOut({ requestId });
     expect(server.live()).toBe(other);
   });
 
@@ -222,6 +293,44 @@ describeEachDatabase("promotion", (home) => {
     expect(failed).toMatchObject({ status: "failed", problem: expect.stringContaining("gates do not hold") });
   });
 
+  it("that was planned fails where who asked is no admin any more, and waits while frozen", async () => {
+    await using server = await promotionServer(home);
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    const plan = { reason: "at night", scheduledFor: minutes(60), overrides };
+    const byGrace = await server.asGrace.promotion.request({ checkpointId: other, ...plan });
+    const byAda = await server.asAda.promotion.request({ checkpointId: tuned, ...plan });
+    await server.db.update(users).set({ banned: true }).where(eq(users.id, server.grace.id));
+    await server.asAda.promotion.freeze({ reason: "holiday" });
+    await applyDueRequests(server.promoting, minutes(61));
+    expect(await requestOf(server, byAda.requestId)).toMatchObject({ status: "open" });
+    await server.asAda.promotion.unfreeze();
+    await applyDueRequests(server.promoting, minutes(61));
+    expect(server.live()).toBe(tuned);
+    expect(await requestOf(server, byGrace.requestId)).toMatchObject({
+      status: "failed",
+      problem: expect.stringContaining("not an admin any more"),
+    });
+  });
+
+  it("that was planned and cannot answer fails with why, and keeps no other waiting", async () => {
+    await using server = await promotionServer(home);
+    const plan = { reason: "at night", scheduledFor: minutes(60), overrides };
+    const mute = await server.newCheckpoint("mute-1");
+    const { requestId } = await server.asAda.promotion.request({ checkpointId: mute, ...plan });
+    const tuned = await server.newCheckpoint("tuned");
+    const canary = { channel: "canary", plan: [{ share: 5, minutes: null }] };
+    await server.asAda.promotion.request({ checkpointId: tuned, ...plan, ...canary });
+    await applyDueRequests(server.promoting, minutes(61));
+    expect(server.live()).toBe(server.checkpointId);
+    expect(await requestOf(server, requestId)).toMatchObject({
+      status: "failed",
+      problem: expect.stringContaining("cannot answer: the fake does not speak"),
+    });
+    expect((await readChannels(server.db)).get("canary")?.checkpointId).toBe(tuned);
+    const told = await server.db.select().from(notifications);
+    expect(told.map(({ kind }) => kind)).toEqual(["promotionRequested", "promotionRequested"]);
+  });
+
   it("refuses a checkpoint whose files were deleted, removed or altered; the old one stays live", async () => {
     await using server = await promotionServer(home);
     const folder = path.join(server.dataFolder, "models", "real");
@@ -280,7 +389,9 @@ describeEachDatabase("a canary", (home) => {
     await using server = await promotionServer(home);
     const tuned = await server.newCheckpoint("tuned");
     await startCanary(server, tuned);
-    const asked = await exchange(server.asUser, "hi");
+    let asked = await exchange(server.asUser, "hi");
+    // One conversation in a hundred is live's.
+    while (asked.answer.checkpoint?.id !== tuned) asked = await exchange(server.asUser, "hi");
     const [row] = await server.db.select().from(messages).where(eq(messages.id, asked.answer.id));
     expect(row).toMatchObject({ channel: "canary", checkpointId: tuned });
     await server.promote(tuned);
@@ -313,6 +424,99 @@ describeEachDatabase("a canary", (home) => {
     expect(await share()).toBe(25);
     await stepRamps(server.promoting, minutes(1000));
     expect(await kinds(server)).toEqual(["live pointed", "canary canary", "canary ramp"]);
+  });
+
+  it("may be made smaller while frozen, and not bigger", async () => {
+    await using server = await promotionServer(home);
+    await startCanary(server, await server.newCheckpoint("tuned"), [{ share: 25, minutes: null }]);
+    await server.asAda.promotion.freeze({ reason: "holiday" });
+    const share = (to: number) =>
+      server.asAda.promotion.shareTraffic({ channel: "canary", share: to, reason: "x" });
+    await expect(share(30)).rejects.toThrow(/frozen: holiday/);
+    await share(10);
+    expect((await readChannels(server.db)).get("canary")?.trafficShare).toBe(10);
+  });
+
+  it("leaves something to live, at the end of each ramp, too", async () => {
+    await using server = await promotionServer(home);
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    await expect(startCanary(server, tuned, [{ share: 100, minutes: null }])).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+    await startCanary(server, tuned, [
+      { share: 5, minutes: 60 },
+      { share: 60, minutes: null },
+    ]);
+    const second = (share: number) =>
+      server.asAda.promotion.request({
+        channel: "second",
+        checkpointId: other,
+        reason: "x",
+        plan: [{ share, minutes: null }],
+        overrides: canaryOverrides,
+      });
+    await expect(second(40)).rejects.toThrow("below 100 %: second up to 40 %, canary up to 60 %.");
+    await server.asAda.promotion.carryOut(await second(39));
+    await expect(
+      server.asAda.promotion.shareTraffic({ channel: "second", share: 50, reason: "x" }),
+    ).rejects.toThrow(/second up to 50 %, canary up to 60 %/);
+  });
+
+  it("is seen by those who manage models alone", async () => {
+    await using server = await promotionServer(home);
+    await startCanary(server, await server.newCheckpoint("tuned"));
+    expect(await server.asUser.models.channels()).toMatchObject([{ name: "live", trafficShare: 0 }]);
+    expect((await server.asAda.models.channels()).map(({ name }) => name)).toEqual(["canary", "live"]);
+  });
+
+  it("that ended while its checkpoint was being promoted does not stop the promotion", async () => {
+    await using server = await promotionServer(home);
+    const tuned = await server.newCheckpoint("tuned");
+    await startCanary(server, tuned);
+    meanwhile(server, () => server.asGrace.promotion.endCanary({ channel: "canary", reason: "enough" }));
+    await server.promote(tuned);
+    expect(await kinds(server)).toEqual([
+      "live pointed",
+      "canary canary",
+      "canary canaryEnded",
+      "live promotion",
+    ]);
+  });
+
+  it("and what is live are taken back only while they are what was judged", async () => {
+    await using server = await promotionServer(home);
+    const { checkpointId: first, promoting } = server;
+    const [tuned, other] = [await server.newCheckpoint("tuned"), await server.newCheckpoint("other")];
+    await server.promote(tuned);
+    const itself = { actorId: null, reason: "it does worse" };
+    const back = { ...itself, checkpointId: first, fromId: tuned, kind: "autoReturn" } as const;
+    meanwhile(server, () =>
+      writeChannel(server.db, { channel: "live", checkpointId: other, actorId: null, reason: "test" }),
+    );
+    await expect(rollBack(promoting, back)).rejects.toMatchObject({ code: "CONFLICT" });
+    expect((await readChannels(server.db)).get("live")?.checkpointId).toBe(other);
+    await startCanary(server, tuned, [{ share: 5, minutes: null }]);
+    const canary = { ...itself, channel: "canary" };
+    await expect(endCanary(promoting, { ...canary, fromId: first })).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+    const from = { checkpointId: tuned, since: new Date(0) };
+    await expect(shareTraffic(promoting, { ...canary, from, share: 25, ramp: null })).rejects.toThrow(
+      /begun anew/,
+    );
+    expect((await readChannels(server.db)).get("canary")?.trafficShare).toBe(5);
+  });
+
+  it("is not timed by answers over the API, which are stored when they have ended", async () => {
+    await using server = await promotionServer(home);
+    const arm = { checkpointId: server.checkpointId, channel: "live" };
+    await answerMany(server, { ...arm, count: 3 });
+    await answerMany(server, { ...arm, count: 5, failed: 1, source: "api" });
+    expect(await readArm(server.db, { ...arm, from: new Date(0), to: null })).toMatchObject({
+      errors: { hits: 1, n: 8 },
+      answers: 3,
+      msPerToken: 5,
+    });
   });
 
   it("is ended by itself when people turn from it, with the figures kept", async () => {
@@ -363,16 +567,18 @@ async function answerMany(
     count,
     down = 0,
     failed = 0,
+    source = "chat",
   }: {
     checkpointId: string;
     channel: string;
     count: number;
     down?: number;
     failed?: number;
+    source?: "chat" | "api";
   },
 ): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const [conversation] = await db.insert(conversations).values({ userId: ada.id }).returning();
+    const [conversation] = await db.insert(conversations).values({ userId: ada.id, source }).returning();
     const status = i < failed ? "failed" : "complete";
     const at = new Date();
     const [message] = await db
@@ -384,8 +590,9 @@ async function answerMany(
         status,
         checkpointId,
         channel,
+        tokenIds: [1, 2],
         createdAt: at,
-        finishedAt: at,
+        finishedAt: source === "api" ? at : new Date(at.getTime() + 10),
       })
       .returning();
     const thumb = i < down ? -1 : 1;
@@ -463,6 +670,16 @@ describe("a switch where both do not fit", () => {
     });
     expect(server.live()).toBe(server.checkpointId);
     expect((await exchange(server.asUser, "hello")).answer.status).toBe("complete");
+  });
+
+  it("is measured anew where loading failed: an engine that was given up is not loaded", async () => {
+    await using server = await promotionServer();
+    const { generation } = server.chat;
+    const broken = await server.newCheckpoint("broken-1");
+    await expect(generation.load(broken)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await server.db.update(checkpoints).set({ sizeBytes: 1e15 }).where(eq(checkpoints.id, broken));
+    expect(await generation.roomFor(broken)).toMatchObject({ fits: false });
+    expect(await generation.roomFor(server.checkpointId)).toMatchObject({ fits: true });
   });
 });
 

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
-import { asc, sql } from "drizzle-orm";
+import { asc, eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { auditLog, webhookDeliveries } from "@/drizzle/schema";
+import { auditLog, promotions, users, webhookDeliveries } from "@/drizzle/schema";
 import { createBackup } from "@/server/db/backup";
 import type { Db } from "@/server/db/db";
 import { appendAudit, canonicalJson } from "@/server/domain/audit";
@@ -111,6 +111,41 @@ describe("a model card", () => {
     await fs.writeFile(file, "{}");
     await expect(verifyCardFile(db, file, dataFolder)).rejects.toMatchObject({ code: "BAD_REQUEST" });
     await expect(readModelCard(db, 99, dataFolder)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("is one for two who ask at once, and made anew where its number is that of another promotion", async () => {
+    await using server = await promotionServer();
+    const { db, dataFolder } = server;
+    const { promotionId } = await server.promote(await server.newCheckpoint("tuned"));
+    const read = () => readModelCard(db, promotionId, dataFolder);
+    const [one, two] = await Promise.all([read(), read()]);
+    expect(two).toEqual(one);
+    const file = path.join(dataFolder, "artifacts", "cards", `${promotionId}.json`);
+    const ofAnother = {
+      ...one,
+      card: { ...one.card, checkpoint: { ...one.card.checkpoint, id: "another" } },
+    };
+    await fs.writeFile(file, JSON.stringify(ofAnother));
+    expect((await read()).card.checkpoint.id).toBe(one.card.checkpoint.id);
+  });
+
+  it("tells an account since deleted from the server, and vouches for no log that was changed", async () => {
+    await using server = await promotionServer();
+    const { db, dataFolder } = server;
+    const { promotionId } = await server.promote(await server.newCheckpoint("tuned"));
+    await db.delete(users).where(eq(users.id, server.ada.id));
+    const gone = "an account since deleted";
+    const byPerson = await readModelCard(db, promotionId, dataFolder);
+    expect(byPerson.card.promotion).toMatchObject({ requestedBy: gone, decidedBy: gone });
+    expect(byPerson.card.auditHead).not.toBeNull();
+    await tamper(db, () => db.execute(sql`update audit_log set subject = 'x' where id = 1`));
+    const [start] = await db.select().from(promotions).orderBy(asc(promotions.id)).limit(1);
+    const byServer = await readModelCard(db, start?.id ?? 0, dataFolder);
+    expect(byServer.card).toMatchObject({
+      promotion: { requestedBy: null, decidedBy: null },
+      auditHead: null,
+    });
+    expect(cardMarkdown(byServer)).toContain("carried out by the server");
   });
 
   it("goes into a backup with the key that signed it", async () => {
