@@ -160,7 +160,7 @@ describeEachDatabase("promotion", (home) => {
     const point = (checkpointId: string) =>
       writeChannel(server.db, { channel: "live", checkpointId, actorId: null, reason: "test" });
     await point(other);
-    await expect(server.asAda.promotion.carryOut({ requestId })).rejects.toThrow(/8 gates do not hold/);
+    await expect(server.asAda.promotion.carryOut({ requestId })).rejects.toThrow(/7 gates do not hold/);
     await point(server.checkpointId);
     // From before opponents were kept: it holds against that of the request.
     const kept = overrides.map((override) => ({ ...override, actorId: server.ada.id, at: new Date() }));
