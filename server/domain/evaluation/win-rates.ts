@@ -8,9 +8,6 @@ import { ofPair, type PolicyPair } from "./policy-pair";
 import { type ComparedTask, readComparedTasks, readJudgments, type TaskJudgment } from "./read-judgments";
 import { type Slice, slicesOf } from "./slices";
 
-export const tieRuleText =
-  "A tie and “both bad” count as half a win for each. Two equal answers are a tie without asking anybody.";
-
 export type WinRateFigure = AnytimeWinRate & {
   wins: number;
   losses: number;
