@@ -37,6 +37,7 @@ async function evaluate(flags: Flags): Promise<void> {
   const config = {
     ...given,
     model: await findCheckpoint(given.model, "checkpoint", env),
+    precision: given.precision ?? env.ATTUNE_PRECISION,
     threads: given.threads ?? env.ATTUNE_THREADS ?? defaultThreads(),
   };
   using stop = interruptible();
@@ -44,7 +45,6 @@ async function evaluate(flags: Flags): Promise<void> {
     onEvent: flags.json ? () => {} : tell,
     signal: stop.signal,
     basePlaces: basePlaces(env.ATTUNE_DATA),
-    servedPrecision: env.ATTUNE_PRECISION,
     cacheFolder: path.join(env.ATTUNE_DATA, "cache", "serving"),
     suitesFolder: path.join(projectRoot, "model", "suites"),
   });

@@ -1,6 +1,7 @@
 /** @file The process that computes: one stage, told over IPC. Knows no server; its worker does the talking, so that it may block. */
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import type { z } from "zod";
 import { AdapterError } from "@/model/checkpoint/adapter-config";
 import {
   CorruptFileError,
@@ -12,7 +13,7 @@ import {
 import { BaseMissingError } from "@/model/checkpoint/lineage-base";
 import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
-import { type EvalConfig, evalConfigSchema } from "@/model/eval/eval-config";
+import { evalConfigSchema } from "@/model/eval/eval-config";
 import { evaluateCheckpoint } from "@/model/eval/evaluate";
 import { SuiteError } from "@/model/eval/suites/suite";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
@@ -43,12 +44,17 @@ const stages: Record<TrainableStage, Stage> = {
   sft: (config, options) => runSft(parseConfig(sftConfigSchema, config), options),
   reward: (config, options) => runReward(parseConfig(rewardConfigSchema, config), options),
   ppo: (config, options) => runPpo(parseConfig(ppoConfigSchema, config), options),
-  eval: (config, options) => evaluate(parseConfig(evalConfigSchema, config), options),
+  eval: (config, options) => evaluate(parseConfig(evalRunSchema, config), options),
 };
+
+/** The server says which form it serves; see `createRun`. */
+const evalRunSchema = evalConfigSchema.extend({
+  precision: evalConfigSchema.shape.precision.unwrap().unwrap(),
+});
 
 /** What was measured is told whole at its end: one that was stopped begins again. */
 async function evaluate(
-  config: EvalConfig,
+  config: z.output<typeof evalRunSchema>,
   { onEvent, signal, basePlaces }: StageOptions<StageEvent>,
 ): Promise<StageSummary> {
   const scratch = path.join(config.output, "serving");
@@ -62,8 +68,6 @@ async function evaluate(
       },
       signal,
       basePlaces,
-      // The server says which form it is; see `createRun`.
-      servedPrecision: "int8",
       cacheFolder: scratch,
       suitesFolder: path.join(projectRoot, "model", "suites"),
     });

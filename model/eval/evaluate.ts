@@ -5,8 +5,6 @@
 import { mkdir, open, rename } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { openCheckpoint } from "../checkpoint/checkpoint";
-import { UnsupportedModelError } from "../checkpoint/errors";
 import { permutation } from "../random/permutation";
 import type { Precision } from "../runtime/serving-weights";
 import type { EvalConfig } from "./eval-config";
@@ -27,8 +25,6 @@ export type EvalOptions = {
   onEvent: (event: EvalEvent) => void;
   signal?: AbortSignal | undefined;
   basePlaces?: readonly string[] | undefined;
-  /** The form that is served here. */
-  servedPrecision: Precision;
   /** Where serving forms are kept. */
   cacheFolder: string;
   /** Where suites that are named, not given as a folder, lie. */
@@ -48,15 +44,15 @@ export type EvalSummary = {
 /** Conversations answered side by side. */
 const slots = 8;
 
-/** What is measured, without where it goes. */
-export type Measured = Omit<EvalConfig, "output" | "against">;
+/** What is measured, without where it goes; which form is served, and so meant, the caller knows. */
+export type Measured = Omit<EvalConfig, "output" | "against" | "precision"> & { precision: Precision };
 
 /**
  * @throws SuiteError, DataFileError before anything is measured; what `openCheckpoint` throws; the signal's reason, when it is
  * aborted
  */
 export async function evaluateCheckpoint(config: Measured, options: EvalOptions): Promise<Evaluation> {
-  const { onEvent, signal, basePlaces, cacheFolder, servedPrecision } = options;
+  const { onEvent, signal, basePlaces, cacheFolder } = options;
   // 1. All that can be wrong with what was given.
   const suites = (await findSuites(config, options)).map((suite) => thinned(suite, config.items));
   const asked = suites.flatMap((suite) =>
@@ -74,9 +70,8 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
     })),
     totalItems,
   });
-  const { hasAdapter } = await inspect(config.model, basePlaces);
   const load = {
-    precision: config.precision ?? servedPrecision,
+    precision: config.precision,
     threads: config.threads ?? Math.min(8, os.availableParallelism()),
     slots,
     cacheFolder,
@@ -87,7 +82,7 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
   const transcripts: Transcript[] = [];
   let done = 0;
   const onItem = () => onEvent({ type: "item", done: ++done, totalItems });
-  const { checkpoint, name, spoken } = await withPolicy(config.model, load, async (policy) => {
+  const { checkpoint, name, hasAdapter, spoken } = await withPolicy(config.model, load, async (policy) => {
     for (const { suite, variant } of asked) {
       const run = await runSuite(policy, suite, variant, { seed: config.seed, signal, onItem });
       results.push(run.result);
@@ -97,6 +92,7 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
     return {
       checkpoint: policy.checkpointId,
       name: policy.name,
+      hasAdapter: policy.hasAdapter,
       spoken: pickSpoken(transcripts, config.parityResponses, (text) => policy.tokenizer.encode(text)),
     };
   });
@@ -124,7 +120,10 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
  * @throws EvalReportError for a report to compare with that cannot be read; what `evaluateCheckpoint` throws: nothing is
  * written then
  */
-export async function runEval(config: EvalConfig, options: EvalOptions): Promise<EvalSummary> {
+export async function runEval(
+  config: EvalConfig & { precision: Precision },
+  options: EvalOptions,
+): Promise<EvalSummary> {
   const others = await Promise.all(config.against.map(readEvalReport));
   const { report, transcripts } = await evaluateCheckpoint(config, options);
   await mkdir(config.output, { recursive: true });
@@ -152,17 +151,6 @@ async function withPolicy<T>(
 ): Promise<T> {
   await using policy = await ServedPolicy.open(folder, load);
   return await use(policy);
-}
-
-async function inspect(folder: string, basePlaces: readonly string[] | undefined) {
-  using checkpoint = await openCheckpoint(folder, { basePlaces });
-  const { stage, name } = checkpoint.manifest;
-  if (stage === "reward")
-    throw new UnsupportedModelError(
-      `a reward model (${name}), which answers nothing`,
-      "a policy; attune score measures reward models",
-    );
-  return { hasAdapter: checkpoint.adapter !== null };
 }
 
 async function findSuites(

@@ -3,6 +3,7 @@
  * conversations, and tells how likely a text is.
  */
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint";
+import { UnsupportedModelError } from "../checkpoint/errors";
 import { type LoadOptions, loadModel } from "../runtime/generator";
 import { logSumExp, untruncated } from "../runtime/sampling";
 import { Scheduler } from "../runtime/scheduler";
@@ -38,13 +39,18 @@ export type RespondOptions = {
 export class ServedPolicy implements AsyncDisposable {
   readonly checkpointId: string;
   readonly name: string;
+  readonly hasAdapter: boolean;
   readonly tokenizer: Tokenizer;
   readonly #chatTemplate: ChatTemplate;
   readonly #model: TransformerSlots;
 
-  private constructor({ id, manifest, tokenizer, chatTemplate }: Checkpoint, model: TransformerSlots) {
+  private constructor(
+    { id, manifest, adapter, tokenizer, chatTemplate }: Checkpoint,
+    model: TransformerSlots,
+  ) {
     this.checkpointId = id;
     this.name = manifest.name;
+    this.hasAdapter = adapter !== null;
     this.tokenizer = tokenizer;
     this.#chatTemplate = chatTemplate;
     this.#model = model;
@@ -56,6 +62,12 @@ export class ServedPolicy implements AsyncDisposable {
     { withoutAdapter = false, ...options }: LoadOptions & { withoutAdapter?: boolean },
   ): Promise<ServedPolicy> {
     using checkpoint = await openCheckpoint(folder, options);
+    const { stage, name } = checkpoint.manifest;
+    if (stage === "reward")
+      throw new UnsupportedModelError(
+        `a reward model (${name}), which answers nothing`,
+        "a policy; attune score measures reward models",
+      );
     const parts = withoutAdapter ? { ...checkpoint, adapter: null } : checkpoint;
     return new ServedPolicy(checkpoint, await loadModel(parts, null, options));
   }

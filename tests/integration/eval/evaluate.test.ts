@@ -65,7 +65,7 @@ test("stopped midway, it ends at once with the signal's reason", async () => {
   await using folder = await temporaryFolder();
   const stopping = new AbortController();
   let answered = 0;
-  const config = { model: tinyModelFolder, suites: ["format"], items: null, precision: null } as const;
+  const config = { model: tinyModelFolder, suites: ["format"], items: null, precision: "fp32" } as const;
   const stopped = evaluateCheckpoint(
     { ...config, suites: ["format"], variants: ["zeroShot"], parityResponses: 0, seed: 1, threads: 1 },
     {
@@ -73,7 +73,6 @@ test("stopped midway, it ends at once with the signal's reason", async () => {
         if (event.type === "item" && ++answered === 3) stopping.abort(new Error("enough"));
       },
       signal: stopping.signal,
-      servedPrecision: "fp32",
       cacheFolder: folder.path,
       suitesFolder: path.resolve("model/suites"),
     },
