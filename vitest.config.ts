@@ -3,11 +3,16 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 const alias = { "@": path.resolve(import.meta.dirname) };
-const tier = (name: string, timeoutSeconds: number, globalSetup: string[] = []) => ({
+const tier = (
+  name: string,
+  timeoutSeconds: number,
+  { globalSetup = [], setupFiles = [] }: { globalSetup?: string[]; setupFiles?: string[] } = {},
+) => ({
   resolve: { alias },
   test: {
     name,
     globalSetup,
+    setupFiles,
     include: [`tests/${name}/**/*.test.{ts,tsx}`],
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,
@@ -23,8 +28,11 @@ export default defineConfig({
     projects: [
       tier("unit", 10),
       tier("numeric", 60),
-      tier("integration", 120, ["tests/helpers/compile-processes.ts"]),
-      tier("e2e", 300, ["tests/helpers/compile-processes.ts", "tests/helpers/build-pages.ts"]),
+      tier("integration", 120, { globalSetup: ["tests/helpers/compile-processes.ts"] }),
+      tier("e2e", 300, {
+        globalSetup: ["tests/helpers/compile-processes.ts", "tests/helpers/build-pages.ts"],
+        setupFiles: ["tests/helpers/describe-failure.ts"],
+      }),
     ],
     maxWorkers: 2,
   },

@@ -82,7 +82,7 @@ async function pullModel() {
   });
 }
 
-/** @typedef {{ name: string, passed: number, failed: number, seconds: number }} Group */
+/** @typedef {{ name: string, passed: number, failed: number, seconds: number, repeated?: string[] }} Group */
 
 /**
  * All groups run, also after one failed.
@@ -100,7 +100,7 @@ async function runGroups(environment) {
 
 /**
  * @param {string} name
- * @param {() => Promise<{ passed: number, failed: number }>} run
+ * @param {() => Promise<{ passed: number, failed: number, repeated?: string[] }>} run
  * @returns {Promise<Group>}
  */
 async function timed(name, run) {
@@ -118,12 +118,41 @@ async function runScript(script, environment) {
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
+/** More files than this are no accident of one moment. */
+const mostRepeated = 2;
+
 /**
- * Counts from vitest's own report; a run that ends badly without a failed test still counts as one failure.
+ * A file of journeys that failed runs once more, by itself and from its start, and what it says then counts: a browser, a server
+ * and a trainer share two cores there. The summary names it, and its first failure is printed in full.
  * @param {string} tier
  * @param {NodeJS.ProcessEnv} environment
  */
 async function runTier(tier, environment) {
+  const first = await runVitest(tier, [], environment);
+  const again = first.failedFiles;
+  if (tier !== "e2e" || again.length === 0 || again.length > mostRepeated) return first;
+  console.log(`\nOnce more, from the start: ${again.map(({ name }) => name).join(", ")}\n`);
+  const second = await runVitest(
+    tier,
+    again.map(({ name }) => name),
+    environment,
+  );
+  const passedBefore = again.reduce((sum, { passed }) => sum + passed, 0);
+  return {
+    passed: first.passed - passedBefore + second.passed,
+    failed: second.failed,
+    repeated: again.map(({ name }) => path.relative(root, name)),
+  };
+}
+
+/**
+ * Counts from vitest's own report; a run that ends badly without a failed test still counts as one failure.
+ * @param {string} tier
+ * @param {string[]} files none: all
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<{ passed: number, failed: number, failedFiles: { name: string, passed: number }[] }>}
+ */
+async function runVitest(tier, files, environment) {
   const file = path.join(os.tmpdir(), `attune-${tier}-${process.pid}.json`);
   const code = await runHere(
     process.execPath,
@@ -132,14 +161,31 @@ async function runTier(tier, environment) {
       ...["run", "--project", tier, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`],
       // Each file of the last tier starts servers with models in them: one at a time.
       ...(tier === "e2e" ? ["--no-file-parallelism"] : []),
+      ...files,
     ],
     environment,
   );
-  const counts = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
+  const report = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
   fs.rmSync(file, { force: true });
-  const passed = counts.numPassedTests ?? 0;
-  const failed = counts.numFailedTests ?? 0;
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed };
+  const failed = report.numFailedTests ?? 0;
+  return {
+    passed: report.numPassedTests ?? 0,
+    failed: code !== 0 && failed === 0 ? 1 : failed,
+    failedFiles: failedFilesOf(report),
+  };
+}
+
+/**
+ * @typedef {{ name: string, status: string, assertionResults: { status: string }[] }} FileReport
+ * @param {{ testResults?: FileReport[] }} report vitest's, in Jest's layout
+ */
+function failedFilesOf({ testResults = [] }) {
+  return testResults
+    .filter(({ status }) => status === "failed")
+    .map(({ name, assertionResults }) => ({
+      name,
+      passed: assertionResults.filter(({ status }) => status === "passed").length,
+    }));
 }
 
 /** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env @returns {Promise<number>} */
@@ -158,9 +204,11 @@ function runHere(command, args, env) {
 /** @param {Group[]} groups */
 function report(groups) {
   console.log(`\n── summary ${"─".repeat(63)}\n`);
-  for (const { name, passed, failed, seconds } of groups) {
+  for (const { name, passed, failed, seconds, repeated = [] } of groups) {
     const counts = `${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed`;
     console.log(`${failed > 0 ? "✖" : "✔"} ${name.padEnd(14)}${counts} ${seconds.toFixed(1).padStart(8)} s`);
+    for (const file of repeated)
+      console.log(`  ${file} failed, and ran once more: see its first failure above.`);
   }
   const passed = groups.reduce((sum, group) => sum + group.passed, 0);
   const failed = groups.reduce((sum, group) => sum + group.failed, 0);

@@ -36,6 +36,9 @@ export type AttuneServer = AsyncDisposable & {
 
 export type ServerOptions = { env?: Record<string, string> };
 
+/** Those that were started and not yet disposed of: what a failed test prints. */
+export const runningServers = new Set<AttuneServer>();
+
 /** @throws {Error} with what the server printed, when it does not become ready */
 export async function attuneServer({ env = {} }: ServerOptions = {}): Promise<AttuneServer> {
   const folder = await temporaryFolder();
@@ -69,6 +72,7 @@ export async function attuneServer({ env = {} }: ServerOptions = {}): Promise<At
       server.setupUrl = running.ready.setupUrl;
     },
     async [Symbol.asyncDispose]() {
+      runningServers.delete(server);
       running.child.kill("SIGTERM");
       const forced = setTimeout(() => running.child.kill("SIGKILL"), 15_000);
       await running.ended;
@@ -76,6 +80,7 @@ export async function attuneServer({ env = {} }: ServerOptions = {}): Promise<At
       await folder[Symbol.asyncDispose]();
     },
   };
+  runningServers.add(server);
   return server;
 }
 

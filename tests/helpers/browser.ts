@@ -35,6 +35,9 @@ export type VisitorOptions = {
   height?: number;
 };
 
+/** Whoever is there now: what a failed test prints. */
+export const openVisitors = new Set<Visitor>();
+
 /** Somebody with a browser profile of their own: no cookies, nothing stored. */
 export async function visitor(
   browser: Browser,
@@ -67,13 +70,18 @@ export async function visitor(
       report(`${event.violatedDirective} ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  return {
+  const opened: Visitor = {
     context,
     page: await context.newPage(),
     problems,
     newTab: () => context.newPage(),
-    [Symbol.asyncDispose]: () => context.close(),
+    async [Symbol.asyncDispose]() {
+      openVisitors.delete(opened);
+      await context.close();
+    },
   };
+  openVisitors.add(opened);
+  return opened;
 }
 
 /** Pixels by which a page is wider than its window. */
