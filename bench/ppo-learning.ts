@@ -3,8 +3,8 @@
  * model that saw simulated rankings alone; and against a reward model of real rankings, reported as it is.
  *
  * One seed a call (--seed, 1 by default): what a call has computed lies in bench/results/ppo-learning, and the figures are over all
- * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, real; all by default); ATTUNE_BENCH_KEEP a folder for runs
- * and samples, so that a call that was cut goes on; ATTUNE_BENCH_RANKINGS the rankings of `real`, as for reward-data.
+ * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, overOptimised; the first two by default);
+ * ATTUNE_BENCH_KEEP a folder for runs and samples, so that a call that was cut goes on.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -14,11 +14,21 @@ import { animals, objects } from "@/model/data/tiny-world";
 import { goldVersion } from "@/model/eval/gold";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
 import { makeWorld, type World, type WorldPrompt } from "./harness/gold-world";
-import { type LearnedSeed, type LearningPlan, learnByGold, planId, summariseSeeds } from "./harness/ppo-seed";
+import {
+  type LearnedSeed,
+  type LearningPlan,
+  learnByGold,
+  planId,
+  summariseOverOptimised,
+  summariseSeeds,
+} from "./harness/ppo-seed";
+
+const parts = ["tiny", "gold", "overOptimised"] as const;
+type Part = (typeof parts)[number];
 
 export type PpoLearningBench = { n: number; goldVersion: number } & Partial<
   Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>
->;
+> & { overOptimised?: ({ seed: number } & ReturnType<typeof summariseOverOptimised>)[] };
 
 const results = path.resolve("bench/results/ppo-learning");
 
@@ -32,17 +42,26 @@ export default async function run({
 }): Promise<PpoLearningBench> {
   const wanted = (process.env.ATTUNE_BENCH_PARTS ?? (quick ? "tiny" : "tiny,gold")).split(",");
   const keep = process.env.ATTUNE_BENCH_KEEP ?? path.join(os.tmpdir(), "attune-ppo-learning");
-  const parts: Partial<Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>> = {};
-  for (const part of ["tiny", "gold"] as const) {
+  const learned: Partial<Record<Part, LearnedSeed[]>> = {};
+  for (const part of parts) {
     const own = wanted.includes(part) ? [await learn(part, { quick, seed, keep })] : [];
     const all = quick ? own : kept(part, own[0]?.plan ?? null);
-    if (all.length > 0) parts[part] = summariseSeeds(all);
+    if (all.length > 0) learned[part] = all;
   }
-  return { n: Math.max(0, ...Object.values(parts).map(({ seeds }) => seeds.length)), goldVersion, ...parts };
+  const { tiny, gold, overOptimised } = learned;
+  return {
+    n: Math.max(0, ...Object.values(learned).map(({ length }) => length)),
+    goldVersion,
+    ...(tiny && { tiny: summariseSeeds(tiny) }),
+    ...(gold && { gold: summariseSeeds(gold) }),
+    ...(overOptimised && {
+      overOptimised: overOptimised.map((each) => ({ seed: each.seed, ...summariseOverOptimised(each) })),
+    }),
+  };
 }
 
 async function learn(
-  part: "tiny" | "gold",
+  part: Part,
   { quick, seed, keep }: { quick: boolean; seed: number; keep: string },
 ): Promise<LearnedSeed> {
   const file = path.join(results, `${part}-seed${seed}.json`);
@@ -69,27 +88,17 @@ function kept(part: string, plan: string | null): LearnedSeed[] {
 
 const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as LearnedSeed;
 
-const plans: Record<"tiny" | "gold", (quick: boolean) => LearningPlan> = {
-  tiny: (quick) => ({
-    model: path.resolve("model/tiny/sft"),
-    world: tinyWorld(),
-    responsesPerPrompt: 9,
-    responseTokens: 40,
-    reward: { epochs: 2, lora: { rank: 16, alpha: 32 }, lr: 1e-3, promptsPerBatch: 4 },
-    ppo: {
-      iterations: quick ? 6 : 16,
-      episodesPerIteration: 64,
-      responsesPerPrompt: 4,
-      minibatches: 4,
-      warmupSteps: 2,
-      criticWarmup: 1,
-      lr: 5e-4,
-      beta: 0.1,
-      lora: { rank: 8, alpha: 16 },
-    },
-    samplesPerTest: 4,
-    bestOf: { prompts: quick ? 4 : 24, samples: 64 },
-  }),
+const plans: Record<Part, (quick: boolean) => LearningPlan> = {
+  tiny: tinyPlan,
+  // A reward model of a quarter of the rankings, and no penalty for leaving the start behind.
+  overOptimised: (quick) => {
+    const plan = tinyPlan(quick);
+    return {
+      ...plan,
+      world: { ...plan.world, ranked: plan.world.ranked.slice(0, 24) },
+      ppo: { ...plan.ppo, iterations: quick ? 6 : 80, beta: 0 },
+    };
+  },
   gold: () => ({
     model: defaultModelFolder(),
     world: makeWorld({ ranked: 300, trained: 300, test: 100 }),
@@ -109,6 +118,29 @@ const plans: Record<"tiny" | "gold", (quick: boolean) => LearningPlan> = {
     bestOf: { prompts: 40, samples: 64 },
   }),
 };
+
+function tinyPlan(quick: boolean): LearningPlan {
+  return {
+    model: path.resolve("model/tiny/sft"),
+    world: tinyWorld(),
+    responsesPerPrompt: 9,
+    responseTokens: 40,
+    reward: { epochs: 2, lora: { rank: 16, alpha: 32 }, lr: 1e-3, promptsPerBatch: 4 },
+    ppo: {
+      iterations: quick ? 6 : 16,
+      episodesPerIteration: 64,
+      responsesPerPrompt: 4,
+      minibatches: 4,
+      warmupSteps: 2,
+      criticWarmup: 1,
+      lr: 5e-4,
+      beta: 0.1,
+      lora: { rank: 8, alpha: 16 },
+    },
+    samplesPerTest: 4,
+    bestOf: { prompts: quick ? 4 : 24, samples: 64 },
+  };
+}
 
 const asks = [
   "Tell me a story about",

@@ -53,8 +53,8 @@ export type LearnedSeed = {
   /** Iteration by iteration: what the policy was optimised for, what it was meant for, and how far it went. */
   curve: { step: number; score: number; gold: number; kl: number; responseTokens: number }[];
   bestOfN: { n: number; kl: number; winRate: number }[];
-  /** Why it paused before its last iteration; null: it did not. */
-  paused: string | null;
+  /** The first guard rail that it met, and after which iteration; null: none. */
+  paused: { step: number; text: string } | null;
   minutes: { reward: number; ppo: number };
 };
 
@@ -151,7 +151,7 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
   });
   const startedAt = performance.now();
   const curve: LearnedSeed["curve"] = [];
-  let paused: string | null = null;
+  let paused: LearnedSeed["paused"] = null;
   const onEvent: Parameters<typeof runPpo>[1]["onEvent"] = (event) => {
     if (event.type !== "iteration") return;
     const {
@@ -173,7 +173,7 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
     summary = await runPpo(config, { onEvent }).catch((error: unknown) => {
       if (!(error instanceof PausedError)) throw error;
       // Going on accepts it.
-      paused ??= error.message;
+      paused ??= { step: curve.at(-1)?.step ?? 0, text: error.message };
       progress(`seed ${seed}`, error.message);
       return null;
     });
@@ -216,6 +216,37 @@ async function readBestOfN(scorer: Scorer, prompts: World["test"], samples: read
   );
   const sizes = bestOfSizes(samples[0]?.length ?? 1);
   return sizes.map((n) => ({ n, kl: bestOfNKl(n), winRate: bestOfN(candidates, n) }));
+}
+
+/**
+ * A run that went too far: where gold stood highest, where it ended, and whether a guard rail would have stopped it before gold had
+ * lost half of what it had won. Gold and score of an iteration are means over its episodes, of both over `window` iterations.
+ */
+export function summariseOverOptimised({ curve, paused }: Pick<LearnedSeed, "curve" | "paused">, window = 5) {
+  const smooth = curve.map(({ step, kl }, i) => {
+    const near = curve.slice(Math.max(0, i - window + 1), i + 1);
+    return {
+      step,
+      kl: rounded(kl),
+      gold: rounded(mean(near.map(({ gold }) => gold))),
+      score: rounded(mean(near.map(({ score }) => score))),
+    };
+  });
+  const [first, last] = [smooth[0], smooth.at(-1)];
+  const best = smooth.reduce((a, b) => (b.gold > a.gold ? b : a));
+  const lost = smooth.find(
+    ({ step, gold }) => step > best.step && gold < (best.gold + (first?.gold ?? 0)) / 2,
+  );
+  return {
+    first,
+    best,
+    last,
+    /** The iteration at which half of the gain was gone; null: it stayed. */
+    halfLostAt: lost?.step ?? null,
+    stoppedAt: paused?.step ?? null,
+    stoppedBy: paused?.text ?? null,
+    stoppedInTime: paused !== null && lost !== undefined && paused.step < lost.step,
+  };
 }
 
 /** Over seeds; intervals resample test prompts. */

@@ -57,6 +57,10 @@ function writeGraph(out: ProtobufWriter, graph: Graph, { resultsInOrder = false 
     out.message(5, (message) => writeInt64Vector(message, name, values));
   }
   for (const input of graph.inputs) out.message(11, (message) => writeValueInfo(message, input.name, input));
+  // The runtime looks for memory to use again among all that is free, by shape. Of shapes that it has to work out itself it
+  // knows no two to be equal: nothing is ever used again, and the search grows with the square of the graph.
+  for (const { name, ...type } of graph.nodes.flatMap(({ outputs }) => outputs))
+    out.message(13, (message) => writeValueInfo(message, name, type));
   for (const { name, value } of graph.outputs) {
     out.message(12, (message) => writeValueInfo(message, name, value));
   }
