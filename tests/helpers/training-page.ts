@@ -1,5 +1,5 @@
 /** @file A server with the tiny model and its trainer, and an admin before it, for tests in which something is trained. */
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { type AttuneServer, attuneServer } from "./attune-server";
 import { launchBrowser, type Visitor, visitor } from "./browser";
 import { makeAccount } from "./chat-page";
@@ -12,6 +12,8 @@ const pageLimitMs = 60_000;
 
 export type TrainingPage = AsyncDisposable & {
   server: AttuneServer;
+  /** For further people. */
+  browser: Browser;
   person: Visitor;
   page: Page;
   /** For files that are uploaded. */
@@ -36,7 +38,7 @@ export async function trainingPage(): Promise<TrainingPage> {
     const { page } = person;
     page.setDefaultTimeout(pageLimitMs);
     await makeAccount(page, server.setupUrl ?? "", { name: "Ada Admin", email: "ada@example.org" });
-    return { server, person, page, folder: files.path, [Symbol.asyncDispose]: close };
+    return { server, browser, person, page, folder: files.path, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
