@@ -172,7 +172,10 @@ const rules: {
           : "";
       const says = `${cases - open} of ${cases} hold${both}`;
       const needs = [
-        ...named(failed.length > mostFailed ? failed : [], "Fails, and not with the live policy"),
+        ...named(
+          failed.length > mostFailed ? failed : [],
+          "Fails, and the live policy does not, or was not asked",
+        ),
         ...named(bad, "Judged bad"),
         ...named(notRun, "Not asked yet: evaluate it as served, with the cases"),
         ...named(unread, "To be read by somebody who neither asks nor approves"),

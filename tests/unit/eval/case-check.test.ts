@@ -8,6 +8,9 @@ import {
   holds,
   machineCheckSchema,
 } from "@/model/eval/suites/case-check";
+import { variantsOf } from "@/model/eval/suites/run-suite";
+import { scoreResponse } from "@/model/eval/suites/score-item";
+import { itemSchemas, type Suite } from "@/model/eval/suites/suite";
 
 const rules: [CheckRule, string, string][] = [
   [{ type: "contains", text: "Lima" }, "It is lima.", "It is Quito."],
@@ -43,6 +46,19 @@ describe("a check", () => {
     expect(expectationSchema.safeParse({ kind: "check", rules: [] }).success).toBe(false);
     expect(machineCheckSchema.safeParse({ kind: "eyes" }).success).toBe(false);
   });
+});
+
+it("is an item of a suite: every one is asked, in one way, and scores 1 or 0", () => {
+  const expects = { kind: "check" as const, rules: [{ type: "contains" as const, text: "Lima" }] };
+  const messages = [{ role: "user", content: "Peru?" }];
+  const item = itemSchemas.cases.parse({ id: "1", messages, expects });
+  const suite = { metric: "cases", shots: [{ prompt: "a", response: "b" }], reasoning: null, noAnswer: null };
+  expect(variantsOf(suite as unknown as Suite)).toEqual(["zeroShot"]);
+  const score = (response: string) =>
+    scoreResponse(response, { ...item, id: "1" }, suite as unknown as Suite);
+  expect([score("It is Lima."), score("")]).toEqual([{ values: { held: 1 } }, { values: { held: 0 } }]);
+  const answered = [...messages, { role: "assistant", content: "Lima" }];
+  expect(itemSchemas.cases.safeParse({ messages: answered, expects }).success).toBe(false);
 });
 
 describe("a reference", () => {

@@ -16,8 +16,8 @@ export function CaseOutcome({ outcome }: { outcome: CaseResult["outcome"] | null
   if (outcome === null) return <span className="text-muted">not asked</span>;
   const { icon, className, text } = looks[outcome];
   return (
-    <span className="inline-flex items-center gap-1.5 whitespace-nowrap">
-      <span className={classNames("shrink-0", className)}>
+    <span className="whitespace-nowrap">
+      <span className={classNames("mr-1.5 inline-block align-[-3px]", className)}>
         <Icon name={icon} size={16} />
       </span>
       {text}
@@ -28,7 +28,7 @@ export function CaseOutcome({ outcome }: { outcome: CaseResult["outcome"] | null
 export const kindTexts: Record<ListedCase["kind"], string> = {
   check: "by rules",
   reference: "by a reference",
-  eyes: "read by people",
+  eyes: "by people who read it",
 };
 
 export const sourceTexts: Record<ListedCase["source"], string> = {

@@ -29,7 +29,8 @@ export function CasesView({ initial, query }: CasesViewProps) {
   const { data, error } = useQuery(
     trpc.cases.list.queryOptions(query, { initialData: initial, refetchInterval: 15_000 }),
   );
-  const { cases, candidate, choices } = data;
+  const { cases, candidate, choices, live } = data;
+  const mayAsk = mayPin && cases.length > 0 && !query.isArchived;
   const addressOf = ({ candidateId, isArchived }: CasesViewProps["query"]) => {
     const parts = [candidateId && `candidate=${candidateId}`, isArchived && "archived"].filter(Boolean);
     return `/admin/cases?${parts.join("&")}`;
@@ -71,8 +72,9 @@ export function CasesView({ initial, query }: CasesViewProps) {
             ))}
           </SelectField>
         </div>
-        {mayPin && candidate && cases.length > 0 && !query.isArchived && (
-          <Rerun checkpointId={candidate.id} name={candidate.name} />
+        {mayAsk && candidate && <Rerun checkpointId={candidate.id} name={candidate.name} />}
+        {mayAsk && live && cases.some((each) => each.live === null) && (
+          <Rerun checkpointId={live.id} name={live.name} />
         )}
         <Link
           href={addressOf({ ...query, isArchived: !query.isArchived })}
