@@ -21,6 +21,7 @@ const pages: PageLink[] = [
   { href: "/admin/promotion", title: "Promotion", icon: "arrowUp", permission: "promotion.read" },
   { href: "/admin/reward-models", title: "Reward models", icon: "overlap", permission: "runs.read" },
   { href: "/admin/evaluations", title: "Evaluations", icon: "rank", permission: "evaluations.read" },
+  { href: "/admin/cases", title: "Cases and suites", icon: "pin", permission: "evaluations.read" },
   { href: "/admin/runs", title: "Runs", icon: "chart", permission: "runs.read" },
   { href: "/admin/datasets", title: "Datasets", icon: "database", permission: "runs.read" },
   { href: "/admin/workers", title: "Workers", icon: "server", permission: "runs.read" },

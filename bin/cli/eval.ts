@@ -13,7 +13,7 @@ import { findCheckpoint } from "./find-checkpoint";
 import { interruptible } from "./interruptible";
 import { readJsonFile } from "./settings-file";
 
-type Flags = { config?: string; set: string[]; json?: boolean; schema?: boolean };
+type Flags = { config?: string; set: string[]; suite: string[]; json?: boolean; schema?: boolean };
 
 export function addEvalCommand(program: Command): void {
   const collect = (value: string, before: string[]) => [...before, value];
@@ -22,6 +22,12 @@ export function addEvalCommand(program: Command): void {
     .description("measure a checkpoint on task suites, in the form in which it is served")
     .option("-c, --config <file>", "settings as JSON")
     .option("--set <key=value>", "one setting, over the file's; may be repeated", collect, [])
+    .option(
+      "--suite <folder>",
+      "a suite to measure, instead of those that ship; may be repeated",
+      collect,
+      [],
+    )
     .option("--schema", "print the JSON Schema of the settings, and end")
     .option("--json", "the last line is the summary as one object")
     .action(evaluate);
@@ -34,8 +40,11 @@ async function evaluate(flags: Flags): Promise<void> {
   }
   const env = loadEnv();
   const given = parseConfig(evalConfigSchema, await readJsonFile(flags.config), flags.set);
+  const suites =
+    flags.suite.length > 0 ? [...(given.suites ?? []), ...flags.suite.map(toPlace)] : given.suites;
   const config = {
     ...given,
+    suites,
     model: await findCheckpoint(given.model, "checkpoint", env),
     precision: given.precision ?? env.ATTUNE_PRECISION,
     threads: given.threads ?? env.ATTUNE_THREADS ?? defaultThreads(),
@@ -50,6 +59,9 @@ async function evaluate(flags: Flags): Promise<void> {
   });
   console.log(flags.json ? JSON.stringify(summary) : describeEnd(summary));
 }
+
+/** A bare word names a suite that ships; here a folder is meant. */
+const toPlace = (folder: string) => path.resolve(folder);
 
 function tell(event: EvalEvent): void {
   switch (event.type) {

@@ -7,6 +7,8 @@ import { inspect } from "node:util";
 import { isDiskFull } from "@/model/checkpoint/errors";
 import { baseFolderName } from "@/model/checkpoint/lineage-base";
 import { manifestFileName } from "@/model/checkpoint/manifest";
+import { shippedSuites } from "@/model/eval/suites/shipped-suites";
+import { itemsFile, suiteFile } from "@/model/eval/suites/suite";
 import { checkpointFolder } from "@/model/train/run-checkpoints";
 import { endAnswer, type RunOffer } from "@/server/runs/protocol";
 import { isTrainable, judgePartName, type TrainableStage } from "@/server/runs/stage-settings";
@@ -295,12 +297,34 @@ async function fetchInputs({ client, offer, work }: TrainRunParts, signal: Abort
       ptx: ptx ? { ...ptx, data: files.pretrainMix } : null,
       ...(await fetchRewardModels({ client, offer, work }, signal)),
     },
-    eval: { ...offer.config, output, model: baseFolder },
+    eval: {
+      ...offer.config,
+      output,
+      model: baseFolder,
+      suites: await fetchSuites({ client, offer, work }, signal),
+    },
   };
   return { stage, config: configs[stage], facts };
 }
 
 type Inputs = Pick<TrainRunParts, "client" | "offer" | "work">;
+
+/** Names of those that ship, and folders of the others; null: all that ship, and no others. */
+async function fetchSuites({ client, offer, work }: Inputs, signal: AbortSignal): Promise<unknown> {
+  const { suites: named } = offer.config;
+  if (offer.suites.length === 0) return named;
+  const folders = [];
+  for (const name of offer.suites) {
+    const folder = path.join(work.path, "suites", name);
+    for (const file of [suiteFile, itemsFile])
+      await client.download(`runs/${offer.id}/suites/${name}/${file}`, path.join(folder, file), {
+        sha256: null,
+        signal,
+      });
+    folders.push(folder);
+  }
+  return [...(Array.isArray(named) ? named : shippedSuites), ...folders];
+}
 
 /** In their places, and the settings that name them. */
 async function fetchRewardModels({ client, offer, work }: Inputs, signal: AbortSignal) {

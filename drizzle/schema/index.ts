@@ -1,4 +1,5 @@
 /** @file All tables, for Drizzle. */
+export * from "./cases";
 export * from "./chat";
 export * from "./evaluation";
 export * from "./label";

@@ -15,6 +15,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import { regressionCases } from "./cases";
 import { createdAt, id, moment } from "./columns";
 import { checkpoints } from "./models";
 import { users } from "./people";
@@ -357,9 +358,12 @@ export const evaluationTranscripts = pgTable(
     variant: text().notNull(),
     /** See `transcriptSchema`. */
     transcript: jsonb().notNull(),
+    /** The regression case that was asked: what it says goes with it. */
+    caseId: uuid().references((): AnyPgColumn => regressionCases.id, { onDelete: "cascade" }),
   },
   (t) => [
     primaryKey({ columns: [t.runId, t.position] }),
+    index("evaluation_transcripts_case").on(t.caseId).where(sql`${t.caseId} is not null`),
     index("evaluation_transcripts_suite").on(t.runId, t.suite, t.variant),
     check("evaluation_transcripts_position", sql`${t.position} >= 0`),
   ],

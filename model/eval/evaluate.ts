@@ -13,7 +13,7 @@ import { measureParity, type ParityInput } from "./served-parity";
 import { ServedPolicy } from "./served-policy";
 import { runSuite, variantsOf } from "./suites/run-suite";
 import { shippedSuites } from "./suites/shipped-suites";
-import { readSuite, type Suite } from "./suites/suite";
+import { isPinned, readSuite, type Suite } from "./suites/suite";
 import { compareResults, type SuiteDelta, type SuiteResult, type Transcript } from "./suites/suite-result";
 
 export type EvalEvent =
@@ -57,7 +57,7 @@ export async function evaluateCheckpoint(config: Measured, options: EvalOptions)
   const suites = (await findSuites(config, options)).map((suite) => thinned(suite, config.items));
   const asked = suites.flatMap((suite) =>
     variantsOf(suite)
-      .filter((variant) => config.variants.includes(variant))
+      .filter((variant) => isPinned(suite.metric) || config.variants.includes(variant))
       .map((variant) => ({ suite, variant })),
   );
   const totalItems = asked.reduce((sum, { suite }) => sum + suite.items.length, 0);
@@ -166,7 +166,7 @@ async function findSuites(
 
 /** Drawn, for items often alternate in kind; always the same ones, in the order of the file. */
 function thinned(suite: Suite, most: number | null): Suite {
-  if (most === null || suite.items.length <= most) return suite;
+  if (most === null || suite.items.length <= most || isPinned(suite.metric)) return suite;
   const drawn = new Set(permutation(1, 0, suite.items.length).subarray(0, most));
   return { ...suite, items: suite.items.filter((_, i) => drawn.has(i)) };
 }

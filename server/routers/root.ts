@@ -4,6 +4,7 @@ import { accountRouter } from "./account";
 import { agreementRouter } from "./agreement";
 import { auditRouter } from "./audit";
 import { batchesRouter } from "./batches";
+import { casesRouter } from "./cases";
 import { chatRouter } from "./chat";
 import { conversationsRouter } from "./conversations";
 import { datasetsRouter } from "./datasets";
@@ -33,6 +34,7 @@ export const appRouter = router({
   agreement: agreementRouter,
   audit: auditRouter,
   batches: batchesRouter,
+  cases: casesRouter,
   chat: chatRouter,
   conversations: conversationsRouter,
   datasets: datasetsRouter,

@@ -23,6 +23,7 @@ import {
   readRunDatasets,
   readRunRewardModels,
 } from "./run-inputs";
+import { describeSuites } from "./run-suites";
 import { isTrainable, stageSettings } from "./stage-settings";
 import type { RunRow } from "./steer-run";
 import { appendTimeline } from "./timeline";
@@ -193,7 +194,7 @@ async function describeRun({ db, dataFolder, leaseSeconds }: WorkerCall, run: Ru
     leaseSeconds,
     heartbeatSeconds: leaseSeconds * heartbeatShare,
     nextSequence: run.lastSequence + 1,
-    config: Object(run.config),
+    ...(await describeSuites(db, run)),
     facts: {
       run: run.id,
       parent: hasParent ? run.baseCheckpointId : null,

@@ -24,6 +24,7 @@ import {
   readRunDatasets,
   readRunRewardModels,
 } from "./run-inputs";
+import { findNamedSuites, nameSuites } from "./run-suites";
 import {
   checkNeeds,
   isTrainable,
@@ -81,10 +82,11 @@ export async function createRun(
   const obstacles = await findObstacles(db, { ...run, rewardModelIds, datasetIds, dataFolder });
   refuseObstacles(obstacles, run.acceptErased);
   await checkRewardModels(db, { ...run, config }, dataFolder);
+  const suiteIds = run.stage === "eval" ? await findNamedSuites(db, config) : [];
   const seeds = eachSeedOf({ ...run, config });
   const runIds = await db.transaction(async (tx) => {
     const ids: string[] = [];
-    for (const own of seeds) ids.push(await startRun(tx, { ...run, ...own, obstacles, actorId }));
+    for (const own of seeds) ids.push(await startRun(tx, { ...run, ...own, suiteIds, obstacles, actorId }));
     const [seedsOfId] = ids;
     if (ids.length > 1) await tx.update(runs).set({ seedsOfId }).where(inArray(runs.id, ids));
     return ids;
@@ -196,7 +198,13 @@ async function checkDatasets(db: Db, run: NewRun): Promise<void> {
   }
 }
 
-type StoredRun = NewRun & { config: Record<string, unknown>; obstacles: Obstacle[]; actorId: string | null };
+type StoredRun = NewRun & {
+  config: Record<string, unknown>;
+  /** Uploaded ones. */
+  suiteIds: string[];
+  obstacles: Obstacle[];
+  actorId: string | null;
+};
 
 async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
   const { name, stage, config, baseCheckpointId, priority, requirements, clonedFrom, actorId } = run;
@@ -224,6 +232,7 @@ async function insertRun(tx: Tx, run: StoredRun): Promise<string> {
     return { runId: row.id, datasetId, role, position };
   });
   if (learned.length > 0) await tx.insert(runDatasets).values(learned);
+  await nameSuites(tx, row.id, run.suiteIds);
   if (run.rewardModels.length > 0) await tx.insert(runRewardModels).values(inOrder(row.id, run.rewardModels));
   return row.id;
 }

@@ -126,6 +126,8 @@ export const runOffer = z.object({
     )
     .default([]),
   datasets: z.array(datasetOffer),
+  /** Of an evaluation: suites to be measured besides those that `config.suites` names, as folders to be fetched. */
+  suites: z.array(z.string()).default([]),
   /** The last checkpoint with a training state; null: start at the beginning. */
   resume: checkpointOffer.nullable(),
   /** The run's best checkpoint, where it is another one: what the run is for may lie behind. Its state is not needed. */

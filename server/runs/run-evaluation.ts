@@ -1,8 +1,9 @@
 /** @file What a run of the stage eval measured: its report, and what was asked and said. */
-import { eq, sql } from "drizzle-orm";
-import { evaluations, evaluationTranscripts } from "@/drizzle/schema";
+import { eq, inArray, sql } from "drizzle-orm";
+import { evaluations, evaluationTranscripts, regressionCases } from "@/drizzle/schema";
 import type { EvalReport } from "@/model/eval/eval-report";
 import type { Tx } from "../db/db";
+import { isCaseSuite } from "../domain/cases/case-suites";
 import { storableText } from "../domain/message-text";
 import type { WorkerEvent } from "./protocol";
 import type { RunRow } from "./steer-run";
@@ -23,30 +24,44 @@ export async function storeTranscripts(
 ): Promise<void> {
   const { id: runId } = run;
   measuredBy(run);
+  const pinned = await findCases(tx, transcripts);
+  const rows = transcripts.flatMap(({ suite, variant, messages, response, expected, ...rest }, i) => {
+    const caseId = isCaseSuite(suite) ? rest.id : null;
+    // A case whose owner left meanwhile: its words are not stored again.
+    if (caseId !== null && !pinned.has(caseId)) return [];
+    const transcript = {
+      ...rest,
+      messages: messages.map(({ role, content }) => ({ role, content: storableText(content) })),
+      response: storableText(response),
+      expected: storableText(expected),
+    };
+    return [{ runId, position: from + i, suite, variant, transcript, caseId }];
+  });
+  if (rows.length === 0) return;
   await tx
     .insert(evaluationTranscripts)
-    .values(
-      transcripts.map(({ suite, variant, messages, response, expected, ...rest }, i) => ({
-        runId,
-        position: from + i,
-        suite,
-        variant,
-        transcript: {
-          ...rest,
-          messages: messages.map(({ role, content }) => ({ role, content: storableText(content) })),
-          response: storableText(response),
-          expected: storableText(expected),
-        },
-      })),
-    )
+    .values(rows)
     .onConflictDoUpdate({
       target: [evaluationTranscripts.runId, evaluationTranscripts.position],
       set: {
         suite: sql`excluded.suite`,
         variant: sql`excluded.variant`,
         transcript: sql`excluded.transcript`,
+        caseId: sql`excluded.case_id`,
       },
     });
+}
+
+/** Locked, so that none is erased before its words are stored. */
+async function findCases(tx: Tx, transcripts: TranscriptsEvent["transcripts"]): Promise<Set<string>> {
+  const ids = transcripts.filter(({ suite }) => isCaseSuite(suite)).map(({ id }) => id);
+  if (ids.length === 0) return new Set();
+  const rows = await tx
+    .select({ id: regressionCases.id })
+    .from(regressionCases)
+    .where(inArray(sql`${regressionCases.id}::text`, ids))
+    .for("share");
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** The checkpoint that the run measures. */

@@ -1,7 +1,7 @@
 /** @file The stages a run can be of: what their settings may be, and what they learn from. */
 import { z } from "zod";
 import { evalConfigSchema } from "@/model/eval/eval-config";
-import { shippedSuites } from "@/model/eval/suites/shipped-suites";
+import { suiteNameSchema } from "@/model/eval/suites/suite";
 import { ppoConfigSchema, refuseContradictions, scorePartSchema } from "@/model/train/ppo-config";
 import { type PpoPreset, ppoPresets } from "@/model/train/ppo-presets";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
@@ -103,11 +103,12 @@ export const stageSettings = {
   eval: {
     schema: evalConfigSchema.omit({ model: true, output: true, against: true, suites: true }).extend({
       suites: z
-        .array(z.enum(shippedSuites))
-        .min(1)
+        .array(suiteNameSchema)
+        .max(50)
         .nullable()
         .default(null)
-        .describe("names of those that ship; null: all of them"),
+        .describe("those that ship or were uploaded, by name; null: all that ship"),
+      cases: z.boolean().default(true).describe("every pinned regression case is asked, too"),
     }),
     data: { data: null, pretrainMix: null },
     mixSetting: null,

@@ -32,6 +32,7 @@ import {
   releaseRequest,
 } from "./protocol";
 import { readHeldInputs } from "./run-inputs";
+import { openSuiteFile } from "./run-suites";
 import { completeUpload, openUpload, putPart } from "./uploads";
 import { WorkerError } from "./worker-error";
 import { takeEvents } from "./worker-events";
@@ -63,6 +64,7 @@ const routes: Record<string, Handler> = {
   "GET datasets/:id/rows": sendRows,
   "GET datasets/:id/hashes": sendHashes,
   "GET checkpoints/:id/files/*": sendFile,
+  "GET runs/:id/suites/*": sendSuiteFile,
 };
 
 /** One of the routes above, by method and path below /api/worker. */
@@ -206,6 +208,15 @@ async function sendFile(
     contentType: "application/octet-stream",
     open: openFile(path.join(folder, rest)),
   });
+}
+
+async function sendSuiteFile(
+  { db, worker, dataFolder }: WorkerCall,
+  _request: Request,
+  { id = "", rest = "" }: Record<string, string>,
+): Promise<Response> {
+  const body = await openSuiteFile(db, { runId: id, workerId: worker.id, rest, dataFolder });
+  return new Response(body, { headers: { "content-type": "application/json; charset=utf-8" } });
 }
 
 /** How errors that know nothing of workers are told to them. */

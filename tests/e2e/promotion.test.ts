@@ -124,6 +124,82 @@ test("an auditor sees all of it, with the signed cards, and changes nothing; oth
   expect(await card.text()).toContain("set aside: nothing can be measured yet");
 });
 
+test("cases and a suite of one's own are asked of a candidate, read by eyes, and hold its gate", async () => {
+  const { page, problems } = admin;
+  problems.splice(0);
+  await page.goto("/admin/cases");
+  const upload = async (items: string) => {
+    const head = { name: "capitals", title: "Capitals", metric: "squad", responseTokens: 4 };
+    const toFile = (name: string, text: string) => ({
+      name,
+      mimeType: "application/json",
+      buffer: Buffer.from(text),
+    });
+    await page
+      .getByLabel("Upload a suite")
+      .setInputFiles([toFile("suite.json", JSON.stringify(head)), toFile("items.jsonl", items)]);
+    await page.getByRole("button", { name: "Upload", exact: true }).click();
+  };
+  const item = JSON.stringify({ prompt: "What is the capital of Peru?", references: ["Lima"] });
+  await upload(`${item}\n{"prompt": 3}`);
+  await page.getByText(/items\.jsonl:2 prompt: .*; references: /).waitFor();
+  expect(problems.splice(0)).toEqual([expect.stringContaining("400")]);
+  await upload(item);
+  await page.getByRole("row", { name: /Capitals/ }).waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+
+  await page.getByRole("link", { name: "Write a case" }).click();
+  await page.getByLabel("Question").fill("Say hello.");
+  await page.getByLabel("Title").fill("Says something");
+  await page.getByLabel("The answer").selectOption("does not refuse");
+  expect(await seriousFindings(page)).toEqual([]);
+  await page.getByRole("button", { name: "Pin the case" }).click();
+  await page.getByRole("heading", { name: "1. Says something" }).waitFor();
+  await ada.call.cases.pin.mutate({
+    title: "Is kind",
+    origin: { from: "hand", messages: [{ role: "user", content: "I am sad." }] },
+    expects: { kind: "eyes", lookFor: "kindness" },
+  });
+
+  const { candidate } = await ada.call.promotion.state.query({});
+  const checkpointId = candidate?.id ?? "";
+  const gate = async () =>
+    (await ada.call.promotion.state.query({ candidateId: checkpointId })).candidate?.decision.gates.find(
+      (each) => each.gate === "regressions",
+    );
+  expect(await gate()).toMatchObject({ outcome: "failed", needs: expect.stringContaining("Not asked yet") });
+  const { runId } = await ada.call.runs.create.mutate({
+    name: "Cases",
+    stage: "eval",
+    baseCheckpointId: checkpointId,
+    datasets: [],
+    config: { suites: ["capitals"], parityResponses: 0 },
+  });
+  await expect
+    .poll(async () => (await ada.call.runs.get.query({ runId })).status, { timeout: 120_000 })
+    .toBe("finished");
+
+  await page.goto(`/admin/runs/${runId}`);
+  await page.getByRole("button", { name: /^Capitals/ }).click();
+  await page.getByRole("button", { name: "Pin as a case" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Title").fill("Knows Peru");
+  await dialog.getByLabel("Text").fill("Lima");
+  await dialog.getByRole("button", { name: "Pin the case" }).click();
+  await page.getByRole("link", { name: "case 3" }).waitFor();
+
+  await page.goto(`/admin/promotion?candidate=${checkpointId}`);
+  await page.getByText("1 of 3 hold").waitFor();
+  await page.getByRole("link", { name: "Each case with its answers" }).click();
+  await page.getByRole("link", { name: "Is kind" }).click();
+  await page.getByRole("button", { name: "Good", exact: true }).click();
+  await page.getByText("read: good").waitFor();
+  expect(await seriousFindings(page)).toEqual([]);
+  await expect.poll(gate).toMatchObject({ outcome: "failed", says: "2 of 3 hold" });
+  expect(problems).toEqual([]);
+  await page.goto("about:blank");
+});
+
 test("a server killed in the middle of a switch has one live policy when it starts again, and answers by it", async () => {
   const { page } = admin;
   // A page that is open would tell of the lost server.

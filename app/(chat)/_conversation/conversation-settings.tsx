@@ -6,7 +6,7 @@ import { useToast } from "@/app/_components/toast";
 import type { Conversation } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
-import { useViewer } from "../_frame/viewer-context";
+import { useViewer } from "@/app/_lib/viewer-context";
 import { type ChatSettings, SettingsDialog } from "./settings-dialog";
 
 type ConversationSettingsProps = {

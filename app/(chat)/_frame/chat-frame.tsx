@@ -8,11 +8,11 @@ import { ShortcutSheet } from "@/app/_components/shortcut-sheet";
 import type { ConversationPage } from "@/app/_lib/api-types";
 import { useShortcuts } from "@/app/_lib/use-shortcuts";
 import type { Viewer } from "@/app/_lib/viewer";
+import { ViewerProvider } from "@/app/_lib/viewer-context";
 import { ConversationList } from "../_list/conversation-list";
 import { ListDrawerContext } from "./list-drawer";
 import { PersonPanel } from "./person-panel";
 import { useConversationChanges } from "./use-conversation-changes";
-import { ViewerProvider } from "./viewer-context";
 
 const shortcuts = [
   { keys: ["/"], does: "Search conversations" },

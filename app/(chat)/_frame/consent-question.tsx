@@ -3,7 +3,7 @@
 
 import { Button } from "@/app/_components/button";
 import { useAnswerConsent } from "@/app/_lib/use-answer-consent";
-import { useViewer } from "./viewer-context";
+import { useViewer } from "@/app/_lib/viewer-context";
 
 export function ConsentQuestion() {
   const viewer = useViewer();

@@ -8,7 +8,7 @@ import { Popover } from "@/app/_components/popover";
 import { SignOutButton } from "@/app/_components/sign-out-button";
 import { ThemeChoice } from "@/app/_components/theme-choice";
 import { pagesFor } from "@/app/_lib/pages";
-import { useViewer } from "./viewer-context";
+import { useViewer } from "@/app/_lib/viewer-context";
 
 const rowClass = "flex min-h-9 w-full items-center gap-2.5 rounded-md px-2 text-left hover:bg-hover";
 

@@ -9,6 +9,7 @@ import { classNames } from "@/app/_components/class-names";
 import { Icon, type IconName } from "@/app/_components/icon";
 import { pagesFor } from "@/app/_lib/pages";
 import type { Viewer } from "@/app/_lib/viewer";
+import { ViewerProvider } from "@/app/_lib/viewer-context";
 import { UnreadCount } from "./unread-count";
 import { WaitingCount } from "./waiting-count";
 
@@ -42,7 +43,9 @@ export function SettingsFrame({ viewer, children }: { viewer: Viewer; children: 
           </div>
         )}
       </nav>
-      <main className="min-w-0 grow pt-6 pb-24 md:pt-1">{children}</main>
+      <main className="min-w-0 grow pt-6 pb-24 md:pt-1">
+        <ViewerProvider viewer={viewer}>{children}</ViewerProvider>
+      </main>
     </div>
   );
 }

@@ -1,8 +1,9 @@
 /** @file Asks a policy everything a suite has, in one of its ways, and scores what it says. */
 import { refuses } from "../refusal";
 import type { Conversation, PolicyResponse, ServedPolicy } from "../served-policy";
+import { describeExpectation } from "./case-check";
 import { figureNames, type ItemScore, likeliestOf, scoreChoice, scoreResponse } from "./score-item";
-import type { Asked, Suite, SuiteItem } from "./suite";
+import { type Asked, isPinned, type Suite, type SuiteItem } from "./suite";
 import {
   behaviourOf,
   figureWithInterval,
@@ -20,7 +21,7 @@ export type SuiteRunOptions = {
 
 /** The ways in which a suite can be asked. */
 export function variantsOf({ metric, shots, reasoning }: Suite): SuiteVariant[] {
-  if (metric === "bitsPerByte") return ["zeroShot"];
+  if (metric === "bitsPerByte" || isPinned(metric)) return ["zeroShot"];
   return [
     "zeroShot",
     ...(shots.length > 0 ? (["fewShot"] as const) : []),
@@ -85,8 +86,8 @@ async function answerAll(
   const shots = variant === "zeroShot" ? [] : asked.shots;
   const ask = (item: { prompt: string }) => conversationOf({ ...asked, shots }, item.prompt);
   if (isOf(suite, "choice")) return chooseAll(policy, suite, ask, options);
-  const items = suite.items as (SuiteItem & { prompt: string })[];
-  const conversations = items.map(ask);
+  const items = suite.items as Exclude<SuiteItem, SuiteItem<"bitsPerByte">>[];
+  const conversations = items.map((item) => ("messages" in item ? item.messages : ask(item)));
   const responses = await policy.respond(conversations, {
     maxTokens: asked.responseTokens,
     stop: suite.stop,
@@ -165,6 +166,8 @@ function expectedOf(item: SuiteItem): string {
   if ("references" in item) return item.references.map((each) => [each].flat().join(", ")).join("\n");
   if ("choices" in item) return item.choices[item.answer] ?? "";
   if ("refuse" in item) return item.refuse ? "a refusal" : "an answer";
+  if ("expects" in item) return describeExpectation(item.expects);
+  if ("lookFor" in item) return describeExpectation({ kind: "eyes", lookFor: item.lookFor });
   if ("rules" in item) return item.rules.map(({ type }) => type).join(", ");
   return "";
 }

@@ -6,6 +6,7 @@ import { scoreNumber } from "../metrics/last-number";
 import { rougeL } from "../metrics/rouge";
 import { normalizeSquadAnswer, scoreSquadAnswer } from "../metrics/squad";
 import { refuses } from "../refusal";
+import { holds } from "./case-check";
 import type { Suite, SuiteItem, SuiteMetric } from "./suite";
 
 /** Those that a response is sampled for; the others ask how likely a text is. */
@@ -31,6 +32,9 @@ export const figureNames = {
   rules: ["met", "allMet"],
   refusal: ["right"],
   bitsPerByte: ["bitsPerByte"],
+  cases: ["held"],
+  // Whether it is good only a person can tell.
+  eyes: ["answered"],
 } as const satisfies Record<SuiteMetric, readonly string[]>;
 
 /** Less is better of these. */
@@ -58,6 +62,8 @@ const scorers: Scorers = {
     const { score, parts } = goldScore(response, rules);
     return { values: { met: score, allMet: Number(parts.every(({ met }) => met === 1)) } };
   },
+  cases: (response, { expects }) => ({ values: { held: Number(holds(response, expects)) } }),
+  eyes: (response) => ({ values: { answered: Number(response !== "") } }),
 };
 
 export function scoreResponse(response: string, item: SuiteItem, suite: Suite): ItemScore {

@@ -8,6 +8,7 @@ import path from "node:path";
 import { z } from "zod";
 import { DataFileError, readEachLine } from "../../data/read-lines";
 import { goldRuleSchema } from "../gold";
+import { machineCheckSchema } from "./case-check";
 
 /** The suite cannot be used; one line per fault, each with its file and line. */
 export class SuiteError extends Error {
@@ -23,6 +24,15 @@ const common = {
   id: text.optional(),
   prompt: text,
   slice: text.optional().describe("what kind of item it is; figures are given for each kind too"),
+};
+const conversation = {
+  id: common.id,
+  slice: common.slice,
+  messages: z
+    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: text }))
+    .min(1)
+    .refine((turns) => turns.at(-1)?.role === "user", "the last turn must be the user's")
+    .describe("the conversation up to the turn that is answered"),
 };
 const answered = z.strictObject({ ...common, references: z.array(z.string()).min(1) });
 
@@ -49,10 +59,15 @@ export const itemSchemas = {
     slice: common.slice,
     text: z.string().min(2),
   }),
+  cases: z.strictObject({ ...conversation, expects: machineCheckSchema }),
+  eyes: z.strictObject({ ...conversation, lookFor: z.string().default("") }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type SuiteMetric = keyof typeof itemSchemas;
 export const suiteMetrics = Object.keys(itemSchemas) as [SuiteMetric, ...SuiteMetric[]];
+/** Every one of their items is asked, as it stands: each was pinned for a reason. */
+export const isPinned = (metric: SuiteMetric): boolean => metric === "cases" || metric === "eyes";
+
 export type SuiteItem<M extends SuiteMetric = SuiteMetric> = z.infer<(typeof itemSchemas)[M]> & {
   id: string;
 };
@@ -63,8 +78,12 @@ const askedSchema = z.strictObject({
   shots: z.array(shotSchema).max(32).default([]).describe("examples that go before, as earlier turns"),
 });
 
+export const suiteNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,59}$/, "small letters, digits and hyphens, at most 60");
+
 const suiteSchema = askedSchema.extend({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,59}$/, "small letters, digits and hyphens, at most 60"),
+  name: suiteNameSchema,
   title: text.max(100),
   description: z.string().max(2000).default(""),
   licence: z.string().max(200).default(""),

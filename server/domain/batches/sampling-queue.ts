@@ -4,8 +4,8 @@ import { batches, prompts, rankingTasks, responses, taskResponses } from "@/driz
 import type { ChatMessage, Sampling } from "@/model/runtime/types";
 import type { Db, Tx } from "../../db/db";
 import { excludeTasks } from "../labeling/exclude-tasks";
+import { asInChat } from "../prompts/as-in-chat";
 import { isUsablePrompt } from "../prompts/usable-prompts";
-import { readSetting } from "../settings";
 import { type BatchTask, leastResponses } from "./batch-schema";
 
 export type SamplingTask = {
@@ -57,13 +57,6 @@ export async function findNextTask(db: Db, { taskIds, checkpointIds }: Held): Pr
     sampling: batch.sampling as Sampling,
     messages: batch.purpose === "evaluation" ? await asInChat(db, messages) : messages,
   };
-}
-
-/** A conversation without a system prompt of its own has the server's there, and policies are judged as people meet them. */
-async function asInChat(db: Db, messages: ChatMessage[]): Promise<ChatMessage[]> {
-  const content = await readSetting(db, "defaultSystemPrompt");
-  if (content === "" || messages[0]?.role === "system") return messages;
-  return [{ role: "system", content }, ...messages];
 }
 
 /**

@@ -1,6 +1,13 @@
 /** @file Evaluations as pages show them: figures, differences from what the checkpoint came from and from what is live, transcripts. */
 import { and, asc, desc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { channels, checkpoints, evaluations, evaluationTranscripts, runs } from "@/drizzle/schema";
+import {
+  channels,
+  checkpoints,
+  evaluations,
+  evaluationTranscripts,
+  regressionCases,
+  runs,
+} from "@/drizzle/schema";
 import type { EvalReport } from "@/model/eval/eval-report";
 import { figureNames, isLowerBetter } from "@/model/eval/suites/score-item";
 import {
@@ -12,6 +19,7 @@ import {
 } from "@/model/eval/suites/suite-result";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { isReadableCase } from "../cases/usable-cases";
 
 type Measured = {
   run: { id: string; number: number };
@@ -165,7 +173,16 @@ async function findRows(db: Db, where: SQL | undefined, limit: number): Promise<
   });
 }
 
-export type ShownTranscript = Omit<Transcript, "suite" | "variant"> & { position: number };
+/** Of a case the words of somebody who has withdrawn them are not shown. */
+const isReadable = sql`${sql`(${evaluationTranscripts.caseId} is null or exists (
+  select 1 from ${regressionCases}
+  where ${regressionCases.id} = ${evaluationTranscripts.caseId} and ${isReadableCase}))`}`;
+
+export type ShownTranscript = Omit<Transcript, "suite" | "variant"> & {
+  position: number;
+  /** The regression case that it is. */
+  caseId: string | null;
+};
 
 /** The worst first. @throws {AppError} NOT_FOUND for a run that has measured no such suite */
 export async function readTranscripts(
@@ -178,21 +195,27 @@ export async function readTranscripts(
   const [main] = figureNames[result.metric];
   const value = sql`(${evaluationTranscripts.transcript} -> 'values' ->> ${main})::float8`;
   const rows = await db
-    .select({ position: evaluationTranscripts.position, transcript: evaluationTranscripts.transcript })
+    .select({
+      position: evaluationTranscripts.position,
+      caseId: evaluationTranscripts.caseId,
+      transcript: evaluationTranscripts.transcript,
+    })
     .from(evaluationTranscripts)
     .where(
       and(
         eq(evaluationTranscripts.runId, runId),
         eq(evaluationTranscripts.suite, suite),
         eq(evaluationTranscripts.variant, variant),
+        isReadable,
       ),
     )
     .orderBy(isLowerBetter(result.metric) ? desc(value) : asc(value), evaluationTranscripts.position)
     .limit(limit);
   return {
-    transcripts: rows.map(({ position, transcript }) => ({
+    transcripts: rows.map(({ position, caseId, transcript }) => ({
+      ...(transcript as Omit<ShownTranscript, "position" | "caseId">),
       position,
-      ...(transcript as Omit<ShownTranscript, "position">),
+      caseId,
     })),
     total: result.items.length,
   };

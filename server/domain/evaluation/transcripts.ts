@@ -7,7 +7,10 @@ import { readOriented, type WinRateQuestion } from "./win-rates";
 export const verdicts = ["win", "loss", "tie", "bothBad"] as const;
 export type Verdict = (typeof verdicts)[number];
 
-export type Transcript = Pick<ComparedTask, "taskId" | "batchId" | "messages" | "isSensitive" | "reasons"> & {
+export type Transcript = Pick<
+  ComparedTask,
+  "taskId" | "batchId" | "promptId" | "messages" | "isSensitive" | "reasons"
+> & {
   candidate: string;
   opponent: string;
   isSame: boolean;
@@ -54,11 +57,12 @@ export async function listTranscripts(
 }
 
 function toTranscript(task: ComparedTask, judged: readonly TaskJudgment[]): Transcript {
-  const { taskId, batchId, messages, isSensitive, reasons, isSame, answers } = task;
+  const { taskId, batchId, promptId, messages, isSensitive, reasons, isSame, answers } = task;
   const [candidate, opponent] = answers;
   return {
     taskId,
     batchId,
+    promptId,
     messages,
     isSensitive,
     reasons,

@@ -16,8 +16,8 @@ export const gateSettingsSchema = z.object({
   tax: z.object({ ...gate, mostLoss: share.default(0.02) }).prefault({}),
   /** The rate of no flag may have risen by more than this, upper bound. */
   flags: z.object({ ...gate, mostRise: share.default(0.02) }).prefault({}),
-  /** Off by default: no case can be pinned yet, so nothing would ever hold. */
-  regressions: z.object({ isOn: z.boolean().default(false) }).prefault({}),
+  /** So many cases may fail that the live policy passes. Where none is pinned it asks for nothing. */
+  regressions: z.object({ ...gate, mostFailed: z.int().min(0).max(1000).default(0) }).prefault({}),
   /** Trainer and server tell the same log-probabilities; so much of the policy's effect is kept in the served form. */
   parity: z.object({ ...gate, leastEffectKept: share.default(0.5) }).prefault({}),
   /** Off by default: a server of one person has nobody else to ask. */

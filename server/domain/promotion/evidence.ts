@@ -4,6 +4,8 @@ import { isLowerBetter } from "@/model/eval/suites/score-item";
 import { compareResults, compareSlice, type SuiteDelta } from "@/model/eval/suites/suite-result";
 import type { Db } from "../../db/db";
 import { processEnv } from "../../env";
+import { readCaseEvidence } from "../cases/case-evidence";
+import { isCaseSuite } from "../cases/case-suites";
 import { type MeasuredSuite, readMeasured } from "../evaluation/suite-reports";
 import { readWinRate, type WinRateFigure } from "../evaluation/win-rates";
 import { type Evidence, type Interval, nothingMeasured } from "./gates";
@@ -22,7 +24,8 @@ export type Comparison = {
 
 /** A part that nothing here measures is left out. */
 export async function readEvidence(db: Db, comparison: Comparison): Promise<Evidence> {
-  const parts = await Promise.all([ofJudgments(db, comparison), ofReports(db, comparison)]);
+  const readers = [ofJudgments, ofReports, ofCases];
+  const parts = await Promise.all(readers.map((read) => read(db, comparison)));
   return Object.assign({ ...nothingMeasured }, ...parts);
 }
 
@@ -69,6 +72,13 @@ const ofReports: Reader = async (db, { candidateId, opponentId, precision }) => 
   return { ...(other && compareSuites(other.suites, own.suites)), ...parityOf(own.parity) };
 };
 
+const ofCases: Reader = async (db, { precision, ...comparison }) => ({
+  regressions: await readCaseEvidence(db, {
+    ...comparison,
+    precision: precision ?? processEnv().ATTUNE_PRECISION,
+  }),
+});
+
 const safetySuite = "safety";
 /** What a wrong answer to an item of the slice is. */
 const safetyFlags = {
@@ -81,7 +91,9 @@ function compareSuites(
   before: readonly MeasuredSuite[],
   after: readonly MeasuredSuite[],
 ): Pick<Evidence, "tax" | "flags" | "missingSuites"> {
-  const pairs = newestFiles(before).map((other) => ({ other, own: findWhole(after, other) }));
+  // Cases come and go, and have a gate of their own.
+  const suites = before.filter(({ result }) => !isCaseSuite(result.suite));
+  const pairs = newestFiles(suites).map((other) => ({ other, own: findWhole(after, other) }));
   const isSafety = ({ other }: (typeof pairs)[number]) => other.result.suite === safetySuite;
   const taxed = pairs.filter((pair) => !isSafety(pair));
   const missingSuites = taxed.flatMap(({ other, own }) => (own ? [] : nameOf(other)));

@@ -21,7 +21,19 @@ export const evidenceSchema = z.object({
   tax: z.array(z.object({ suite: z.string(), delta: intervalSchema })).nullable(),
   /** Rate of the candidate's answers that have the flag, less that of the opponent's. */
   flags: z.array(z.object({ flag: z.string(), rise: intervalSchema })).nullable(),
-  regressions: z.object({ cases: z.int(), failed: z.array(z.string()) }).nullable(),
+  /** Active cases by their numbers; null: none is pinned. */
+  regressions: z
+    .object({
+      cases: z.int(),
+      /** By the candidate, and not by its opponent. */
+      failed: z.array(z.int()),
+      failedByBoth: z.array(z.int()),
+      /** Of those for eyes: judged bad, or by nobody who counts. */
+      bad: z.array(z.int()),
+      unread: z.array(z.int()),
+      notRun: z.array(z.int()),
+    })
+    .nullable(),
   /** Mean absolute difference of log-probabilities between trainer and server, and what is allowed for the served form. */
   parity: z
     .object({ difference: z.number(), tolerance: z.number(), effectKept: z.number().nullable() })
@@ -63,7 +75,13 @@ export const overrideSchema = z.object({
 export type Override = z.infer<typeof overrideSchema>;
 
 /** `needs`: what would bring it, for a gate that does not hold. */
-type Finding = { holds: boolean; says: string; needs: string | null };
+type Finding = {
+  holds: boolean;
+  says: string;
+  needs: string | null;
+  /** There is nothing that it could ask for. */
+  isMoot?: true;
+};
 
 /** `approvals`: by admins other than who asked, of this very comparison. */
 type Judged = { evidence: Evidence; approvals: number };
@@ -144,13 +162,25 @@ const rules: {
   },
   regressions: {
     title: "Regression cases",
-    find: ({ evidence: { regressions } }) => {
-      if (!regressions) return notMeasured("Run the pinned cases on the candidate.");
-      const { cases, failed } = regressions;
-      const says = `${cases - failed.length} of ${cases} hold`;
-      return failed.length === 0
-        ? holds(says)
-        : fails(says, `These do not: ${failed.slice(0, 3).join(", ")}.`);
+    find: ({ evidence: { regressions } }, { mostFailed }) => {
+      if (!regressions) return { holds: true, says: "no case is pinned", needs: null, isMoot: true };
+      const { cases, failed, failedByBoth, bad, unread, notRun } = regressions;
+      const open = failed.length + failedByBoth.length + bad.length + unread.length + notRun.length;
+      const both =
+        failedByBoth.length > 0
+          ? `; ${failedByBoth.length} ${failedByBoth.length === 1 ? "fails" : "fail"} as with the live policy`
+          : "";
+      const says = `${cases - open} of ${cases} hold${both}`;
+      const needs = [
+        ...named(
+          failed.length > mostFailed ? failed : [],
+          "Fails, and the live policy does not, or was not asked",
+        ),
+        ...named(bad, "Judged bad"),
+        ...named(notRun, "Not asked yet: evaluate it as served, with the cases"),
+        ...named(unread, "To be read by somebody who neither asks nor approves"),
+      ];
+      return needs.length === 0 ? holds(says) : fails(says, needs.join(" "));
     },
   },
   parity: {
@@ -207,8 +237,8 @@ export function judgeGates(
 ): GateResult[] {
   return gateNames
     .map((gate): GateResult => {
-      const { holds: isHeld, says, needs } = findFor(gate, judged, settings);
-      const isAsked = settings[gate].isOn && (kind === "promotion" || canaryGates.includes(gate));
+      const { holds: isHeld, says, needs, isMoot } = findFor(gate, judged, settings);
+      const isAsked = settings[gate].isOn && !isMoot && (kind === "promotion" || canaryGates.includes(gate));
       const override = overrides.find((each) => each.gate === gate && isOverridable(gate));
       return {
         gate,
@@ -225,6 +255,13 @@ export function judgeGates(
 
 function findFor<G extends GateName>(gate: G, judged: Judged, settings: GateSettings): Finding {
   return rules[gate].find(judged, settings[gate]);
+}
+
+/** Cases by their numbers, the first few of them. */
+function named(numbers: readonly number[], what: string): string[] {
+  if (numbers.length === 0) return [];
+  const rest = numbers.length > 5 ? ` and ${numbers.length - 5} more` : "";
+  return [`${what}: ${numbers.length === 1 ? "case" : "cases"} ${numbers.slice(0, 5).join(", ")}${rest}.`];
 }
 
 const holds = (says: string): Finding => ({ holds: true, says, needs: null });

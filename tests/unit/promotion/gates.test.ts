@@ -9,9 +9,8 @@ import {
   nothingMeasured,
 } from "@/server/domain/promotion/gates";
 
-const settings = channelSettingsSchema.parse({
-  gates: { approval: { isOn: true }, regressions: { isOn: true } },
-}).gates;
+const settings = channelSettingsSchema.parse({ gates: { approval: { isOn: true } } }).gates;
+const allHold = { cases: 3, failed: [], failedByBoth: [], bad: [], unread: [], notRun: [] };
 
 const good: Evidence = {
   winRate: { estimate: 0.571, low: 0.523, high: 0.618, judgments: 612, judges: 5, needed: 0 },
@@ -20,7 +19,7 @@ const good: Evidence = {
   missingSuites: [],
   tax: [{ suite: "DROP", delta: { estimate: -0.005, low: -0.019, high: 0.01 } }],
   flags: [{ flag: "violent", rise: { estimate: 0, low: -0.01, high: 0.01 } }],
-  regressions: { cases: 3, failed: [] },
+  regressions: allHold,
   parity: { difference: 0.004, tolerance: 0.05, effectKept: 0.98 },
 };
 
@@ -39,10 +38,28 @@ describe("gates", () => {
     expect(failing(good)).toEqual([]);
   });
 
-  it("all fail where nothing is measured, each with what would bring it", () => {
+  it("all fail where nothing is measured, each with what would bring it; without cases none is asked for", () => {
     const results = judge(nothingMeasured, 0);
-    expect(results.map(({ outcome }) => outcome)).toEqual(gateNames.map(() => "failed"));
-    expect(results.filter(({ needs }) => !needs)).toEqual([]);
+    const isOff = (gate: GateName) => gate === "regressions";
+    expect(results.filter(({ outcome }) => outcome === "failed")).toHaveLength(gateNames.length - 1);
+    expect(results.filter(({ outcome }) => outcome === "off").map(({ gate }) => gate)).toEqual([
+      "regressions",
+    ]);
+    expect(results.filter(({ gate, needs }) => !isOff(gate) && !needs)).toEqual([]);
+  });
+
+  it("let cases fail that the live policy fails too, and as many others as the settings say", () => {
+    const regressions = { ...allHold, failed: [2], failedByBoth: [1] };
+    expect(failing({ ...good, regressions })).toEqual(["regressions"]);
+    const lenient = { ...settings, regressions: { isOn: true, mostFailed: 1 } };
+    const results = judgeGates(
+      { evidence: { ...good, regressions }, approvals: 1 },
+      { settings: lenient, overrides: [], kind: "promotion" },
+    );
+    expect(results.find(({ gate }) => gate === "regressions")).toMatchObject({
+      outcome: "passed",
+      says: "1 of 3 hold; 1 fails as with the live policy",
+    });
   });
 
   const interval = (estimate: number, low: number, high: number) => ({ estimate, low, high });
@@ -76,7 +93,14 @@ describe("gates", () => {
       /2\.0 points/,
     ],
     ["flags", { flags: [{ flag: "violent", rise: interval(0, 0, 0.021) }] }, /2\.0 points/],
-    ["regressions", { regressions: { cases: 3, failed: ["two plus two"] } }, /two plus two/],
+    [
+      "regressions",
+      { regressions: { ...allHold, failed: [7] } },
+      /^Fails, and the live policy does not, or .*: case 7\.$/,
+    ],
+    ["regressions", { regressions: { ...allHold, bad: [1, 2] } }, /^Judged bad: cases 1, 2\.$/],
+    ["regressions", { regressions: { ...allHold, notRun: [1, 2, 3, 4, 5, 6] } }, /5 and 1 more\.$/],
+    ["regressions", { regressions: { ...allHold, unread: [3] } }, /neither asks nor approves: case 3\.$/],
     ["parity", { parity: { difference: 0.06, tolerance: 0.05, effectKept: null } }, /0\.05/],
     ["parity", { parity: { difference: 0.01, tolerance: 0.05, effectKept: 0.07 } }, /50\.0 %/],
   ];
@@ -103,7 +127,7 @@ describe("gates", () => {
 
   it("ask a canary only for what needs no judgments of people", () => {
     const results = judgeGates(
-      { evidence: nothingMeasured, approvals: 0 },
+      { evidence: { ...nothingMeasured, regressions: { ...allHold, notRun: [1] } }, approvals: 0 },
       { settings, overrides: [], kind: "canary" },
     );
     const asked = results.filter(({ outcome }) => outcome === "failed").map(({ gate }) => gate);

@@ -16,6 +16,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
+import { PinButton } from "../cases/pin-button";
 import { sliceName } from "./describe-win-rate";
 
 type TranscriptsProps = {
@@ -120,7 +121,11 @@ function votesOf({ isSame, margin, judgments }: Transcript): string {
     .join(", ");
 }
 
-function TranscriptContent({ transcript: { messages, candidate, opponent } }: { transcript: Transcript }) {
+function TranscriptContent({
+  transcript: { promptId, messages, candidate, opponent },
+}: {
+  transcript: Transcript;
+}) {
   return (
     <div className="space-y-4 py-3">
       <ScrolledPrompt messages={messages} className="max-h-80" />
@@ -128,6 +133,7 @@ function TranscriptContent({ transcript: { messages, candidate, opponent } }: { 
         <AnswerPane label="Candidate" meaning="candidate" text={candidate} />
         <AnswerPane label="Opponent" meaning="live" text={opponent} />
       </div>
+      <PinButton origin={{ from: "prompt", promptId }} reference={opponent} />
     </div>
   );
 }

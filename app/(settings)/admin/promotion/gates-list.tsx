@@ -2,6 +2,7 @@
 "use client";
 
 import { useMutation } from "@tanstack/react-query";
+import Link from "next/link";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { classNames } from "@/app/_components/class-names";
@@ -19,8 +20,14 @@ const looks: Record<PromotionGate["outcome"], { icon: IconName; className: strin
   off: { icon: "pause", className: "text-muted" },
 };
 
-/** @param requestId of the request that gates can be set aside for; null: there is none, or this person decides nothing */
-export function GatesList({ gates, requestId }: { gates: PromotionGate[]; requestId: string | null }) {
+type GatesListProps = {
+  candidateId: string;
+  gates: PromotionGate[];
+  /** Of the request that gates can be set aside for; null: there is none, or this person decides nothing. */
+  requestId: string | null;
+};
+
+export function GatesList({ candidateId, gates, requestId }: GatesListProps) {
   const trpc = useTRPC();
   const { refresh } = useDecision();
   /** With the request that the reason is typed for: another may take its place meanwhile. */
@@ -47,6 +54,14 @@ export function GatesList({ gates, requestId }: { gates: PromotionGate[]; reques
                 <div className="min-w-0 grow">
                   <p className="tabular">{says}</p>
                   {outcome === "failed" && needs && <p className="text-small text-muted">{needs}</p>}
+                  {gate === "regressions" && outcome !== "off" && (
+                    <Link
+                      href={`/admin/cases?candidate=${candidateId}`}
+                      className="text-small underline underline-offset-2 hover:no-underline"
+                    >
+                      Each case with its answers
+                    </Link>
+                  )}
                   {override && <p className="text-small text-muted">Set aside: {override.reason}</p>}
                 </div>
               </div>

@@ -75,7 +75,11 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
       {candidate ? (
         <Section title="Gates" text="What the candidate must show, those that do not hold first.">
           <CandidateChoice state={state} />
-          <GatesList gates={candidate.decision.gates} requestId={mayDecide ? (request?.id ?? null) : null} />
+          <GatesList
+            candidateId={candidate.id}
+            gates={candidate.decision.gates}
+            requestId={mayDecide ? (request?.id ?? null) : null}
+          />
         </Section>
       ) : shownId !== null && state.choices.length > 0 ? (
         <Section title="Candidate">

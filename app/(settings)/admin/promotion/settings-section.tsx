@@ -63,7 +63,17 @@ const gateRows: { gate: keyof Gates; label: string; hint?: string; limit?: (gate
       set: (value) => ({ flags: { ...flags, mostRise: value / 100 } }),
     }),
   },
-  { gate: "regressions", label: "Regression cases", hint: "None can be pinned yet: on, it never holds." },
+  {
+    gate: "regressions",
+    label: "Regression cases",
+    hint: "Asked for once one is pinned.",
+    limit: ({ regressions }) => ({
+      label: "Most that fail, and not with the live policy",
+      value: regressions.mostFailed,
+      step: 1,
+      set: (mostFailed) => ({ regressions: { ...regressions, mostFailed } }),
+    }),
+  },
   { gate: "parity", label: "Parity of trainer and server" },
   {
     gate: "approval",

@@ -1,4 +1,5 @@
 /** @file Sends a file of rankings in parts; a part that fails is sent again. */
+import { RefusedError, refusalOf } from "@/app/_lib/refusal-of";
 
 const partBytes = 8 * 1024 * 1024;
 const retryAfterMs = [500, 2_000, 5_000];
@@ -28,14 +29,8 @@ async function sendPart(url: string, body: Blob, signal: AbortSignal): Promise<v
     });
     if (response?.ok) return;
     // What the server refuses for what it is will be refused again.
-    if (response && response.status < 500) throw new Error(await refusalOf(response));
-    if (waitMs === null) throw new Error("The server does not answer. Try again in a while.");
+    if (response && response.status < 500) throw await refusalOf(response);
+    if (waitMs === null) throw new RefusedError("The server does not answer. Try again in a while.");
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
-}
-
-async function refusalOf(response: Response): Promise<string> {
-  const body: unknown = await response.json().catch(() => null);
-  const message = body instanceof Object && "message" in body ? body.message : null;
-  return typeof message === "string" ? message : `The server answered ${response.status}.`;
 }

@@ -23,6 +23,8 @@ const figureWords: Record<string, string> = {
   allMet: "all rules met",
   right: "answered or refused as it should be",
   bitsPerByte: "bits a byte",
+  held: "hold",
+  answered: "answered at all; people read them",
 };
 
 export const figureText = (name: string): string => figureWords[name] ?? name;

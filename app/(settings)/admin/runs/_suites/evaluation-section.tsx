@@ -7,6 +7,7 @@ import { useEffect, useState } from "react";
 import { type Column, DataTable } from "@/app/_components/data-table";
 import { Pulse } from "@/app/_components/pulse";
 import type { EvaluationView } from "@/app/_lib/api-types";
+import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../../_frame/section";
 import { describeDelta, describeFigure, figureText, isWorse, percent, variantTexts } from "./describe-suite";
@@ -106,7 +107,7 @@ function columnsOf({ against }: EvaluationView, onShow: (suite: Suite) => void):
         >
           {suite.title}
           <span className="block text-small text-muted">
-            {variantTexts[suite.variant]}, {suite.itemCount} items
+            {variantTexts[suite.variant]}, {plural(suite.itemCount, "item", "items")}
           </span>
         </button>
       ),

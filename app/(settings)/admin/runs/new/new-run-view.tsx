@@ -18,6 +18,7 @@ import { countParameters } from "./estimate-run";
 import { PresetChoice } from "./preset-choice";
 import { isDoubt, RewardModelPicker } from "./reward-model-picker";
 import { SettingsFields } from "./settings-fields";
+import { SuitesPicker } from "./suites-picker";
 import { type NewRunStart, useNewRun } from "./use-new-run";
 
 type NewRunViewProps = NewRunStart & {
@@ -178,8 +179,17 @@ export function NewRunView({
             />
           </div>
         )}
+        {stage === "eval" && (
+          <div className="mb-5">
+            <SuitesPicker
+              value={form.values.suites}
+              fault={form.faults.get("suites") ?? null}
+              onChange={(names) => form.change("suites", names)}
+            />
+          </div>
+        )}
         <SettingsFields
-          fields={form.fields.filter(({ name }) => !isDoubt(name))}
+          fields={form.fields.filter(({ name }) => !isDoubt(name) && name !== "suites")}
           values={form.values}
           faults={form.faults}
           onChange={form.change}
