@@ -28,6 +28,8 @@ export const auditActions = [
   "checkpoint.deleted",
   "checkpoint.kept",
   "checkpoint.registered",
+  "comparison.ended",
+  "comparison.started",
   "consent.answered",
   "dataset.created",
   "dataset.deleted",

@@ -229,13 +229,16 @@ export async function checkAnswers(db: Db, checkpointId: string): Promise<void> 
     throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
 }
 
-/** @throws {AppError} NOT_FOUND for answers of other people */
+/** @throws {AppError} NOT_FOUND for answers of other people; CONFLICT for a draft that is compared blind */
 export async function explainAnswer(
   db: Db,
   { messageId, userId }: { messageId: string; userId: string },
 ): Promise<AnswerOrigin> {
   const message = await readMessage(db, messageId, userId);
   const [row] = await db.select().from(messages).where(eq(messages.id, messageId));
+  if (message.draft) {
+    throw new AppError("CONFLICT", "What made this draft is told once you have chosen between the two.");
+  }
   if (!row?.checkpointId || !message.checkpoint) {
     throw new AppError("NOT_FOUND", "No policy of this server made this message.");
   }

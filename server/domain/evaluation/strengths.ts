@@ -6,6 +6,7 @@ import type { Db } from "../../db/db";
 import { liveChannel } from "../channels";
 import type { JudgeKey } from "./judge-key";
 import { type ComparedPolicy, readComparedPolicies } from "./list-evaluations";
+import { readChosenTasks } from "./people-judgments";
 import { readComparedTasks, readJudgments } from "./read-judgments";
 
 export type RankedPolicy = Omit<PolicyStrength, "policy"> & { policy: ComparedPolicy; isReference: boolean };
@@ -15,7 +16,8 @@ export async function readStrengths(
   db: Db,
   { judge, without }: { judge: JudgeKey; without?: readonly string[] },
 ): Promise<RankedPolicy[]> {
-  const tasks = await readComparedTasks(db, sql`true`);
+  const tasks =
+    judge.kind === "people" ? await readChosenTasks(db, null) : await readComparedTasks(db, sql`true`);
   const judged = await readJudgments(db, tasks, { judge, ...(without && { without }) });
   const taskOf = new Map(tasks.map((task) => [task.taskId, task]));
   const comparisons = judged.flatMap(({ taskId, credit }) => {

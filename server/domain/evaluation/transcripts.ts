@@ -31,7 +31,9 @@ export async function listTranscripts(
   db: Db,
   { slice, group, cursor, limit, judge, without, ...pair }: TranscriptsQuestion,
 ): Promise<{ transcripts: Transcript[]; total: number; nextCursor: number | null }> {
-  const tasks = (await readOriented(db, pair)).filter((task) => slice === null || isInSlice(task, slice));
+  const tasks = (await readOriented(db, pair, judge)).filter(
+    (task) => task.isShown && (slice === null || isInSlice(task, slice)),
+  );
   const judged = (await readJudgments(db, tasks, { judge, ...(without && { without }) })).filter(
     ({ isHeldOut }) => group === null || isHeldOut === (group === "heldOut"),
   );

@@ -42,7 +42,7 @@ import { closeRetiredTasks } from "./retired-tasks";
  */
 export async function applyRequest(promoting: Promoting, asked: Asked): Promise<number> {
   const { db, chat } = promoting;
-  const { request, decision: before } = await decide(db, asked);
+  const { request, decision: before } = await decide(promoting, asked);
   const { channel, checkpointId, isCold } = request;
   await checkFiles(promoting, checkpointId);
   if (!isCold) checkRoom(await chat.generation.roomFor(checkpointId));
@@ -54,7 +54,7 @@ export async function applyRequest(promoting: Promoting, asked: Asked): Promise<
     closes: () => done.closed,
     commit: async () => {
       checkStill(await findChannel(db, liveChannel), before.opponentId);
-      const { decision } = await decide(db, asked);
+      const { decision } = await decide(promoting, asked);
       done = await db.transaction((tx) => commit(tx, { ...asked, decision }));
     },
   });
@@ -64,13 +64,13 @@ export async function applyRequest(promoting: Promoting, asked: Asked): Promise<
 type Asked = { requestId: string; actorId: string | null };
 
 /** All that must hold: before the work, which takes minutes, and again just before it is written down. */
-async function decide(db: Db, { requestId, actorId }: Asked) {
+async function decide({ db, precision }: Promoting, { requestId, actorId }: Asked) {
   const request = await db.transaction((tx) => lockOpen(tx, requestId));
   const { checkpointId, channel, kind } = request;
   if (actorId === null) await checkAsker(db, request);
   await checkNotFrozen(db);
   const { name } = await readAnswering(db, checkpointId);
-  const decision = await judgeCandidate(db, { checkpointId, kind, request });
+  const decision = await judgeCandidate({ db, precision }, { checkpointId, kind, request });
   if (decision.opponentId === checkpointId) throw new AppError("CONFLICT", `${name} is live already.`);
   const steps = stepsOf(request);
   if (steps) await checkShares(db, { channel, share: mostShareOf(steps) });

@@ -95,7 +95,7 @@ function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]>
 }
 
 async function readCandidate(
-  { db, chat }: Promoting,
+  { db, chat, precision }: Promoting,
   { id, name, stage }: PromotionState["choices"][number],
   settings: ChannelSettings,
 ): Promise<Candidate> {
@@ -109,11 +109,14 @@ async function readCandidate(
         eq(promotionRequests.status, "open"),
       ),
     );
-  const decision = await judgeCandidate(db, {
-    checkpointId: id,
-    kind: "promotion",
-    request: request ?? null,
-  });
+  const decision = await judgeCandidate(
+    { db, precision },
+    {
+      checkpointId: id,
+      kind: "promotion",
+      request: request ?? null,
+    },
+  );
   return {
     id,
     name,

@@ -19,7 +19,14 @@ import {
   judgeGates,
   overrideSchema,
 } from "./gates";
-import { checkShares, findChannel, mostShareOf, readAnswering, settingsOf } from "./promoting";
+import {
+  checkShares,
+  findChannel,
+  mostShareOf,
+  type Promoting,
+  readAnswering,
+  settingsOf,
+} from "./promoting";
 
 export type RequestRow = typeof promotionRequests.$inferSelect;
 
@@ -244,7 +251,7 @@ export async function checkAsker(db: Db, { requestedBy }: RequestRow): Promise<v
 
 /** Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside. */
 export async function judgeCandidate(
-  db: Db,
+  { db, precision }: Pick<Promoting, "db" | "precision">,
   candidate: { checkpointId: string; kind: RequestRow["kind"]; request: RequestRow | null },
 ): Promise<Decision> {
   const { checkpointId, kind, request } = candidate;
@@ -258,6 +265,7 @@ export async function judgeCandidate(
   const evidence = await readEvidence(db, {
     candidateId: checkpointId,
     opponentId,
+    precision,
     without: [request?.requestedBy ?? [], approvals.map(({ actorId }) => actorId)].flat(),
   });
   const gates = judgeGates(
