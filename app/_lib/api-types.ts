@@ -18,6 +18,7 @@ export type AnswerUpdate = YieldOf<Outputs["chat"]["stream"]>["data"];
 export type TemporaryUpdate = YieldOf<Outputs["chat"]["temporary"]>;
 export type NewConversationSettings = NonNullable<Inputs["chat"]["send"]["settings"]>;
 export type SamplingOverrides = NonNullable<NewConversationSettings["sampling"]>;
+export type DraftChoice = Inputs["chat"]["chooseDraft"];
 export type AnswerOrigin = Outputs["models"]["explainAnswer"];
 export type Sampling = AnswerOrigin["sampling"];
 
@@ -31,6 +32,7 @@ export type Canary = PromotionState["canaries"][number];
 export type ChannelSettings = PromotionState["settings"];
 export type WatchedPolicy = NonNullable<Canary["watched"]>;
 export type PromotionGate = PromotionCandidate["decision"]["gates"][number];
+export type LiveComparison = Outputs["promotion"]["comparisons"][number];
 export type PromotionHistoryPage = Outputs["promotion"]["history"];
 export type PromotionHistoryRow = PromotionHistoryPage["rows"][number];
 export type LiveThen = NonNullable<Outputs["promotion"]["whatWasLive"]>;

@@ -48,7 +48,7 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
                 <span className="font-medium">{checkpoint.name}</span>
                 {index === 0 ? (
                   <MeaningBadge meaning={channel === "live" ? "live" : "candidate"}>
-                    {channel === "live" ? "was live" : "chosen by checkpoint"}
+                    {describeChannel(channel)}
                   </MeaningBadge>
                 ) : (
                   <MeaningBadge meaning="reference">came before</MeaningBadge>
@@ -128,6 +128,12 @@ function BestOf({ best: { of, score, rewardModel } }: { best: NonNullable<Answer
       />
     </section>
   );
+}
+
+function describeChannel(channel: string | null): string {
+  if (channel === "live") return "was live";
+  if (channel === null) return "chosen by checkpoint";
+  return channel === "live comparison" ? "compared with the live policy" : `tried on ${channel}`;
 }
 
 type Fact = [term: string, value: ReactNode];

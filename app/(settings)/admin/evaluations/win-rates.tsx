@@ -13,7 +13,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
-import { describeDecision, judgeRows, sliceName, toRow } from "./describe-win-rate";
+import { describeDecision, isOfPeople, judgeRows, sliceName, toRow } from "./describe-win-rate";
 import { Transcripts } from "./transcripts";
 
 type WinRatesProps = {
@@ -25,16 +25,17 @@ type WinRatesProps = {
 
 type NamedRate = { key: string; name: string; rate: WinRate };
 
+const peopleInChat = "People in chat";
 /** Reading again while judgments come in. */
 const refetchInterval = 15_000;
 const tieRule =
-  "A tie and “both bad” count as half a win for each; two equal answers are a tie that nobody is asked about. Intervals hold however often one looks.";
+  "A tie and “both bad” count as half a win for each; two equal answers are a tie that nobody is asked about. Intervals hold however often one looks. People in chat chose between two drafts while they asked; gates go by labelers alone.";
 
 export function WinRates({ candidateId, opponentId, without = [] }: WinRatesProps) {
   const trpc = useTRPC();
   const pair = { candidateId, opponentId };
   const comparison = useQuery(trpc.evaluations.comparison.queryOptions(pair, { refetchInterval }));
-  const judges = judgesOf(comparison.data?.judges ?? []);
+  const judges = judgesOf(comparison.data?.judges ?? [], (comparison.data?.chosen ?? 0) > 0);
   const rates = useQueries({
     queries: judges.map(({ judge }) =>
       trpc.evaluations.winRate.queryOptions({ ...pair, judge, without }, { refetchInterval }),
@@ -55,9 +56,12 @@ export function WinRates({ candidateId, opponentId, without = [] }: WinRatesProp
   );
 }
 
-function judgesOf(models: readonly ModelJudge[]): { key: string; name: string; judge: JudgeKey }[] {
+type NamedJudge = { key: string; name: string; judge: JudgeKey };
+
+function judgesOf(models: readonly ModelJudge[], areChosen: boolean): NamedJudge[] {
   return [
     { key: "labelers", name: "Labelers", judge: { kind: "labelers" } },
+    ...(areChosen ? [{ key: "people", name: peopleInChat, judge: { kind: "people" } as const }] : []),
     ...models.map(({ name, judge }) => ({
       key: judge.kind === "rewardModel" ? judge.rewardModelId : `endpoint ${name}`,
       name,
@@ -174,7 +178,7 @@ function Behind({ named, ...pair }: BehindProps) {
             nameTitle="Prompts"
             valueTitle="Win rate"
             rows={slices.map((each) =>
-              toRow(sliceName(each), each.figure, rate.judge.kind === "labelers" ? "people" : "reference"),
+              toRow(sliceName(each), each.figure, isOfPeople(rate.judge) ? "people" : "reference"),
             )}
             markTexts={{ reference: "models that judge" }}
           />

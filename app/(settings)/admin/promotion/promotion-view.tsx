@@ -12,6 +12,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../_frame/section";
 import { CanariesSection } from "./canaries-section";
+import { ComparisonSection } from "./comparison-section";
 import { DecisionBar } from "./decision-bar";
 import { EvidenceSections } from "./evidence-sections";
 import { FreezeButton } from "./freeze-button";
@@ -94,7 +95,17 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           </p>
         </Section>
       )}
-      {candidate && live && <EvidenceSections candidateId={candidate.id} opponentId={live.id} />}
+      {candidate && live && (
+        <EvidenceSections
+          candidateId={candidate.id}
+          opponentId={live.id}
+          without={[
+            request?.requestedBy?.id ?? [],
+            candidate.decision.approvals.map(({ actorId }) => actorId),
+          ].flat()}
+        />
+      )}
+      <ComparisonSection candidate={candidate} frozen={frozen !== null} mayDecide={mayDecide} />
       <CanariesSection canaries={state.canaries} mayDecide={mayDecide} />
       <RequestsSection requests={state.requests} viewerId={viewerId} mayDecide={mayDecide} />
       <HistorySection firstPage={firstPage} state={state} mayDecide={mayDecide} />
