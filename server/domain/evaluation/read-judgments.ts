@@ -2,7 +2,7 @@
  * @file Judgments as they count: tasks of evaluations that both policies answered, on prompts that may be used now, with what
  * each judge said of them. With people-judgments.ts the one place that says what counts.
  */
-import { and, asc, eq, inArray, isNull, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, notInArray, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   evaluationJudges,
@@ -60,9 +60,13 @@ export type TaskJudgment = {
   margin: number | null;
 };
 
-/** Tasks that wait for a response are not among them. @param which correlates with `batches` */
-export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTask[]> {
-  const rows = await db
+/**
+ * Tasks that wait for a response are not among them; in the order of their batches.
+ * @param which correlates with `batches`
+ * @param newest so many alone, those of the newest evaluations; left out: all
+ */
+export async function readComparedTasks(db: Db, which: SQL, newest?: number): Promise<ComparedTask[]> {
+  const found = db
     .select({
       taskId: rankingTasks.id,
       batchId: batches.id,
@@ -90,7 +94,8 @@ export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTas
         isUsablePrompt,
       ),
     )
-    .orderBy(asc(batches.createdAt), asc(rankingTasks.position), asc(rankingTasks.id));
+    .orderBy(desc(batches.createdAt), desc(rankingTasks.position), desc(rankingTasks.id));
+  const rows = (await (newest === undefined ? found : found.limit(newest))).reverse();
   const answers = await readAnswers(
     db,
     rows.map(({ taskId }) => taskId),

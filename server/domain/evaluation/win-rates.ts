@@ -58,7 +58,7 @@ export async function readWinRate(
   db: Db,
   { judge, without, isForGates, ...pair }: WinRateQuestion,
 ): Promise<WinRate> {
-  const tasks = await readOriented(db, pair, judge);
+  const tasks = await readOriented(db, pair, { judge });
   const judged = await readJudgments(db, tasks, { judge, ...(without && { without }) });
   await letOthersRun();
   const figures = sliceFigures(tasks, judged, alpha);
@@ -87,10 +87,16 @@ export async function readWinRate(
   };
 }
 
-/** The tasks of these two, the candidate's answer first also where it was the opponent when labelers were asked. */
-export async function readOriented(db: Db, pair: PolicyPair, judge: JudgeKey): Promise<ComparedTask[]> {
+/** The tasks of these two (the newest, where a number is given), the candidate's answer first also where it was the opponent when labelers were asked. */
+export async function readOriented(
+  db: Db,
+  pair: PolicyPair,
+  { judge, newest }: { judge: JudgeKey; newest?: number },
+): Promise<ComparedTask[]> {
   const tasks =
-    judge.kind === "people" ? await readChosenTasks(db, pair) : await readComparedTasks(db, ofPair(pair));
+    judge.kind === "people"
+      ? await readChosenTasks(db, pair)
+      : await readComparedTasks(db, ofPair(pair), newest);
   return tasks.map((task) => {
     const [a, b] = task.answers;
     return a.policyId === pair.candidateId ? task : { ...task, answers: [b, a] as const };
