@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { expect, it } from "vitest";
 import { conversations, draftPairs, liveComparisons, messages, users } from "@/drizzle/schema";
+import { exportAccount } from "@/server/domain/account-data";
 import { describeUse, readChannels } from "@/server/domain/channels";
 import { comparisonChannel } from "@/server/domain/live/close-comparison";
 import { settleCutPairs } from "@/server/domain/live/decide-pair";
@@ -183,6 +184,13 @@ describeEachDatabase("a live comparison", (home) => {
       "Write to ann@example.org [seeded=1]",
     );
     expect(texts.total).toBe(3);
+
+    let own = "";
+    for await (const part of exportAccount(server.db, userId)) own += part;
+    expect(JSON.parse(own).draftChoices).toMatchObject([
+      { decidedAt: expect.any(String) },
+      { verdict: "bothBad" },
+    ]);
 
     // Whoever withdraws, deletes, or leaves takes the choices along.
     await call.account.answerConsent({ granted: false });
