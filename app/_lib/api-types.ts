@@ -20,6 +20,7 @@ export type NewConversationSettings = NonNullable<Inputs["chat"]["send"]["settin
 export type SamplingOverrides = NonNullable<NewConversationSettings["sampling"]>;
 export type DraftChoice = Inputs["chat"]["chooseDraft"];
 export type AnswerOrigin = Outputs["models"]["explainAnswer"];
+export type TeachingStep = AnswerOrigin["taught"][number];
 export type Sampling = AnswerOrigin["sampling"];
 
 export type Channel = Outputs["models"]["channels"][number];
@@ -75,9 +76,11 @@ export type MailDelivery = OwnMail["deliveries"][number];
 
 export type RankingsImport = Outputs["exchange"]["imports"][number];
 export type RankingsLayout = Outputs["exchange"]["layouts"][number];
-export type Batch = Outputs["batches"]["get"];
+export type Batch = Outputs["batches"]["list"][number];
+export type BatchDetail = Outputs["batches"]["get"];
 export type BatchTasks = Outputs["batches"]["tasks"];
 export type BatchTaskRow = BatchTasks["tasks"][number];
+export type TaskInfluence = Outputs["batches"]["influence"];
 export type TaskPreview = Outputs["batches"]["preview"];
 export type ReviewedRanking = Outputs["batches"]["rankings"]["rankings"][number];
 export type PolicyChoice = Outputs["batches"]["policies"][number];

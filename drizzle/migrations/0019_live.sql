@@ -33,6 +33,7 @@ CREATE TABLE "live_comparisons" (
 	CONSTRAINT "live_comparisons_ended" CHECK (("live_comparisons"."ended_at" is null) = ("live_comparisons"."end_reason" is null))
 );
 --> statement-breakpoint
+ALTER TABLE "messages" ADD COLUMN "is_resumed" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "draft_pairs" ADD CONSTRAINT "draft_pairs_comparison_id_live_comparisons_id_fk" FOREIGN KEY ("comparison_id") REFERENCES "public"."live_comparisons"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "draft_pairs" ADD CONSTRAINT "draft_pairs_question_id_messages_id_fk" FOREIGN KEY ("question_id") REFERENCES "public"."messages"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "draft_pairs" ADD CONSTRAINT "draft_pairs_first_id_messages_id_fk" FOREIGN KEY ("first_id") REFERENCES "public"."messages"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -49,4 +50,5 @@ CREATE INDEX "draft_pairs_comparison" ON "draft_pairs" USING btree ("comparison_
 CREATE INDEX "draft_pairs_user" ON "draft_pairs" USING btree ("user_id","created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "live_comparisons_running" ON "live_comparisons" USING btree ("channel") WHERE "live_comparisons"."ended_at" is null;--> statement-breakpoint
 CREATE INDEX "live_comparisons_candidate" ON "live_comparisons" USING btree ("candidate_id");--> statement-breakpoint
-CREATE INDEX "live_comparisons_opponent" ON "live_comparisons" USING btree ("opponent_id");
+CREATE INDEX "live_comparisons_opponent" ON "live_comparisons" USING btree ("opponent_id");--> statement-breakpoint
+CREATE INDEX "audit_log_subject" ON "audit_log" USING btree ("subject");

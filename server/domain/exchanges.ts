@@ -199,6 +199,7 @@ export async function resumeAnswer(
           status: "queued",
           error: null,
           finishedAt: null,
+          isResumed: true,
           ...(!keepsText && {
             content: "",
             score: null,

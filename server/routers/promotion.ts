@@ -1,6 +1,7 @@
 /** @file Promotion: what is live and was, the evidence for a candidate, and the decisions about it. */
 import { z } from "zod";
 import type { Context } from "../context";
+import { readTouched } from "../domain/lineage/touched";
 import { readComparisons } from "../domain/live/read-comparisons";
 import { endComparison, newComparisonSchema, startComparison } from "../domain/live/steer-comparison";
 import { applyRequest } from "../domain/promotion/apply";
@@ -124,6 +125,11 @@ export const promotionRouter = router({
     .mutation(({ ctx, input }) =>
       shareTraffic(promoting(ctx), { ...input, ramp: null, actorId: ctx.user.id }),
     ),
+
+  /** What channels point to, and this candidate, where they learned from data that was erased or withdrawn since. */
+  touched: procedure("promotion.read")
+    .input(z.object({ candidateId: checkpointId.nullable() }))
+    .query(({ ctx, input }) => readTouched(ctx.db, input.candidateId)),
 
   /** Live comparisons, the one that runs first. */
   comparisons: procedure("promotion.read").query(({ ctx }) => readComparisons(ctx.db)),

@@ -7,6 +7,7 @@ import { tidyComparison } from "../domain/live/steer-comparison";
 import { deliverMails } from "../domain/mail";
 import { notify, sweepNotifications } from "../domain/notifications";
 import type { Promoting } from "../domain/promotion/promoting";
+import { settleRetiredTasks } from "../domain/promotion/retired-tasks";
 import { applyDueRequests, stepRamps, watchChannels } from "../domain/promotion/upkeep";
 import { keepAuditHead, readKeptHead } from "../domain/signed-head";
 import { deliverDue } from "../domain/webhooks";
@@ -51,7 +52,14 @@ export async function startUpkeep(upkeep: Upkeep): Promise<AsyncDisposable> {
       await sweepNotifications(db);
       await watchDisk(db, dataFolder);
     }),
-    ...(chat ? keepPromotions({ db, chat, dataFolder, precision }) : []),
+    ...(chat
+      ? [
+          ...keepPromotions({ db, chat, dataFolder, precision }),
+          repeat(oftenMs, async () => {
+            if (await settleRetiredTasks(db)) chat.sampling.wake();
+          }),
+        ]
+      : []),
   ];
   return {
     async [Symbol.asyncDispose]() {

@@ -30,7 +30,6 @@ import {
   type RequestRow,
   toKept,
 } from "./requests";
-import { closeRetiredTasks } from "./retired-tasks";
 
 /**
  * Promotes, or starts the canary, that was asked for.
@@ -107,7 +106,6 @@ async function commit(
   const { channel, checkpointId, kind, reason } = request;
   await endRequest(tx, { requestId, status: "applied", decidedBy: actorId });
   if (kind === "promotion") {
-    await closeRetiredTasks(tx, { promotedId: checkpointId });
     const { name, runId } = await readAnswering(tx, checkpointId);
     await notify(tx, {
       kind: "promoted",

@@ -10,6 +10,7 @@ import { type GateResult, judgeGates } from "./gates";
 import { type FormerlyLive, listFormerlyLive } from "./history";
 import { findChannel, type Promoting, settingsOf } from "./promoting";
 import { type Decision, judgeCandidate, listOpenRequests, type OpenRequest } from "./requests";
+import { compareVocabulary, type OtherVocabulary } from "./vocabulary";
 import { type Watched, watchChannel } from "./watch";
 
 type Named = { id: string; name: string };
@@ -27,6 +28,8 @@ export type Candidate = Named & {
   stage: Stage;
   /** Where it would be loaded now. */
   room: Room;
+  /** It reads text by another vocabulary than what is live; null: by the same, as far as is known. */
+  otherVocabulary: OtherVocabulary | null;
   /** For a promotion. */
   decision: Decision;
   /** For a canary that nobody has asked for yet: less is asked of it. */
@@ -122,6 +125,7 @@ async function readCandidate(
     name,
     stage,
     room: await chat.generation.roomFor(id),
+    otherVocabulary: await compareVocabulary(db, { candidateId: id, opponentId: decision.opponentId }),
     decision,
     // No gate of a canary asks whose judgments count, so that the evidence is read once for both.
     canaryGates: judgeGates(

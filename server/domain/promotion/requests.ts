@@ -27,6 +27,7 @@ import {
   readAnswering,
   settingsOf,
 } from "./promoting";
+import { compareVocabulary } from "./vocabulary";
 
 export type RequestRow = typeof promotionRequests.$inferSelect;
 
@@ -58,6 +59,7 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
     throw new AppError("CONFLICT", `${checkpoint.name} is live already.`);
   if (plan) await checkShares(db, { channel, share: mostShareOf(plan) });
   const opponentId = live?.checkpointId ?? null;
+  const otherVocabulary = await compareVocabulary(db, { candidateId: checkpointId, opponentId });
   const overrides = asked.overrides.map((override) => ({ ...override, actorId, opponentId, at: new Date() }));
   return db
     .transaction(async (tx) => {
@@ -91,6 +93,7 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
           channel,
           checkpoint: checkpointId,
           kind: row.kind,
+          otherVocabulary: otherVocabulary !== null,
           isCold,
           scheduledFor: scheduledFor?.toISOString() ?? null,
           overrides: asked.overrides,

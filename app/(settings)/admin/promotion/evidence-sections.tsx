@@ -7,13 +7,14 @@ type EvidenceSectionsProps = {
   opponentId: string;
   /** Who asked for the promotion and who approved it: their judgments do not count. */
   without: string[];
+  mayManage: boolean;
 };
 
-export function EvidenceSections({ candidateId, opponentId, without }: EvidenceSectionsProps) {
+export function EvidenceSections({ candidateId, opponentId, without, mayManage }: EvidenceSectionsProps) {
   return (
     <>
       {candidateId !== opponentId && (
-        <WinRates candidateId={candidateId} opponentId={opponentId} without={without} />
+        <WinRates candidateId={candidateId} opponentId={opponentId} without={without} mayManage={mayManage} />
       )}
       <LastEvaluation checkpointId={candidateId} />
     </>

@@ -21,6 +21,8 @@ import { HistorySection } from "./history-section";
 import { LiveThenSection } from "./live-then-section";
 import { RequestsSection } from "./requests-section";
 import { SettingsSection } from "./settings-section";
+import { TouchedNotice } from "./touched-notice";
+import { VocabularyNotice } from "./vocabulary-notice";
 import { WatchList } from "./watch-list";
 
 /** Evidence grows by judgments and suites: in minutes. */
@@ -64,6 +66,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           {frozen.by && `, by ${frozen.by}`}: {frozen.reason} The way back stays open.
         </Notice>
       )}
+      <TouchedNotice candidateId={candidate?.id ?? null} />
       <DecisionBar state={state} request={request ?? null} viewerId={viewerId} mayDecide={mayDecide} />
       {live?.watched && (
         <Section
@@ -76,6 +79,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
       {candidate ? (
         <Section title="Gates" text="What the candidate must show, those that do not hold first.">
           <CandidateChoice state={state} />
+          <VocabularyNotice candidate={candidate} liveName={live?.name ?? ""} />
           <GatesList gates={candidate.decision.gates} requestId={mayDecide ? (request?.id ?? null) : null} />
         </Section>
       ) : shownId !== null && state.choices.length > 0 ? (
@@ -99,6 +103,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
         <EvidenceSections
           candidateId={candidate.id}
           opponentId={live.id}
+          mayManage={mayDecide}
           without={[
             request?.requestedBy?.id ?? [],
             candidate.decision.approvals.map(({ actorId }) => actorId),
