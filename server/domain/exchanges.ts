@@ -64,39 +64,45 @@ export async function sendMessage(
   const started = await withPlace(chat, input.userId, async (place) => {
     const conversationId = input.conversationId ?? randomUUID();
     const policy = choosePolicy(chat, { ...input, conversationId });
-    const made = await db.transaction(async (tx) => {
-      await checkAnswers(tx, policy.checkpointId);
-      const conversation =
-        input.conversationId === null
-          ? await createConversation(tx, input.userId, {
-              ...input.settings,
-              conversationId,
-              title: fallbackTitle(content),
-            })
-          : await lockConversation(tx, input.conversationId, input.userId);
-      if (input.parentId !== null) await checkFollows(tx, input.parentId, conversation.id);
-      const leftBehindId = input.parentId === null ? null : await passOver(tx, input.parentId);
-      const now = new Date();
-      const [question] = await tx
-        .insert(messages)
-        .values({
-          id: input.messageId,
-          conversationId: conversation.id,
-          parentId: input.parentId,
-          role: "user",
-          content,
-          createdAt: now,
-          finishedAt: now,
-        })
-        .onConflictDoNothing()
-        .returning();
-      // Sent twice at once and the other was faster: undo this one.
-      if (!question) throw new SentTwice();
-      return {
-        leftBehindId,
-        ...(await insertAnswers(tx, chat, { conversation, question, policy, userId: input.userId })),
-      };
-    });
+    const spare: SparePlace = { generation: chat.generation, place: null };
+    const made = await db
+      .transaction(async (tx) => {
+        await checkAnswers(tx, policy.checkpointId);
+        const conversation =
+          input.conversationId === null
+            ? await createConversation(tx, input.userId, {
+                ...input.settings,
+                conversationId,
+                title: fallbackTitle(content),
+              })
+            : await lockConversation(tx, input.conversationId, input.userId);
+        if (input.parentId !== null) await checkFollows(tx, input.parentId, conversation.id);
+        const leftBehindId = input.parentId === null ? null : await passOver(tx, input.parentId);
+        const now = new Date();
+        const [question] = await tx
+          .insert(messages)
+          .values({
+            id: input.messageId,
+            conversationId: conversation.id,
+            parentId: input.parentId,
+            role: "user",
+            content,
+            createdAt: now,
+            finishedAt: now,
+          })
+          .onConflictDoNothing()
+          .returning();
+        // Sent twice at once and the other was faster: undo this one.
+        if (!question) throw new SentTwice();
+        return {
+          leftBehindId,
+          ...(await insertAnswers(tx, spare, { conversation, question, policy, userId: input.userId })),
+        };
+      })
+      .catch((error: unknown) => {
+        spare.place?.release();
+        throw error;
+      });
     startAnswer(db, chat, { ...made.answer, userId: input.userId, place });
     if (made.other) startAnswer(db, chat, { ...made.other, userId: input.userId });
     // Nobody reads it any more.
@@ -336,32 +342,30 @@ type Pending = { answer: MessageRow; turns: ChatMessage[]; isFirst: boolean };
 
 type Answering = { conversation: ConversationRow; question: MessageRow; policy: Policy };
 
+/** Of a second draft: whoever writes the rows gives it back where they are undone. */
+type SparePlace = { generation: ChatServices["generation"]; place: Place | null };
+
 /** One answer; or two drafts, the first of them on the branch that is shown, where a live comparison draws the question. */
 async function insertAnswers(
   tx: Tx,
-  { generation }: Pick<ChatServices, "generation">,
+  spare: SparePlace,
   { userId, ...asked }: Answering & { userId: string },
 ): Promise<{ answer: Pending; other: (Pending & { place: Place }) | null }> {
   const { conversation, question, policy } = asked;
   const pair =
     policy.channel === liveChannel
-      ? await drawPair(tx, generation, { userId, conversation, checkpointId: policy.checkpointId })
+      ? await drawPair(tx, spare.generation, { userId, conversation, checkpointId: policy.checkpointId })
       : null;
-  const place = pair && admitOrNull(generation, userId);
+  const place = pair && admitOrNull(spare.generation, userId);
   if (!pair || !place) return { answer: await insertAnswer(tx, asked), other: null };
-  try {
-    const policies = pair.isChallengerFirst ? [pair.challenger, policy] : [policy, pair.challenger];
-    const [first = policy, second = policy] = policies;
-    const answer = await insertAnswer(tx, { ...asked, policy: first });
-    const other = await insertAnswer(tx, { ...asked, policy: second, isAside: true });
-    const { comparisonId, seed } = pair;
-    const ids = { questionId: question.id, firstId: answer.answer.id, secondId: other.answer.id };
-    await tx.insert(draftPairs).values({ comparisonId, seed, userId, ...ids });
-    return { answer, other: { ...other, isFirst: false, place } };
-  } catch (error) {
-    place.release();
-    throw error;
-  }
+  spare.place = place;
+  const { challenger, isChallengerFirst, comparisonId, seed } = pair;
+  const answer = await insertAnswer(tx, { ...asked, policy: isChallengerFirst ? challenger : policy });
+  const aside = { policy: isChallengerFirst ? policy : challenger, isAside: true };
+  const other = await insertAnswer(tx, { ...asked, ...aside });
+  const ids = { questionId: question.id, firstId: answer.answer.id, secondId: other.answer.id };
+  await tx.insert(draftPairs).values({ comparisonId, seed, userId, ...ids });
+  return { answer, other: { ...other, isFirst: false, place } };
 }
 
 /** A second draft is worth no refusal. */
