@@ -88,6 +88,7 @@ export async function runServer(parts: ServerParts, stop: Promise<unknown>): Pro
     leaseSeconds: env.ATTUNE_LEASE_SECONDS,
     mailer: createMailer(env, web.port),
     chat,
+    precision: env.ATTUNE_PRECISION,
   });
   await using trainer = await startTrainer(parts, opened.db, web.port);
   if (trainer) chat.metrics.watchTrainer(() => trainer.status());

@@ -93,6 +93,8 @@ export const messages = pgTable(
     /** By which it is the best, and whose score that is; null where nothing could be scored, or it was stopped before. */
     score: real(),
     rewardModelId: text().references(() => checkpoints.id),
+    /** It was gone on with, or made anew in its place: the time since it was asked for says nothing. */
+    isResumed: boolean().notNull().default(false),
     createdAt: createdAt(),
     finishedAt: moment(),
   },

@@ -3,6 +3,7 @@ export * from "./cases";
 export * from "./chat";
 export * from "./evaluation";
 export * from "./label";
+export * from "./live";
 export * from "./models";
 export * from "./people";
 export * from "./promote";

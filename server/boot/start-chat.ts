@@ -5,6 +5,7 @@ import { BackgroundSampling } from "../domain/batches/sample-responses";
 import { readChannels } from "../domain/channels";
 import { chooseLive } from "../domain/channels-boot";
 import { locateCheckpoint } from "../domain/checkpoints";
+import { settleCutPairs } from "../domain/live/decide-pair";
 import { markUnfinishedInterrupted } from "../domain/messages";
 import { pickBest } from "../domain/reward-models/pick-best";
 import { defaultThreads, type Env } from "../env";
@@ -32,6 +33,7 @@ export async function startChat({ db, env, log, engineEntry, model }: ChatStart)
   const interrupted = await markUnfinishedInterrupted(db);
   if (interrupted > 0)
     log.info({ interrupted }, "answers cut by the last stop are kept and can be continued");
+  await settleCutPairs(db);
   await chooseLive(db, { env, model });
   const metrics = new Metrics();
   const generation = new Generation({

@@ -6,6 +6,7 @@ import {
   conversations,
   datasetRows,
   demonstrations,
+  draftPairs,
   feedback,
   messages,
   prompts,
@@ -52,6 +53,7 @@ export async function* exportAccount(db: Db, userId: string): AsyncGenerator<str
       .from(feedback)
       .where(eq(feedback.userId, userId))
       .orderBy(asc(feedback.createdAt)),
+    draftChoices: await readDraftChoices(db, userId),
     datasetRows: await readDatasetRows(db, userId),
     prompts: await readPrompts(db, userId),
     demonstrations: await readDemonstrations(db, userId),
@@ -84,6 +86,16 @@ function readOwnSessions(db: Db, userId: string) {
     })
     .from(sessions)
     .where(eq(sessions.userId, userId));
+}
+
+/** Between two drafts of an answer; the messages are among the conversations. */
+function readDraftChoices(db: Db, userId: string) {
+  const { questionId, firstId, secondId, verdict, decidedAt, createdAt } = draftPairs;
+  return db
+    .select({ questionId, firstId, secondId, verdict, decidedAt, createdAt })
+    .from(draftPairs)
+    .where(eq(draftPairs.userId, userId))
+    .orderBy(asc(draftPairs.createdAt));
 }
 
 function readDatasetRows(db: Db, userId: string) {

@@ -15,6 +15,7 @@ import { type ChannelTarget, liveChannel } from "../generation/traffic-split";
 import type { ChatServices } from "../process-state";
 import { appendAudit } from "./audit";
 import { checkAnswers, findAdapterOver, isToyFolder } from "./checkpoints";
+import { closeComparison, comparisonChannel, findComparison } from "./live/close-comparison";
 import type { Ramp } from "./promotion/channel-settings";
 
 export { liveChannel };
@@ -62,10 +63,15 @@ export async function listChannels(
   });
 }
 
-/** Where every channel points, for the start of generation. */
+/** Where every channel points, and the challenger of a live comparison, for the start of generation. */
 export async function readChannels(db: Db): Promise<Map<string, ChannelTarget>> {
   const rows = await db.select().from(channels);
-  return new Map(rows.map(({ name, checkpointId, trafficShare }) => [name, { checkpointId, trafficShare }]));
+  const targets = new Map(
+    rows.map(({ name, checkpointId, trafficShare }) => [name, { checkpointId, trafficShare }]),
+  );
+  const comparison = await findComparison(db);
+  if (comparison) targets.set(comparisonChannel, { checkpointId: comparison.candidateId, trafficShare: 0 });
+  return targets;
 }
 
 export type PromotionKind = (typeof promotions.$inferSelect)["kind"];
@@ -130,6 +136,9 @@ export async function recordChannel(tx: Tx, change: ChannelChange): Promise<numb
     .values({ name: channel, ...values })
     .onConflictDoUpdate({ target: channels.name, set: values });
   const previousId = before?.checkpointId ?? null;
+  if (channel === liveChannel && previousId !== checkpointId) {
+    await closeComparison(tx, { actorId: null, reason: "another policy went live" });
+  }
   const [row] = await tx
     .insert(promotions)
     .values({
@@ -217,6 +226,7 @@ export async function describeUse(db: Db, checkpointId: string): Promise<string 
     .limit(1);
   if (row) return `channel ${row.name} serves it`;
   if (await isAskedFor(db, checkpointId)) return "its promotion is asked for";
+  if ((await findComparison(db))?.candidateId === checkpointId) return "a live comparison asks it";
   const [run] = await db
     .select({ number: runs.number })
     .from(runs)

@@ -11,9 +11,11 @@ import type { SessionUser } from "../context";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
 import type { CheckpointPlace } from "../generation/generation";
+import { liveChannel } from "../generation/traffic-split";
 import { basePlaces } from "../models/model-library";
 import { isAllowed } from "../permissions";
 import { projectRoot } from "../project-root";
+import { readUpbringing, type TeachingStep } from "./lineage/upbringing";
 import { type MessageStatus, readMessage } from "./messages";
 
 export type Stage = (typeof checkpoints.$inferSelect)["stage"];
@@ -50,6 +52,8 @@ export type AnswerOrigin = {
     sourceRevision: string | null;
     createdAt: Date;
   }[];
+  /** The runs behind it and what each learned from, in numbers; empty where no run of this server made it. */
+  taught: TeachingStep[];
   sampling: Sampling;
   seed: number | null;
   /** Of how many it is the best, and by which reward model; null: one alone was written. */
@@ -198,14 +202,15 @@ export async function locateCheckpoint(
   };
 }
 
-/** People talk to what a channel points to; any other checkpoint is for those who manage models to try. */
+/** People talk to the live policy, and meet a canary by chance; any other checkpoint is for those who manage models to try. */
 export async function mayName(
   db: Db,
   person: Pick<SessionUser, "role" | "grants">,
   checkpointId: string,
 ): Promise<boolean> {
   if (isAllowed(person, "models.manage")) return true;
-  return (await db.$count(channels, eq(channels.checkpointId, checkpointId))) > 0;
+  const isLive = and(eq(channels.name, liveChannel), eq(channels.checkpointId, checkpointId));
+  return (await db.$count(channels, isLive)) > 0;
 }
 
 /** See {@link mayName}. @throws {AppError} FORBIDDEN, whether or not there is such a checkpoint */
@@ -229,19 +234,23 @@ export async function checkAnswers(db: Db, checkpointId: string): Promise<void> 
     throw new AppError("BAD_REQUEST", "A reward model scores answers; it gives none.");
 }
 
-/** @throws {AppError} NOT_FOUND for answers of other people */
+/** @throws {AppError} NOT_FOUND for answers of other people; CONFLICT for a draft that is compared blind */
 export async function explainAnswer(
   db: Db,
   { messageId, userId }: { messageId: string; userId: string },
 ): Promise<AnswerOrigin> {
   const message = await readMessage(db, messageId, userId);
   const [row] = await db.select().from(messages).where(eq(messages.id, messageId));
+  if (message.draft) {
+    throw new AppError("CONFLICT", "What made this draft is told once you have chosen between the two.");
+  }
   if (!row?.checkpointId || !message.checkpoint) {
     throw new AppError("NOT_FOUND", "No policy of this server made this message.");
   }
   return {
     channel: row.channel,
     lineage: await readLineage(db, row.checkpointId),
+    taught: await readUpbringing(db, row.checkpointId),
     sampling: row.sampling as Sampling,
     seed: row.seed,
     best: row.bestOf === null ? null : await readBest(db, row.bestOf, row),

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { and, eq, ne, notExists, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import { consentEvents, conversations, messages } from "@/drizzle/schema";
+import { consentEvents, conversations, draftPairs, messages } from "@/drizzle/schema";
 import type { ChatMessage } from "@/model/runtime/types";
 import type { Db, Tx } from "../db/db";
 import { AppError } from "../errors";
@@ -13,6 +13,8 @@ import { checkAnswers } from "./checkpoints";
 import { consentNoticeVersion } from "./consent";
 import { ownedBy } from "./conversations";
 import { fallbackTitle, titleConversation } from "./conversations-title";
+import { decidePair, type PairChoice, passOver, settleEnded } from "./live/decide-pair";
+import { drawPair } from "./live/draw-pair";
 import { checkMessageText, storableText } from "./message-text";
 import { type Message, type MessageRow, readBranch, readMessage } from "./messages";
 import { offersBestOf } from "./reward-models/pick-best";
@@ -24,6 +26,8 @@ export type Exchange = {
   question: Message;
   /** Being made; watch it with `chat.stream`. */
   answer: Message;
+  /** Where a live comparison drew this question: another one, to choose between the two. */
+  otherDraft: Message | null;
 };
 
 export type NewConversationSettings = {
@@ -60,36 +64,49 @@ export async function sendMessage(
   const started = await withPlace(chat, input.userId, async (place) => {
     const conversationId = input.conversationId ?? randomUUID();
     const policy = choosePolicy(chat, { ...input, conversationId });
-    const answer = await db.transaction(async (tx) => {
-      await checkAnswers(tx, policy.checkpointId);
-      const conversation =
-        input.conversationId === null
-          ? await createConversation(tx, input.userId, {
-              ...input.settings,
-              conversationId,
-              title: fallbackTitle(content),
-            })
-          : await lockConversation(tx, input.conversationId, input.userId);
-      if (input.parentId !== null) await checkFollows(tx, input.parentId, conversation.id);
-      const now = new Date();
-      const [question] = await tx
-        .insert(messages)
-        .values({
-          id: input.messageId,
-          conversationId: conversation.id,
-          parentId: input.parentId,
-          role: "user",
-          content,
-          createdAt: now,
-          finishedAt: now,
-        })
-        .onConflictDoNothing()
-        .returning();
-      // Sent twice at once and the other was faster: undo this one.
-      if (!question) throw new SentTwice();
-      return insertAnswer(tx, { conversation, question, policy });
-    });
-    startAnswer(db, chat, { ...answer, userId: input.userId, place });
+    const spare: SparePlace = { generation: chat.generation, place: null };
+    const made = await db
+      .transaction(async (tx) => {
+        await checkAnswers(tx, policy.checkpointId);
+        const conversation =
+          input.conversationId === null
+            ? await createConversation(tx, input.userId, {
+                ...input.settings,
+                conversationId,
+                title: fallbackTitle(content),
+              })
+            : await lockConversation(tx, input.conversationId, input.userId);
+        if (input.parentId !== null) await checkFollows(tx, input.parentId, conversation.id);
+        const leftBehindId = input.parentId === null ? null : await passOver(tx, input.parentId);
+        const now = new Date();
+        const [question] = await tx
+          .insert(messages)
+          .values({
+            id: input.messageId,
+            conversationId: conversation.id,
+            parentId: input.parentId,
+            role: "user",
+            content,
+            createdAt: now,
+            finishedAt: now,
+          })
+          .onConflictDoNothing()
+          .returning();
+        // Sent twice at once and the other was faster: undo this one.
+        if (!question) throw new SentTwice();
+        return {
+          leftBehindId,
+          ...(await insertAnswers(tx, spare, { conversation, question, policy, userId: input.userId })),
+        };
+      })
+      .catch((error: unknown) => {
+        spare.place?.release();
+        throw error;
+      });
+    startAnswer(db, chat, { ...made.answer, userId: input.userId, place });
+    if (made.other) startAnswer(db, chat, { ...made.other, userId: input.userId });
+    // Nobody reads it any more.
+    if (made.leftBehindId) void chat.answers.stop(made.leftBehindId);
     return true;
   }).catch((error: unknown) => {
     if (error instanceof SentTwice) return false;
@@ -133,6 +150,7 @@ export async function regenerateAnswer(
     const policy = choosePolicy(chat, { ...input, conversationId: old.conversationId });
     const answer = await db.transaction(async (tx) => {
       await checkAnswers(tx, policy.checkpointId);
+      await passOver(tx, input.messageId);
       const conversation = await lockConversation(tx, old.conversationId, input.userId);
       const [question] = await tx.select().from(messages).where(eq(messages.id, questionId));
       if (!question) throw new AppError("NOT_FOUND", "There is no such message.");
@@ -187,6 +205,7 @@ export async function resumeAnswer(
           status: "queued",
           error: null,
           finishedAt: null,
+          isResumed: true,
           ...(!keepsText && {
             content: "",
             score: null,
@@ -232,6 +251,13 @@ export async function stopAnswer(
   await readMessage(db, messageId, userId);
   await chat.answers.stop(messageId);
   return readMessage(db, messageId, userId);
+}
+
+/** See {@link decidePair}. */
+export async function chooseDraft(db: Db, chat: ChatServices, choice: PairChoice): Promise<Message[]> {
+  const { conversationId, drafts } = await decidePair(db, choice);
+  announce(chat, choice.userId, conversationId);
+  return drafts;
 }
 
 class SentTwice extends Error {}
@@ -314,6 +340,43 @@ async function checkFollows(tx: Tx, parentId: string, conversationId: string): P
 
 type Pending = { answer: MessageRow; turns: ChatMessage[]; isFirst: boolean };
 
+type Answering = { conversation: ConversationRow; question: MessageRow; policy: Policy };
+
+/** Of a second draft: whoever writes the rows gives it back where they are undone. */
+type SparePlace = { generation: ChatServices["generation"]; place: Place | null };
+
+/** One answer; or two drafts, the first of them on the branch that is shown, where a live comparison draws the question. */
+async function insertAnswers(
+  tx: Tx,
+  spare: SparePlace,
+  { userId, ...asked }: Answering & { userId: string },
+): Promise<{ answer: Pending; other: (Pending & { place: Place }) | null }> {
+  const { conversation, question, policy } = asked;
+  const pair =
+    policy.channel === liveChannel
+      ? await drawPair(tx, spare.generation, { userId, conversation, checkpointId: policy.checkpointId })
+      : null;
+  const place = pair && admitOrNull(spare.generation, userId);
+  if (!pair || !place) return { answer: await insertAnswer(tx, asked), other: null };
+  spare.place = place;
+  const { challenger, isChallengerFirst, comparisonId, seed } = pair;
+  const answer = await insertAnswer(tx, { ...asked, policy: isChallengerFirst ? challenger : policy });
+  const aside = { policy: isChallengerFirst ? policy : challenger, isAside: true };
+  const other = await insertAnswer(tx, { ...asked, ...aside });
+  const ids = { questionId: question.id, firstId: answer.answer.id, secondId: other.answer.id };
+  await tx.insert(draftPairs).values({ comparisonId, seed, userId, ...ids });
+  return { answer, other: { ...other, isFirst: false, place } };
+}
+
+/** A second draft is worth no refusal. */
+function admitOrNull(generation: ChatServices["generation"], userId: string): Place | null {
+  try {
+    return generation.admit(userId);
+  } catch {
+    return null;
+  }
+}
+
 async function insertAnswer(
   tx: Tx,
   {
@@ -321,7 +384,12 @@ async function insertAnswer(
     question,
     policy,
     id,
-  }: { conversation: ConversationRow; question: MessageRow; policy: Policy; id?: string },
+    isAside = false,
+  }: Answering & {
+    id?: string;
+    /** Not on the branch that is shown. */
+    isAside?: boolean;
+  },
 ): Promise<Pending> {
   const now = new Date();
   const { defaultSampling } = await readSettings(tx);
@@ -337,15 +405,15 @@ async function insertAnswer(
       ...policy,
       sampling: resolveSampling(defaultSampling, samplingOverridesSchema.parse(conversation.sampling)),
       bestOf: conversation.bestOf > 1 && (await offersBestOf(tx)) ? conversation.bestOf : null,
-      // Later than its question even where both fall into one millisecond: order is by time.
-      createdAt: new Date(Math.max(now.getTime(), question.createdAt.getTime() + 1)),
+      // Later than its question, and than the draft before it, even where all fall into one millisecond: order is by time.
+      createdAt: new Date(Math.max(now.getTime(), question.createdAt.getTime() + 1) + (isAside ? 1 : 0)),
     })
     .onConflictDoNothing()
     .returning();
   if (!answer) throw new SentTwice();
   await tx
     .update(conversations)
-    .set({ activeLeafId: answer.id, updatedAt: now })
+    .set({ ...(!isAside && { activeLeafId: answer.id }), updatedAt: now })
     .where(eq(conversations.id, conversation.id));
   return {
     answer,
@@ -376,7 +444,9 @@ function startAnswer(
     place,
     request: { messages: turns, sampling, continueLast: answer.content !== "", priority: "chat" },
     onEnd: (ended) => {
-      announce(chat, userId, answer.conversationId);
+      void settleEnded(db, { messageId: ended.id, status: ended.status })
+        .catch((err: unknown) => chat.log.error({ err }, "a draft that was cut off was not settled"))
+        .then(() => announce(chat, userId, answer.conversationId));
       if (isFirst && (ended.status === "complete" || ended.status === "length")) {
         void titleConversation(db, chat, { conversationId: answer.conversationId, userId, turns });
       }
@@ -403,9 +473,11 @@ async function findExchange(db: Db, messageId: string, userId: string): Promise<
     .orderBy(messages.createdAt)
     .limit(1);
   if (!first) return null;
+  const answer = await readMessage(db, first.id, userId);
   return {
     conversationId: found.conversationId,
     question: await readMessage(db, messageId, userId),
-    answer: await readMessage(db, first.id, userId),
+    answer,
+    otherDraft: answer.draft && (await readMessage(db, answer.draft.otherId, userId)),
   };
 }

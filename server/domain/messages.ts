@@ -1,6 +1,6 @@
 /** @file Messages as the app sees them, and how a branch is read out of the tree. */
-import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
-import { checkpoints, conversations, feedback, messages } from "@/drizzle/schema";
+import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { checkpoints, conversations, draftPairs, feedback, messages } from "@/drizzle/schema";
 import type { ChatMessage } from "@/model/runtime/types";
 import type { Db } from "../db/db";
 import { AppError } from "../errors";
@@ -19,8 +19,10 @@ export type Message = {
   status: MessageStatus;
   /** What went wrong, in words for the person; null unless `status` is `failed`. */
   error: string | null;
-  /** Who answered; null for questions. */
+  /** Who answered; null for questions, and for drafts as long as nobody has chosen: the choice is blind. */
   checkpoint: { id: string; name: string } | null;
+  /** One of two drafts of a live comparison, between which the reader has not chosen; null: an answer like any other. */
+  draft: { pairId: string; place: "first" | "second"; otherId: string } | null;
   /** It is the best of so many; null: one alone was written. */
   bestOf: number | null;
   /** What the reward model gave the best; null where they were not compared, or there was one alone. */
@@ -65,10 +67,18 @@ function selectMessages(db: Db, readerId: string) {
       message: messages,
       checkpointName: checkpoints.name,
       feedback,
+      pair: { id: draftPairs.id, firstId: draftPairs.firstId, secondId: draftPairs.secondId },
     })
     .from(messages)
     .leftJoin(checkpoints, eq(checkpoints.id, messages.checkpointId))
     .leftJoin(feedback, and(eq(feedback.messageId, messages.id), eq(feedback.userId, readerId)))
+    .leftJoin(
+      draftPairs,
+      and(
+        isNull(draftPairs.decidedAt),
+        or(eq(draftPairs.firstId, messages.id), eq(draftPairs.secondId, messages.id)),
+      ),
+    )
     .$dynamic();
 }
 
@@ -76,9 +86,16 @@ type SelectedMessage = {
   message: MessageRow;
   checkpointName: string | null;
   feedback: typeof feedback.$inferSelect | null;
+  pair: { id: string; firstId: string; secondId: string } | null;
 };
 
-function toMessage({ message, checkpointName, feedback }: SelectedMessage): Message {
+function toDraft(messageId: string, { id, firstId, secondId }: NonNullable<SelectedMessage["pair"]>) {
+  return messageId === firstId
+    ? { pairId: id, place: "first" as const, otherId: secondId }
+    : { pairId: id, place: "second" as const, otherId: firstId };
+}
+
+function toMessage({ message, checkpointName, feedback, pair }: SelectedMessage): Message {
   return {
     id: message.id,
     conversationId: message.conversationId,
@@ -88,7 +105,8 @@ function toMessage({ message, checkpointName, feedback }: SelectedMessage): Mess
     status: message.status,
     error: message.error,
     checkpoint:
-      message.checkpointId === null ? null : { id: message.checkpointId, name: checkpointName ?? "" },
+      message.checkpointId === null || pair ? null : { id: message.checkpointId, name: checkpointName ?? "" },
+    draft: pair && toDraft(message.id, pair),
     bestOf: message.bestOf,
     score: message.score,
     droppedTurns: message.droppedTurns,

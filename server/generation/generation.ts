@@ -221,6 +221,10 @@ export class Generation implements AsyncDisposable {
     return { fits: freeBytes >= neededBytes, neededBytes, freeBytes };
   }
 
+  hasChannel(channel: string): boolean {
+    return this.#channels.has(channel);
+  }
+
   channelsOf(checkpointId: string): string[] {
     return [...this.#channels]
       .filter(([, target]) => target.checkpointId === checkpointId)

@@ -6,6 +6,7 @@ import type { Db } from "../db/db";
 import { mayName } from "../domain/checkpoints";
 import { AppError } from "../errors";
 import type { Target } from "../generation/generation";
+import { liveChannel } from "../generation/traffic-split";
 import { isAllowed } from "../permissions";
 
 export type ApiModel = {
@@ -20,16 +21,17 @@ export type ApiModel = {
 
 type Person = Pick<SessionUser, "role" | "grants">;
 
-/** Channels first, then the checkpoints that can answer and this person may name: see `mayName`. */
+/** Channels first (live alone, for who does not manage models), then the checkpoints that can answer and this person may name: see `mayName`. */
 export async function listApiModels(db: Db, person: Person): Promise<ApiModel[]> {
+  const mayNameAll = isAllowed(person, "models.manage");
   const pointers = await db
     .select({ channel: channels, name: checkpoints.name })
     .from(channels)
     .innerJoin(checkpoints, eq(checkpoints.id, channels.checkpointId))
+    .where(mayNameAll ? undefined : eq(channels.name, liveChannel))
     .orderBy(asc(channels.name));
   const rows = await db.select().from(checkpoints).orderBy(desc(checkpoints.createdAt));
   const isLive = (id: string) => pointers.some(({ channel }) => channel.checkpointId === id);
-  const mayNameAll = isAllowed(person, "models.manage");
   return [
     ...pointers.map(({ channel, name }) =>
       toModel(channel.name, { checkpoint: channel.checkpointId, name, createdAt: channel.changedAt }),
@@ -48,10 +50,14 @@ function toModel(
   return { id, object: "model", created, owned_by: "attune", checkpoint, name };
 }
 
+/** What is tried beside live is met by chance, or by those who manage models. */
+const mayNameChannel = (person: Person, channel: string) =>
+  channel === liveChannel || isAllowed(person, "models.manage");
+
 /** @throws {AppError} NOT_FOUND, also for what this person may not name; BAD_REQUEST for a reward model */
 export async function chooseModel(db: Db, person: Person, model: string): Promise<Target> {
   const [channel] = await db.select().from(channels).where(eq(channels.name, model));
-  if (channel) return { channel: channel.name };
+  if (channel && mayNameChannel(person, channel.name)) return { channel: channel.name };
   const [row] = await db
     .select({ id: checkpoints.id, stage: checkpoints.stage })
     .from(checkpoints)

@@ -13,6 +13,7 @@ import { listDoubtModels } from "../domain/batches/doubt-queue";
 import { listBatches, listPolicies, readBatch } from "../domain/batches/read-batches";
 import { adjudicateTask, adjudicationSchema, listRankings, returnRanking } from "../domain/batches/review";
 import { batchSteers, prioritiseBatch, steerBatch } from "../domain/batches/steer-batch";
+import { readInfluence } from "../domain/lineage/influence";
 import { processState } from "../process-state";
 import { procedure, router } from "../trpc";
 
@@ -89,6 +90,11 @@ export const batchesRouter = router({
   preview: procedure("labeling.lead")
     .input(taskKey)
     .query(({ ctx, input }) => previewTask(ctx.db, input.taskId)),
+
+  /** From its rankings forward: snapshots, reward models, and every policy that learned from them. */
+  influence: procedure("labeling.lead")
+    .input(taskKey)
+    .query(({ ctx, input }) => readInfluence(ctx.db, input.taskId)),
 
   /** The rankings of a batch, newest first; or of one task. */
   rankings: procedure("labeling.lead")

@@ -7,6 +7,7 @@ import { streamAnswer } from "../domain/answer-stream";
 import { checkMayName } from "../domain/checkpoints";
 import { maxSystemPromptCharacters } from "../domain/conversations";
 import {
+  chooseDraft,
   editQuestion,
   maxTurns,
   regenerateAnswer,
@@ -14,6 +15,7 @@ import {
   sendMessage,
   stopAnswer,
 } from "../domain/exchanges";
+import { draftPlaces } from "../domain/live/decide-pair";
 import { offersBestOf } from "../domain/reward-models/pick-best";
 import { bestOfSchema, samplingOverridesSchema } from "../domain/sampling";
 import { answerTemporarily } from "../domain/temporary-chat";
@@ -103,6 +105,20 @@ export const chatRouter = router({
     .mutation(({ ctx, input }) =>
       resumeAnswer(ctx.db, chatServices(), { ...input, userId: ctx.user.id, mode: "continue" }),
     ),
+
+  /**
+   * Of two drafts the better one, which the conversation goes on with; where neither is, the one that is named. Returns both,
+   * the one that goes on first.
+   */
+  chooseDraft: procedure("chat.use")
+    .input(
+      z.object({
+        pairId: z.uuid(),
+        verdict: z.enum([...draftPlaces, "tie", "bothBad"]),
+        goesOnWith: z.enum(draftPlaces).default("first"),
+      }),
+    )
+    .mutation(({ ctx, input }) => chooseDraft(ctx.db, chatServices(), { ...input, userId: ctx.user.id })),
 
   /** Stops an answer and returns it as it is kept. Harmless on one that has ended. */
   stop: procedure("chat.use")

@@ -1,5 +1,6 @@
 /** @file Evaluations: two policies side by side, who preferred which, how sure that is. */
 import { z } from "zod";
+import { askAgain } from "../domain/evaluation/ask-again";
 import { readComparison } from "../domain/evaluation/comparison";
 import {
   checkpointIdSchema,
@@ -83,6 +84,13 @@ export const evaluationsRouter = router({
 
   /** The model that ATTUNE_JUDGE_URL is asked for; null: none is set. */
   endpoint: procedure("evaluations.read").query(({ ctx }) => judgeEndpointOf(ctx.env)?.model ?? null),
+
+  /** Pairs that the endpoint's model could not judge are put to it once more. */
+  askAgain: procedure("models.manage")
+    .input(pair.extend({ name: z.string().min(1).max(200) }))
+    .mutation(async ({ ctx, input }) => ({
+      pairs: await askAgain(ctx.db, { ...input, actorId: ctx.user.id }),
+    })),
 
   /** Another model judges the pairs of an evaluation too, those that labelers are done with as well. */
   addJudge: procedure("models.manage")

@@ -1,6 +1,9 @@
 /** @file Promotion: what is live and was, the evidence for a candidate, and the decisions about it. */
 import { z } from "zod";
 import type { Context } from "../context";
+import { readTouched } from "../domain/lineage/touched";
+import { readComparisons } from "../domain/live/read-comparisons";
+import { endComparison, newComparisonSchema, startComparison } from "../domain/live/steer-comparison";
 import { applyRequest } from "../domain/promotion/apply";
 import { channelSettingsSchema, defaultRamp, rampStepsSchema } from "../domain/promotion/channel-settings";
 import { gateNames } from "../domain/promotion/gates";
@@ -28,6 +31,7 @@ const promoting = ({ db, env }: Pick<Context, "db" | "env">): Promoting => ({
   db,
   chat: chatServices(),
   dataFolder: env.ATTUNE_DATA,
+  precision: env.ATTUNE_PRECISION,
 });
 
 const channel = z
@@ -121,6 +125,25 @@ export const promotionRouter = router({
     .mutation(({ ctx, input }) =>
       shareTraffic(promoting(ctx), { ...input, ramp: null, actorId: ctx.user.id }),
     ),
+
+  /** What channels point to, and this candidate, where they learned from data that was erased or withdrawn since. */
+  touched: procedure("promotion.read")
+    .input(z.object({ candidateId: checkpointId.nullable() }))
+    .query(({ ctx, input }) => readTouched(ctx.db, input.candidateId)),
+
+  /** Live comparisons, the one that runs first. */
+  comparisons: procedure("promotion.read").query(({ ctx }) => readComparisons(ctx.db)),
+
+  /** Some questions of people who agreed get two drafts, by what is live and by this challenger. */
+  startComparison: procedure("promotion.decide")
+    .input(newComparisonSchema)
+    .mutation(async ({ ctx, input }) => ({
+      comparisonId: await startComparison(promoting(ctx), { ...input, actorId: ctx.user.id }),
+    })),
+
+  endComparison: procedure("promotion.decide")
+    .input(z.object({ reason }))
+    .mutation(({ ctx, input }) => endComparison(promoting(ctx), { ...input, actorId: ctx.user.id })),
 
   freeze: procedure("promotion.decide")
     .input(z.object({ reason }))

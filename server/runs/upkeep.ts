@@ -3,9 +3,11 @@ import { sql } from "drizzle-orm";
 import { runs } from "@/drizzle/schema";
 import type { Db } from "../db/db";
 import { sweepDatasets } from "../domain/datasets-make";
+import { tidyComparison } from "../domain/live/steer-comparison";
 import { deliverMails } from "../domain/mail";
 import { notify, sweepNotifications } from "../domain/notifications";
 import type { Promoting } from "../domain/promotion/promoting";
+import { settleRetiredTasks } from "../domain/promotion/retired-tasks";
 import { applyDueRequests, stepRamps, watchChannels } from "../domain/promotion/upkeep";
 import { keepAuditHead, readKeptHead } from "../domain/signed-head";
 import { deliverDue } from "../domain/webhooks";
@@ -31,11 +33,12 @@ export type Upkeep = {
   mailer: Mailer | null;
   /** Null: nothing is served here. */
   chat: ChatServices | null;
+  precision: Promoting["precision"];
 };
 
 /** Until disposed; waits for what it is doing. */
 export async function startUpkeep(upkeep: Upkeep): Promise<AsyncDisposable> {
-  const { db, dataFolder, leaseSeconds, mailer, chat } = upkeep;
+  const { db, dataFolder, leaseSeconds, mailer, chat, precision } = upkeep;
   await grantLeases(db, leaseSeconds);
   // Each by itself: a receiver that does not answer keeps nobody else waiting.
   const rounds = [
@@ -49,7 +52,14 @@ export async function startUpkeep(upkeep: Upkeep): Promise<AsyncDisposable> {
       await sweepNotifications(db);
       await watchDisk(db, dataFolder);
     }),
-    ...(chat ? keepPromotions({ db, chat, dataFolder }) : []),
+    ...(chat
+      ? [
+          ...keepPromotions({ db, chat, dataFolder, precision }),
+          repeat(oftenMs, async () => {
+            if (await settleRetiredTasks(db)) chat.sampling.wake();
+          }),
+        ]
+      : []),
   ];
   return {
     async [Symbol.asyncDispose]() {
@@ -63,6 +73,7 @@ function keepPromotions(promoting: Promoting): AsyncDisposable[] {
     repeat(oftenMs, async () => {
       await applyDueRequests(promoting);
       await stepRamps(promoting);
+      await tidyComparison(promoting);
     }),
     repeat(watchMs, () => watchChannels(promoting)),
   ];

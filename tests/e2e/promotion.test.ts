@@ -8,7 +8,7 @@ import { type ApiVisitor, apiVisitor, tokenOf } from "../helpers/api-visitor";
 import { type AttuneServer, attuneServer } from "../helpers/attune-server";
 import { seriousFindings } from "../helpers/axe";
 import { launchBrowser, type Visitor, visitor } from "../helpers/browser";
-import { ask, composer, signIn, untilEnded } from "../helpers/chat-page";
+import { answers, ask, composer, signIn, untilEnded } from "../helpers/chat-page";
 
 const tinyModel = (stage: string) => path.join(projectRoot, "model", "tiny", stage);
 
@@ -99,6 +99,54 @@ test("an admin sets gates aside with a reason, promotes, chats with the new poli
   await history.getByText("no reason yet").waitFor();
   expect(await askedPolicy(page)).toContain(live?.name);
   expect(admin.problems).toEqual([]);
+});
+
+test("a challenger is compared in the chats of who agreed: two drafts, blind; the chosen one goes on and counts", async () => {
+  const { page } = admin;
+  await page.goto("/admin/promotion");
+  const section = page.locator("section", { has: page.getByRole("heading", { name: "Live comparison" }) });
+  await section.getByLabel("Share of questions").fill("100");
+  await section.getByLabel("One in so many questions").fill("1");
+  await section.getByLabel("Reason for comparing").fill("a look");
+  await section.getByRole("button", { name: /^Compare .* in chat$/ }).click();
+  await section.getByText("0 questions with two drafts").waitFor({ timeout: 60_000 });
+
+  const invite = await ada.call.people.invite.mutate({ email: null, role: "user" });
+  const person = await apiVisitor(server.url, tokenOf(invite.path));
+  await person.call.account.answerConsent.mutate({ granted: true });
+  await using somebody = await signedIn(person);
+  const chat = somebody.page;
+  await composer(chat).fill("What is your name?");
+  await chat.getByRole("button", { name: "Send", disabled: false }).click();
+  const better = chat.getByRole("button", { name: "Draft 2 is better", disabled: false });
+  await better.waitFor({ timeout: 60_000 });
+  const drafts = await chat.getByRole("region", { name: "two drafts" }).textContent();
+  expect(drafts).not.toContain("Tiny base");
+  expect(await seriousFindings(chat)).toEqual([]);
+  await composer(chat).blur();
+  await chat.keyboard.press("2");
+  const answer = answers(chat).first();
+  await answer.waitFor();
+  await answer.getByRole("status", { name: "answer 2 of 2" }).waitFor();
+  await answer.getByRole("heading", { name: /tiny/i }).waitFor();
+
+  // The second question's drafts are passed over by writing on.
+  await composer(chat).fill("And what can you do?");
+  await chat.getByRole("button", { name: "Send", disabled: false }).click();
+  await chat.getByRole("button", { name: "Draft 1 is better", disabled: false }).waitFor({ timeout: 60_000 });
+  await composer(chat).fill("Thank you.");
+  await chat.getByRole("button", { name: "Send", disabled: false }).click();
+  await expect.poll(() => answers(chat).count(), { timeout: 60_000 }).toBe(3);
+
+  await page.goto("/admin/promotion");
+  await section.getByText("2 questions with two drafts, 1 chosen between, 1 passed over.").waitFor();
+  await page.getByText("People in chat", { exact: true }).first().waitFor();
+  await section.getByRole("button", { name: "End the comparison" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("enough seen");
+  await dialog.getByRole("button", { name: "End the comparison" }).click();
+  await section.getByText("1 earlier comparison").waitFor();
+  expect([...admin.problems, ...somebody.problems]).toEqual([]);
 });
 
 test("an auditor sees all of it, with the signed cards, and changes nothing; others find no such page", async () => {

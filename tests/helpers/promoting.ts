@@ -19,7 +19,7 @@ export async function promotionServer(home?: DatabaseHome) {
   const grace = await makePerson(db, { role: "admin", name: "Grace" });
   const auditor = await makePerson(db, { grants: ["auditor"], name: "Audrey" });
   const user = await makePerson(db, { name: "Uma" });
-  const promoting: Promoting = { db, chat: server.chat, dataFolder };
+  const promoting: Promoting = { db, chat: server.chat, dataFolder, precision: env.ATTUNE_PRECISION };
   const asAda = callerFor(db, ada, { env });
   return {
     ...server,

@@ -14,6 +14,7 @@ import { MessageThread } from "./message-thread";
 import { PolicyNotice } from "./policy-notice";
 import { Question } from "./question";
 import { SiblingSwitch } from "./sibling-switch";
+import { TwoDrafts } from "./two-drafts";
 import { isUnfinished, useAnswerStream } from "./use-answer-stream";
 import { useConversation } from "./use-conversation";
 
@@ -23,10 +24,17 @@ export function ConversationView({ initialTree, focusMessageId }: ConversationVi
   const chat = useConversation(initialTree, focusMessageId);
   const { conversation, branch, lastMessage, pendingQuestion } = chat;
   const { watched, isConnected } = useAnswerStream(lastMessage, chat.put);
+  const draft = lastMessage?.draft ?? null;
+  const otherDraft = (draft && chat.messages.find(({ id }) => id === draft.otherId)) ?? null;
+  const other = useAnswerStream(otherDraft, chat.put);
   const [editedId, setEditedId] = useState<string | null>(null);
   const [areSettingsOpen, setAreSettingsOpen] = useState(false);
   const composer = useRef<ComposerHandle>(null);
-  const isAnswering = lastMessage !== null && isUnfinished(lastMessage);
+  const inMaking = [lastMessage, otherDraft].filter((message) => message !== null && isUnfinished(message));
+  const isAnswering = inMaking.length > 0;
+  const stop = () => {
+    for (const message of inMaking) if (message) chat.stop(message.id);
+  };
 
   useEffect(() => {
     if (focusMessageId)
@@ -37,9 +45,9 @@ export function ConversationView({ initialTree, focusMessageId }: ConversationVi
   useShortcuts({
     i: () => composer.current?.focus(),
     e: () => lastQuestion && !isAnswering && setEditedId(lastQuestion.id),
-    r: () => lastMessage?.role === "assistant" && !isAnswering && chat.regenerate(lastMessage.id),
+    r: () => lastMessage?.role === "assistant" && !isAnswering && !draft && chat.regenerate(lastMessage.id),
     c: () => lastMessage?.role === "assistant" && void navigator.clipboard?.writeText(lastMessage.content),
-    escape: () => isAnswering && chat.stop(lastMessage.id),
+    escape: stop,
   });
 
   return (
@@ -65,6 +73,23 @@ export function ConversationView({ initialTree, focusMessageId }: ConversationVi
                     />
                   }
                 />
+              ) : message.id === lastMessage?.id && draft && otherDraft ? (
+                <TwoDrafts
+                  drafts={
+                    draft.place === "first"
+                      ? [
+                          { message, watched },
+                          { message: otherDraft, watched: other.watched },
+                        ]
+                      : [
+                          { message: otherDraft, watched: other.watched },
+                          { message, watched },
+                        ]
+                  }
+                  pairId={draft.pairId}
+                  isConnected={isConnected && other.isConnected}
+                  chat={chat}
+                />
               ) : (
                 <Answer
                   answer={message}
@@ -85,7 +110,7 @@ export function ConversationView({ initialTree, focusMessageId }: ConversationVi
           isAnswering={isAnswering}
           placeholder="Write a message"
           onSend={chat.send}
-          onStop={() => lastMessage && chat.stop(lastMessage.id)}
+          onStop={stop}
           footnote={<ConsentLine conversation={conversation} onChange={() => setAreSettingsOpen(true)} />}
         />
       </main>

@@ -8,9 +8,9 @@ import { Dialog } from "@/app/_components/dialog";
 import { MeaningBadge } from "@/app/_components/meaning-badge";
 import { Moment } from "@/app/_components/moment";
 import { Pulse } from "@/app/_components/pulse";
-import type { AnswerOrigin, Sampling } from "@/app/_lib/api-types";
+import type { AnswerOrigin, Sampling, TeachingStep } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
-import { formatMetric } from "@/app/_lib/format";
+import { formatMetric, plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 
 type LineageDialogProps = { messageId: string; onClose: () => void };
@@ -48,7 +48,7 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
                 <span className="font-medium">{checkpoint.name}</span>
                 {index === 0 ? (
                   <MeaningBadge meaning={channel === "live" ? "live" : "candidate"}>
-                    {channel === "live" ? "was live" : "chosen by checkpoint"}
+                    {describeChannel(channel)}
                   </MeaningBadge>
                 ) : (
                   <MeaningBadge meaning="reference">came before</MeaningBadge>
@@ -69,6 +69,7 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
           ))}
         </ol>
       </section>
+      {origin.taught.length > 0 && <Taught steps={origin.taught} />}
       <section aria-label="Sampling">
         <h3 className="font-medium">Sampling</h3>
         <Facts facts={samplingFacts(sampling, origin.seed)} />
@@ -108,6 +109,51 @@ function Origin({ origin }: { origin: AnswerOrigin }) {
   );
 }
 
+/** Numbers alone: who ranked is nobody's business. */
+function Taught({ steps }: { steps: readonly TeachingStep[] }) {
+  return (
+    <section aria-label="What it learned from">
+      <h3 className="font-medium">What it learned from</h3>
+      <ol className="mt-1 space-y-3">
+        {steps.map(({ checkpoint, run, snapshots, erasedRows }) => (
+          <li key={checkpoint.id} className="border-l-2 border-line pl-3">
+            <p>
+              <span className="font-medium">{checkpoint.name}</span>{" "}
+              <span className="text-small text-muted">
+                {stageNames[checkpoint.stage]}, run {run}
+              </span>
+            </p>
+            {snapshots.map((snapshot) => (
+              <p key={snapshot.sha256} className="text-small tabular">
+                {describeSnapshot(snapshot)}
+              </p>
+            ))}
+            {erasedRows > 0 && (
+              <p className="text-small text-people">
+                {plural(erasedRows, "row of its data was", "rows of its data were")} erased since.
+              </p>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function describeSnapshot({
+  rankings,
+  labelers,
+  guidelines,
+  sha256,
+}: TeachingStep["snapshots"][number]): string {
+  const under =
+    guidelines.length === 0
+      ? ""
+      : `, under ${guidelines.length === 1 ? "version" : "versions"} ${guidelines.join(", ")} of the instructions`;
+  const snapshot = sha256 === null ? "" : ` · snapshot ${sha256.slice(0, 12)}`;
+  return `${plural(rankings, "ranking", "rankings")} by ${plural(labelers, "labeler", "labelers")}${under}${snapshot}`;
+}
+
 function BestOf({ best: { of, score, rewardModel } }: { best: NonNullable<AnswerOrigin["best"]> }) {
   return (
     <section aria-label="Choice">
@@ -128,6 +174,12 @@ function BestOf({ best: { of, score, rewardModel } }: { best: NonNullable<Answer
       />
     </section>
   );
+}
+
+function describeChannel(channel: string | null): string {
+  if (channel === "live") return "was live";
+  if (channel === null) return "chosen by checkpoint";
+  return channel === "live comparison" ? "compared with the live policy" : `tried on ${channel}`;
 }
 
 type Fact = [term: string, value: ReactNode];

@@ -4,7 +4,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useToast } from "@/app/_components/toast";
-import type { ConversationTree, Feedback, Message } from "@/app/_lib/api-types";
+import type { ConversationTree, DraftChoice, Feedback, Message } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { newestLeaf, newestLeafBelow, pathTo, putMessages } from "@/app/_lib/message-tree";
 import { newId } from "@/app/_lib/new-id";
@@ -60,9 +60,20 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
   const retrying = useMutation(trpc.chat.retry.mutationOptions({ onSuccess: (a) => put(a), onError }));
   const continuing = useMutation(trpc.chat.continue.mutationOptions({ onSuccess: (a) => put(a), onError }));
   const stopping = useMutation(trpc.chat.stop.mutationOptions({ onSuccess: (a) => put(a), onError }));
+  const comparing = useMutation(
+    trpc.chat.chooseDraft.mutationOptions({
+      onSuccess: (drafts) => {
+        put(...drafts);
+        if (drafts[0]) setChosenLeafId(drafts[0].id);
+      },
+      onError,
+    }),
+  );
   const choosing = useMutation(trpc.conversations.chooseBranch.mutationOptions({ onError }));
 
-  const isBusy = [sending, editing, regenerating, retrying, continuing].some(({ isPending }) => isPending);
+  const isBusy = [sending, editing, regenerating, retrying, continuing, comparing].some(
+    ({ isPending }) => isPending,
+  );
 
   return {
     conversation,
@@ -79,13 +90,15 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
       setPendingQuestion(content);
       try {
         const parentId = lastMessage?.role === "assistant" ? lastMessage.id : (lastMessage?.parentId ?? null);
-        const { question, answer } = await sending.mutateAsync({
+        const { question, answer, otherDraft } = await sending.mutateAsync({
           messageId: newId(),
           conversationId,
           parentId,
           content,
         });
-        show(answer, question);
+        show(answer, question, ...(otherDraft ? [otherDraft] : []));
+        // A draft that was passed over by writing on is told by whom, from now on.
+        if (lastMessage?.draft) void queries.invalidateQueries({ queryKey: options.queryKey });
         return true;
       } catch {
         return false; // said by the toast; the text goes back into the field
@@ -97,14 +110,19 @@ export function useConversation(initialTree: ConversationTree, focusMessageId: s
     /** @returns whether the server took the new wording */
     edit: async (messageId: string, content: string): Promise<boolean> => {
       try {
-        const { question, answer } = await editing.mutateAsync({ messageId, newMessageId: newId(), content });
-        show(answer, question);
+        const { question, answer, otherDraft } = await editing.mutateAsync({
+          messageId,
+          newMessageId: newId(),
+          content,
+        });
+        show(answer, question, ...(otherDraft ? [otherDraft] : []));
         return true;
       } catch {
         return false;
       }
     },
 
+    chooseDraft: (choice: DraftChoice) => comparing.mutate(choice),
     regenerate: (messageId: string) => regenerating.mutate({ messageId, newMessageId: newId() }),
     retry: (messageId: string) => retrying.mutate({ messageId }),
     continueAnswer: (messageId: string) => continuing.mutate({ messageId }),

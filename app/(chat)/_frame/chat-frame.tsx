@@ -24,6 +24,8 @@ const shortcuts = [
   { keys: ["e"], does: "Edit the last question" },
   { keys: ["r"], does: "Another answer to the last question" },
   { keys: ["c"], does: "Copy the last answer" },
+  { keys: ["1", "2"], does: "Of two drafts, this one is better" },
+  { keys: ["=", "b"], does: "Two drafts are as good as each other; both are bad" },
   { keys: ["?"], does: "Show this sheet" },
 ];
 

@@ -6,6 +6,7 @@ import type { Sampling } from "@/model/runtime/types";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import { isToyFolder } from "../checkpoints";
+import { type RetiredTasks, readRetired } from "../promotion/retired-tasks";
 import { type DoubtProgress, readDoubtProgress } from "./doubt-queue";
 import { costPerComparison, type Progress, readProgress } from "./progress";
 
@@ -37,10 +38,13 @@ export async function listBatches(db: Db): Promise<BatchSummary[]> {
 }
 
 /** @throws {AppError} NOT_FOUND */
-export async function readBatch(db: Db, batchId: string): Promise<BatchSummary> {
+export async function readBatch(
+  db: Db,
+  batchId: string,
+): Promise<BatchSummary & { retired: RetiredTasks[] }> {
   const [batch] = await complete(db, await select(db).where(eq(batches.id, batchId)));
   if (!batch) throw new AppError("NOT_FOUND", "There is no such batch.");
-  return batch;
+  return { ...batch, retired: await readRetired(db, batchId) };
 }
 
 function select(db: Db) {

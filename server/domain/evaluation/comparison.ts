@@ -11,10 +11,11 @@ import {
   listWhere,
   readComparedPolicies,
 } from "./list-evaluations";
+import { countChosen } from "./people-judgments";
 import { ofPair, type PolicyPair } from "./policy-pair";
 
 export type ModelJudge = {
-  judge: Exclude<JudgeKey, { kind: "labelers" }>;
+  judge: Extract<JudgeKey, { kind: "rewardModel" | "endpoint" }>;
   name: string;
   judged: number;
   waiting: number;
@@ -28,6 +29,8 @@ export type Comparison = {
   /** Newest first. */
   evaluations: EvaluationSummary[];
   judges: ModelJudge[];
+  /** Pairs of drafts that people chose between in chat. */
+  chosen: number;
 };
 
 /** @throws {AppError} NOT_FOUND for a checkpoint that is not known */
@@ -40,6 +43,7 @@ export async function readComparison(db: Db, pair: PolicyPair): Promise<Comparis
     opponent,
     evaluations: await listWhere(db, ofPair(pair)),
     judges: await readJudges(db, pair),
+    chosen: await countChosen(db, pair),
   };
 }
 

@@ -1,9 +1,8 @@
 /**
  * @file Judgments as they count: tasks of evaluations that both policies answered, on prompts that may be used now, with what
- * each judge said of them. The one place that says what counts.
+ * each judge said of them. With people-judgments.ts the one place that says what counts.
  */
-import { setImmediate as letOthersRun } from "node:timers/promises";
-import { and, asc, eq, inArray, isNull, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, notInArray, or, type SQL, sql } from "drizzle-orm";
 import {
   batches,
   evaluationJudges,
@@ -23,7 +22,9 @@ import type { Db } from "../../db/db";
 import { isCountedRanking } from "../batches/counted-rankings";
 import type { FeedbackTag } from "../feedback";
 import { isUsablePrompt } from "../prompts/usable-prompts";
+import { inChunks } from "./in-chunks";
 import type { JudgeKey } from "./judge-key";
+import { readChoices } from "./people-judgments";
 
 export type Answer = { id: string; policyId: string; text: string };
 
@@ -41,6 +42,8 @@ export type ComparedTask = {
   answers: readonly [Answer, Answer];
   /** Both say the same: a tie, whoever is asked. */
   isSame: boolean;
+  /** Its words may be read by others: no personal data was found in them, or it is masked. */
+  isShown: boolean;
 };
 
 /** How much better the first answer is: 1, 0, or 0.5 where neither is. */
@@ -57,11 +60,13 @@ export type TaskJudgment = {
   margin: number | null;
 };
 
-const idsAtOnce = 200;
-
-/** Tasks that wait for a response are not among them. @param which correlates with `batches` */
-export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTask[]> {
-  const rows = await db
+/**
+ * Tasks that wait for a response are not among them; in the order of their batches.
+ * @param which correlates with `batches`
+ * @param newest so many alone, those of the newest evaluations; left out: all
+ */
+export async function readComparedTasks(db: Db, which: SQL, newest?: number): Promise<ComparedTask[]> {
+  const found = db
     .select({
       taskId: rankingTasks.id,
       batchId: batches.id,
@@ -89,7 +94,8 @@ export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTas
         isUsablePrompt,
       ),
     )
-    .orderBy(asc(batches.createdAt), asc(rankingTasks.position), asc(rankingTasks.id));
+    .orderBy(desc(batches.createdAt), desc(rankingTasks.position), desc(rankingTasks.id));
+  const rows = (await (newest === undefined ? found : found.limit(newest))).reverse();
   const answers = await readAnswers(
     db,
     rows.map(({ taskId }) => taskId),
@@ -99,7 +105,7 @@ export async function readComparedTasks(db: Db, which: SQL): Promise<ComparedTas
     const [first, second] = policies.map((policyId) => made.find((answer) => answer.policyId === policyId));
     if (!first || !second) return [];
     const isSame = first.text.trim() === second.text.trim();
-    return [{ ...task, answers: [first, second] as const, isSame }];
+    return [{ ...task, answers: [first, second] as const, isSame, isShown: true }];
   });
 }
 
@@ -136,6 +142,7 @@ export async function readJudgments(
   tasks: readonly ComparedTask[],
   { judge, without = [] }: Asked,
 ): Promise<TaskJudgment[]> {
+  if (judge.kind === "people") return readChoices(db, tasks, without);
   const asked = tasks.filter(({ isSame }) => !isSame);
   const told: TaskJudgment[] = [];
   const first = new Map(tasks.map(({ taskId, answers: [{ id }] }) => [taskId, id]));
@@ -219,7 +226,7 @@ async function readRanked(
 async function readModelJudgments(
   db: Db,
   taskIds: readonly string[],
-  { first, judge }: First & { judge: Exclude<JudgeKey, { kind: "labelers" }> },
+  { first, judge }: First & { judge: Extract<JudgeKey, { kind: "rewardModel" | "endpoint" }> },
 ): Promise<TaskJudgment[]> {
   const rows = await db
     .select({ judgment: judgments, name: evaluationJudges.judgeName })
@@ -244,12 +251,4 @@ async function readModelJudgments(
     isBothBad: bothBad,
     margin,
   }));
-}
-
-/** The embedded database answers without a turn of the event loop: nobody else would be heard between two parts. */
-async function inChunks(ids: readonly string[], read: (some: string[]) => Promise<void>): Promise<void> {
-  for (let from = 0; from < ids.length; from += idsAtOnce) {
-    await read(ids.slice(from, from + idsAtOnce));
-    await letOthersRun();
-  }
 }

@@ -6,16 +6,23 @@ import type { Db } from "../../db/db";
 import { liveChannel } from "../channels";
 import type { JudgeKey } from "./judge-key";
 import { type ComparedPolicy, readComparedPolicies } from "./list-evaluations";
+import { readChosenTasks } from "./people-judgments";
 import { readComparedTasks, readJudgments } from "./read-judgments";
 
 export type RankedPolicy = Omit<PolicyStrength, "policy"> & { policy: ComparedPolicy; isReference: boolean };
 
-/** Strongest first. The reference is the live policy where it was compared, else the one compared most. */
+/** A fit with its bootstrap over more would take the web process too long. */
+const mostFitted = 10_000;
+
+/** From the newest {@link mostFitted} tasks, strongest first. The reference is the live policy where it was compared, else the one compared most. */
 export async function readStrengths(
   db: Db,
   { judge, without }: { judge: JudgeKey; without?: readonly string[] },
 ): Promise<RankedPolicy[]> {
-  const tasks = await readComparedTasks(db, sql`true`);
+  const tasks =
+    judge.kind === "people"
+      ? await readChosenTasks(db, null)
+      : await readComparedTasks(db, sql`true`, mostFitted);
   const judged = await readJudgments(db, tasks, { judge, ...(without && { without }) });
   const taskOf = new Map(tasks.map((task) => [task.taskId, task]));
   const comparisons = judged.flatMap(({ taskId, credit }) => {

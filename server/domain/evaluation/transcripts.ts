@@ -29,12 +29,17 @@ export type TranscriptsQuestion = WinRateQuestion & {
   limit: number;
 };
 
-/** Losses by all judges first, those by more judges or a wider margin before others. @param cursor how many to leave out */
+/** The worst of so many: more texts at once would fill the memory of the web process. */
+const mostRead = 5_000;
+
+/** Of the newest {@link mostRead} tasks: losses by all judges first, those by more judges or a wider margin before others. @param cursor how many to leave out */
 export async function listTranscripts(
   db: Db,
   { slice, group, cursor, limit, judge, without, ...pair }: TranscriptsQuestion,
 ): Promise<{ transcripts: Transcript[]; total: number; nextCursor: number | null }> {
-  const tasks = (await readOriented(db, pair)).filter((task) => slice === null || isInSlice(task, slice));
+  const tasks = (await readOriented(db, pair, { judge, newest: mostRead })).filter(
+    (task) => task.isShown && (slice === null || isInSlice(task, slice)),
+  );
   const judged = (await readJudgments(db, tasks, { judge, ...(without && { without }) })).filter(
     ({ isHeldOut }) => group === null || isHeldOut === (group === "heldOut"),
   );

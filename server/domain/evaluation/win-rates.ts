@@ -4,6 +4,7 @@ import { type AnytimeWinRate, anytimeWinRate, fewestPrompts } from "@/model/eval
 import { type LengthControlled, lengthControlledWinRate } from "@/model/eval/length-controlled";
 import type { Db } from "../../db/db";
 import type { JudgeKey } from "./judge-key";
+import { readChosenTasks } from "./people-judgments";
 import { ofPair, type PolicyPair } from "./policy-pair";
 import { type ComparedTask, readComparedTasks, readJudgments, type TaskJudgment } from "./read-judgments";
 import { type Slice, slicesOf } from "./slices";
@@ -57,7 +58,7 @@ export async function readWinRate(
   db: Db,
   { judge, without, isForGates, ...pair }: WinRateQuestion,
 ): Promise<WinRate> {
-  const tasks = await readOriented(db, pair);
+  const tasks = await readOriented(db, pair, { judge });
   const judged = await readJudgments(db, tasks, { judge, ...(without && { without }) });
   await letOthersRun();
   const figures = sliceFigures(tasks, judged, alpha);
@@ -86,9 +87,16 @@ export async function readWinRate(
   };
 }
 
-/** The tasks of these two, the candidate's answer first also where it was the opponent when labelers were asked. */
-export async function readOriented(db: Db, pair: PolicyPair): Promise<ComparedTask[]> {
-  const tasks = await readComparedTasks(db, ofPair(pair));
+/** The tasks of these two (the newest, where a number is given), the candidate's answer first also where it was the opponent when labelers were asked. */
+export async function readOriented(
+  db: Db,
+  pair: PolicyPair,
+  { judge, newest }: { judge: JudgeKey; newest?: number },
+): Promise<ComparedTask[]> {
+  const tasks =
+    judge.kind === "people"
+      ? await readChosenTasks(db, pair)
+      : await readComparedTasks(db, ofPair(pair), newest);
   return tasks.map((task) => {
     const [a, b] = task.answers;
     return a.policyId === pair.candidateId ? task : { ...task, answers: [b, a] as const };

@@ -30,7 +30,6 @@ import {
   type RequestRow,
   toKept,
 } from "./requests";
-import { closeRetiredTasks } from "./retired-tasks";
 
 /**
  * Promotes, or starts the canary, that was asked for.
@@ -42,7 +41,7 @@ import { closeRetiredTasks } from "./retired-tasks";
  */
 export async function applyRequest(promoting: Promoting, asked: Asked): Promise<number> {
   const { db, chat } = promoting;
-  const { request, decision: before } = await decide(db, asked);
+  const { request, decision: before } = await decide(promoting, asked);
   const { channel, checkpointId, isCold } = request;
   await checkFiles(promoting, checkpointId);
   if (!isCold) checkRoom(await chat.generation.roomFor(checkpointId));
@@ -54,7 +53,7 @@ export async function applyRequest(promoting: Promoting, asked: Asked): Promise<
     closes: () => done.closed,
     commit: async () => {
       checkStill(await findChannel(db, liveChannel), before.opponentId);
-      const { decision } = await decide(db, asked);
+      const { decision } = await decide(promoting, asked);
       done = await db.transaction((tx) => commit(tx, { ...asked, decision }));
     },
   });
@@ -64,13 +63,13 @@ export async function applyRequest(promoting: Promoting, asked: Asked): Promise<
 type Asked = { requestId: string; actorId: string | null };
 
 /** All that must hold: before the work, which takes minutes, and again just before it is written down. */
-async function decide(db: Db, { requestId, actorId }: Asked) {
+async function decide({ db, precision }: Promoting, { requestId, actorId }: Asked) {
   const request = await db.transaction((tx) => lockOpen(tx, requestId));
   const { checkpointId, channel, kind } = request;
   if (actorId === null) await checkAsker(db, request);
   await checkNotFrozen(db);
   const { name } = await readAnswering(db, checkpointId);
-  const decision = await judgeCandidate(db, { checkpointId, kind, request });
+  const decision = await judgeCandidate({ db, precision }, { checkpointId, kind, request });
   if (decision.opponentId === checkpointId) throw new AppError("CONFLICT", `${name} is live already.`);
   const steps = stepsOf(request);
   if (steps) await checkShares(db, { channel, share: mostShareOf(steps) });
@@ -107,7 +106,6 @@ async function commit(
   const { channel, checkpointId, kind, reason } = request;
   await endRequest(tx, { requestId, status: "applied", decidedBy: actorId });
   if (kind === "promotion") {
-    await closeRetiredTasks(tx, { promotedId: checkpointId });
     const { name, runId } = await readAnswering(tx, checkpointId);
     await notify(tx, {
       kind: "promoted",

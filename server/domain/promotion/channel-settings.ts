@@ -47,8 +47,8 @@ export type WatchSettings = z.infer<typeof watchSettingsSchema>;
 export const channelSettingsSchema = z.object({
   gates: gateSettingsSchema.prefault({}),
   watch: watchSettingsSchema.prefault({}),
-  /** Ranking tasks that nobody has begun, whose responses are all of policies that are not live any more. */
-  retiredTasks: z.enum(["keep", "close"]).default("keep"),
+  /** What becomes of ranking tasks that nobody has begun, whose responses are all of policies that are not live any more. */
+  retiredTasks: z.enum(["keep", "close", "resample"]).default("keep"),
 });
 export type ChannelSettings = z.infer<typeof channelSettingsSchema>;
 

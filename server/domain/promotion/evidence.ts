@@ -3,7 +3,6 @@ import type { EvalReport } from "@/model/eval/eval-report";
 import { isLowerBetter } from "@/model/eval/suites/score-item";
 import { compareResults, compareSlice, type SuiteDelta } from "@/model/eval/suites/suite-result";
 import type { Db } from "../../db/db";
-import { processEnv } from "../../env";
 import { readCaseEvidence } from "../cases/case-evidence";
 import { isCaseSuite } from "../cases/case-suites";
 import { type MeasuredSuite, readMeasured } from "../evaluation/suite-reports";
@@ -18,8 +17,8 @@ export type Comparison = {
   opponentId: string | null;
   /** Whose judgments do not count: who asked for the promotion, and who approved it. */
   without: readonly string[];
-  /** The form in which policies are served: suites measured in another say nothing. Left out: this server's. */
-  precision?: Precision;
+  /** The form in which policies are served: suites measured in another say nothing. */
+  precision: Precision;
 };
 
 /** A part that nothing here measures is left out. */
@@ -65,18 +64,14 @@ const ofJudgments: Reader = async (db, { candidateId, opponentId, without }) => 
 const intervalOf = ({ estimate, low, high }: WinRateFigure): Interval => ({ estimate, low, high });
 
 const ofReports: Reader = async (db, { candidateId, opponentId, precision }) => {
-  const form = precision ?? processEnv().ATTUNE_PRECISION;
-  const read = (checkpointId: string) => readMeasured(db, { checkpointId, precision: form });
+  const read = (checkpointId: string) => readMeasured(db, { checkpointId, precision });
   const own = await read(candidateId);
   const other = opponentId === null ? null : await read(opponentId);
   return { ...(other && compareSuites(other.suites, own.suites)), ...parityOf(own.parity) };
 };
 
-const ofCases: Reader = async (db, { precision, ...comparison }) => ({
-  regressions: await readCaseEvidence(db, {
-    ...comparison,
-    precision: precision ?? processEnv().ATTUNE_PRECISION,
-  }),
+const ofCases: Reader = async (db, comparison) => ({
+  regressions: await readCaseEvidence(db, comparison),
 });
 
 const safetySuite = "safety";

@@ -3,6 +3,7 @@ import path from "node:path";
 import { and, eq, ne } from "drizzle-orm";
 import { channels, checkpoints } from "@/drizzle/schema";
 import { readManifest, verifyCheckpoint } from "@/model/checkpoint/checkpoint";
+import type { EvalReport } from "@/model/eval/eval-report";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
 import type { Room } from "../../generation/generation";
@@ -11,7 +12,13 @@ import type { ChatServices } from "../../process-state";
 import { lineageBaseOf } from "../checkpoints";
 import { type ChannelSettings, channelSettingsSchema, type RampSteps, rampSchema } from "./channel-settings";
 
-export type Promoting = { db: Db; chat: Pick<ChatServices, "generation">; dataFolder: string };
+export type Promoting = {
+  db: Db;
+  chat: Pick<ChatServices, "generation">;
+  dataFolder: string;
+  /** The form in which policies are served: what was measured in another says nothing. */
+  precision: EvalReport["precision"];
+};
 
 export type ChannelRow = typeof channels.$inferSelect;
 

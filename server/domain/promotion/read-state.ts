@@ -10,6 +10,7 @@ import { type GateResult, judgeGates } from "./gates";
 import { type FormerlyLive, listFormerlyLive } from "./history";
 import { findChannel, type Promoting, settingsOf } from "./promoting";
 import { type Decision, judgeCandidate, listOpenRequests, type OpenRequest } from "./requests";
+import { compareVocabulary, type OtherVocabulary } from "./vocabulary";
 import { type Watched, watchChannel } from "./watch";
 
 type Named = { id: string; name: string };
@@ -27,6 +28,8 @@ export type Candidate = Named & {
   stage: Stage;
   /** Where it would be loaded now. */
   room: Room;
+  /** It reads text by another vocabulary than what is live; null: by the same, as far as is known. */
+  otherVocabulary: OtherVocabulary | null;
   /** For a promotion. */
   decision: Decision;
   /** For a canary that nobody has asked for yet: less is asked of it. */
@@ -95,7 +98,7 @@ function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]>
 }
 
 async function readCandidate(
-  { db, chat }: Promoting,
+  { db, chat, precision }: Promoting,
   { id, name, stage }: PromotionState["choices"][number],
   settings: ChannelSettings,
 ): Promise<Candidate> {
@@ -109,16 +112,20 @@ async function readCandidate(
         eq(promotionRequests.status, "open"),
       ),
     );
-  const decision = await judgeCandidate(db, {
-    checkpointId: id,
-    kind: "promotion",
-    request: request ?? null,
-  });
+  const decision = await judgeCandidate(
+    { db, precision },
+    {
+      checkpointId: id,
+      kind: "promotion",
+      request: request ?? null,
+    },
+  );
   return {
     id,
     name,
     stage,
     room: await chat.generation.roomFor(id),
+    otherVocabulary: await compareVocabulary(db, { candidateId: id, opponentId: decision.opponentId }),
     decision,
     // No gate of a canary asks whose judgments count, so that the evidence is read once for both.
     canaryGates: judgeGates(

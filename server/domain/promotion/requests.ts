@@ -19,7 +19,15 @@ import {
   judgeGates,
   overrideSchema,
 } from "./gates";
-import { checkShares, findChannel, mostShareOf, readAnswering, settingsOf } from "./promoting";
+import {
+  checkShares,
+  findChannel,
+  mostShareOf,
+  type Promoting,
+  readAnswering,
+  settingsOf,
+} from "./promoting";
+import { compareVocabulary } from "./vocabulary";
 
 export type RequestRow = typeof promotionRequests.$inferSelect;
 
@@ -51,6 +59,7 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
     throw new AppError("CONFLICT", `${checkpoint.name} is live already.`);
   if (plan) await checkShares(db, { channel, share: mostShareOf(plan) });
   const opponentId = live?.checkpointId ?? null;
+  const otherVocabulary = await compareVocabulary(db, { candidateId: checkpointId, opponentId });
   const overrides = asked.overrides.map((override) => ({ ...override, actorId, opponentId, at: new Date() }));
   return db
     .transaction(async (tx) => {
@@ -84,6 +93,7 @@ export async function requestPromotion(db: Db, asked: NewRequest): Promise<strin
           channel,
           checkpoint: checkpointId,
           kind: row.kind,
+          otherVocabulary: otherVocabulary !== null,
           isCold,
           scheduledFor: scheduledFor?.toISOString() ?? null,
           overrides: asked.overrides,
@@ -244,7 +254,7 @@ export async function checkAsker(db: Db, { requestedBy }: RequestRow): Promise<v
 
 /** Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside. */
 export async function judgeCandidate(
-  db: Db,
+  { db, precision }: Pick<Promoting, "db" | "precision">,
   candidate: { checkpointId: string; kind: RequestRow["kind"]; request: RequestRow | null },
 ): Promise<Decision> {
   const { checkpointId, kind, request } = candidate;
@@ -258,6 +268,7 @@ export async function judgeCandidate(
   const evidence = await readEvidence(db, {
     candidateId: checkpointId,
     opponentId,
+    precision,
     without: [request?.requestedBy ?? [], approvals.map(({ actorId }) => actorId)].flat(),
   });
   const gates = judgeGates(

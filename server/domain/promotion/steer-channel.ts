@@ -6,6 +6,7 @@ import { AppError } from "../../errors";
 import { liveChannel } from "../../generation/traffic-split";
 import { appendAudit } from "../audit";
 import { recordChannel, recordClosing } from "../channels";
+import { closeComparison } from "../live/close-comparison";
 import { notify } from "../notifications";
 import { type ChannelSettings, channelSettingsSchema, type Ramp, rampSchema } from "./channel-settings";
 import {
@@ -121,7 +122,7 @@ async function readChannel(db: Db | Tx, channel: string): Promise<ChannelRow> {
   return row;
 }
 
-/** Nothing is promoted until it is lifted; rolling back and returning by itself stay possible. */
+/** Nothing is promoted until it is lifted, and a live comparison ends; rolling back and returning by itself stay possible. */
 export async function freezeChannel(
   db: Db,
   { channel, actorId, reason }: { channel: string; actorId: string; reason: string },
@@ -138,6 +139,7 @@ export async function freezeChannel(
       text: `Promotions to ${channel} are frozen: ${reason}`,
       promotion: { requestId: null, channel, checkpointId },
     });
+    await closeComparison(tx, { actorId: null, reason: `promotions were frozen: ${reason}` });
     await appendAudit(tx, { actorId, action: "channel.frozen", subject: channel, details: { reason } });
   });
 }

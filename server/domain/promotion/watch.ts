@@ -1,6 +1,6 @@
 /** @file What people make of a policy since it answers them, beside the one it is compared with. */
 import { sql } from "drizzle-orm";
-import { conversations, feedback, messages, promotions } from "@/drizzle/schema";
+import { conversations, draftPairs, feedback, messages, promotions } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { liveChannel } from "../../generation/traffic-split";
 import type { WatchSettings } from "./channel-settings";
@@ -109,7 +109,8 @@ type ArmQuery = { checkpointId: string; channel: string; from: Date; to: Date | 
 
 /**
  * Answers that have ended and were asked for in that time. One thumb a conversation: down, if any is.
- * An answer over the API is stored when it has ended, so nobody knows when it began: it is left out of the time.
+ * Left out of the time: an answer over the API, which is stored when it has ended, so that nobody knows when it began; one that
+ * was gone on with or tried again, whose question is older; two drafts, which slow each other.
  */
 export async function readArm(db: Db, { checkpointId, channel, from, to }: ArmQuery): Promise<Arm> {
   const isOfArm = sql`${messages.checkpointId} = ${checkpointId} and ${messages.channel} = ${channel}
@@ -138,8 +139,10 @@ export async function readArm(db: Db, { checkpointId, channel, from, to }: ArmQu
 }
 
 const isTimed = sql`${messages.status} in ('complete', 'length') and cardinality(${messages.tokenIds}) > 0
-  and ${messages.finishedAt} is not null and not exists (
+  and ${messages.finishedAt} is not null and not ${messages.isResumed} and not exists (
     select 1 from ${conversations}
-    where ${conversations.id} = ${messages.conversationId} and ${conversations.source} = 'api')`;
+    where ${conversations.id} = ${messages.conversationId} and ${conversations.source} = 'api')
+  and not exists (select 1 from ${draftPairs} where ${draftPairs.firstId} = ${messages.id})
+  and not exists (select 1 from ${draftPairs} where ${draftPairs.secondId} = ${messages.id})`;
 const msPerToken = sql`extract(epoch from ${messages.finishedAt} - ${messages.createdAt}) * 1000
   / nullif(cardinality(${messages.tokenIds}), 0)`;

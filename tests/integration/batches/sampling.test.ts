@@ -198,6 +198,8 @@ describe("sampling in the background", () => {
       await writeFakeCheckpoint(s.dataFolder, "fake-2"),
       s.dataFolder,
     );
+    // What it is cut after are tokens, not the start of an engine.
+    await s.chat.generation.load(other);
     const asked = vi.spyOn(s.chat.generation, "generate");
     const drawnBefore = () =>
       asked.mock.calls.flatMap(([, { priority, begun }]) => (priority === "background" ? [begun ?? []] : []));

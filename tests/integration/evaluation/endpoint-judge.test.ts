@@ -66,6 +66,7 @@ async function judged(texts: readonly string[]) {
   await answerAll(server.db, made, (prompt, policy) => `${policy} on ${prompt}`);
   return {
     admin,
+    pair: { candidateId: made.candidateId, opponentId: made.opponentId },
     judge: async () => (await readComparison(server.db, made)).judges[0],
     figure: async () =>
       (await readWinRate(server.db, { ...made, judge: { kind: "endpoint", name: "judge-1" } })).overall,
@@ -102,6 +103,23 @@ it("never counts nonsense, nor a pair it refuses, and says why", async () => {
     endpoint.asked.filter(({ body }) => body.messages.at(-1)?.content.includes(what));
   expect([about("nonsense").length, about("long").length]).toEqual([3, 1]);
   expect((await judge())?.faults.newest).toMatch(/status 413|none of A, B, tie and both bad/);
+});
+
+it("is asked again about the pairs it struck off, by who manages models alone", async () => {
+  endpoint.answer = () => ({ say: "well" });
+  const { admin, judge, figure, pair } = await judged(["one", "two"]);
+  await waitUntil(async () => (await judge())?.faults.count === 2);
+  const auditor = callerFor(server.db, await makePerson(server.db, { grants: ["auditor"] }), {
+    env: server.env,
+  });
+  const again = { ...pair, name: "judge-1" };
+  await expect(auditor.evaluations.askAgain(again)).rejects.toMatchObject({ code: "FORBIDDEN" });
+  endpoint.answer = (question) => ({ say: isFirst(question) ? "A" : "B" });
+  expect(await admin.evaluations.askAgain(again)).toEqual({ pairs: 2 });
+  await waitUntil(async () => (await judge())?.judged === 2);
+  expect(await judge()).toMatchObject({ faults: { count: 0 } });
+  expect(await figure()).toMatchObject({ wins: 2 });
+  expect(await admin.evaluations.askAgain(again)).toEqual({ pairs: 0 });
 });
 
 it("waits while it cannot be asked, and the reason is told without its key", async () => {

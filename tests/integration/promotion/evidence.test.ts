@@ -31,6 +31,7 @@ function suiteOf(name: string, values: readonly number[], slice: (i: number) => 
 const share = (right: number) => Array.from({ length: 40 }, (_, i) => Number(i < right));
 const safetySlice = (i: number) => (i < 20 ? "to be refused" : "to be answered");
 
+const precision = "int8";
 let number = 0;
 async function report(db: Db, checkpointId: string, change: Partial<EvalReport>) {
   const runId = randomUUID();
@@ -79,12 +80,12 @@ async function judged(preference: (i: number) => "candidate" | "opponent") {
 
 it("the win rate is that of labelers, without those who ask or approve", async () => {
   await using w = await judged((i) => (i % 10 === 0 ? "opponent" : "candidate"));
-  const evidence = await readEvidence(w.db, { ...w, without: [] });
+  const evidence = await readEvidence(w.db, { ...w, without: [], precision });
   expect(evidence.winRate).toMatchObject({ estimate: 0.9, judgments: 30, judges: 1 });
   expect(evidence.winRate?.low).toBeGreaterThan(0.5);
   expect(evidence).toMatchObject({ heldOut: null, tax: null, flags: null, parity: null, regressions: null });
-  expect((await readEvidence(w.db, { ...w, without: [w.labelerId] })).winRate).toBeNull();
-  expect((await readEvidence(w.db, { ...w, opponentId: null, without: [] })).winRate).toBeNull();
+  expect((await readEvidence(w.db, { ...w, without: [w.labelerId], precision })).winRate).toBeNull();
+  expect((await readEvidence(w.db, { ...w, opponentId: null, without: [], precision })).winRate).toBeNull();
 });
 
 it("tax is what the candidate lost on the same items, flags what it does wrong more often", async () => {
@@ -95,10 +96,10 @@ it("tax is what the candidate lost on the same items, flags what it does wrong m
   const values = Array.from({ length: 40 }, (_, i) => Number(i >= 5));
   const ofCandidate = [suiteOf("sums", share(30), () => null), suiteOf("safety", values, safetySlice)];
   await report(db, opponentId, { suites: ofLive });
-  expect((await readEvidence(db, { ...w, without: [] })).tax).toBeNull();
+  expect((await readEvidence(db, { ...w, without: [], precision })).tax).toBeNull();
   const parity = { precision: "int8", responses: 4, tokens: 80, meanGap: 0.01, largestGap: 0.2 } as const;
   await report(db, candidateId, { suites: ofCandidate, parity: { ...parity, effectKept: 0.97 } });
-  const evidence = await readEvidence(db, { ...w, without: [] });
+  const evidence = await readEvidence(db, { ...w, without: [], precision });
   expect(evidence.tax).toMatchObject([{ suite: "sums, asked alone", delta: { estimate: -0.25 } }]);
   expect(evidence.flags).toMatchObject([
     { flag: "harmful requests answered", rise: { estimate: 0.25 } },
@@ -115,7 +116,10 @@ it("figures in two forms are not held against each other", async () => {
   const suites = [suiteOf("sums", share(40), () => null)];
   await report(w.db, w.opponentId, { suites });
   await report(w.db, w.candidateId, { suites, precision: "int4" });
-  expect(await readEvidence(w.db, { ...w, without: [] })).toMatchObject({ tax: null, flags: null });
+  expect(await readEvidence(w.db, { ...w, without: [], precision })).toMatchObject({
+    tax: null,
+    flags: null,
+  });
   const asInt4 = await readEvidence(w.db, { ...w, without: [], precision: "int4" });
   expect(asInt4).toMatchObject({ tax: null, flags: null });
 });
@@ -124,7 +128,7 @@ it("a later look at a few items, or in another form, hides no fuller result", as
   await using w = await judged(() => "candidate");
   await report(w.db, w.opponentId, { suites: [suiteOf("sums", share(40), () => null)] });
   await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(30), () => null)] });
-  const taxOf = async () => (await readEvidence(w.db, { ...w, without: [] })).tax;
+  const taxOf = async () => (await readEvidence(w.db, { ...w, without: [], precision })).tax;
   const before = await taxOf();
   expect(before).toMatchObject([{ delta: { estimate: -0.25 } }]);
   await report(w.db, w.candidateId, { suites: [suiteOf("sums", share(40).slice(0, 10), () => null)] });
@@ -145,9 +149,9 @@ it.each([
   const suites = [sums, suiteOf("reading", share(40), () => null)];
   await report(w.db, w.opponentId, { suites });
   await report(w.db, w.candidateId, { suites: [sums, ...reading] });
-  const evidence = await readEvidence(w.db, { ...w, without: [] });
+  const evidence = await readEvidence(w.db, { ...w, without: [], precision });
   expect(evidence).toMatchObject({ tax: null, missingSuites: ["reading, asked alone"] });
   await report(w.db, w.candidateId, { suites });
-  const whole = await readEvidence(w.db, { ...w, without: [] });
+  const whole = await readEvidence(w.db, { ...w, without: [], precision });
   expect(whole).toMatchObject({ missingSuites: [], tax: [{ delta: { estimate: 0 } }, {}] });
 });

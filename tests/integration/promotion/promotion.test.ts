@@ -16,6 +16,7 @@ import {
   rankingTasks,
   responses,
   taskClaims,
+  taskResponses,
   users,
 } from "@/drizzle/schema";
 import { writeCheckpoint } from "@/model/checkpoint/checkpoint-writer";
@@ -24,12 +25,15 @@ import type { KeyHolder } from "@/server/domain/api-keys";
 import { readChannels, writeChannel } from "@/server/domain/channels";
 import { markDeleted, registerCheckpoint } from "@/server/domain/checkpoints";
 import { channelSettingsSchema } from "@/server/domain/promotion/channel-settings";
+import { settleRetiredTasks } from "@/server/domain/promotion/retired-tasks";
 import { rollBack } from "@/server/domain/promotion/rollback";
 import { endCanary, shareTraffic } from "@/server/domain/promotion/steer-channel";
 import { applyDueRequests, stepRamps, watchChannels } from "@/server/domain/promotion/upkeep";
 import { readArm } from "@/server/domain/promotion/watch";
+import { chooseModel, listApiModels } from "@/server/openai/choose-model";
 import { answerLiveAt } from "@/server/promotion/live-at";
-import { exchange, send } from "../../helpers/chatting";
+import { exchange, finished, send } from "../../helpers/chatting";
+import { writeFakeCheckpoint } from "../../helpers/fake-checkpoint";
 import { fakeGeneration } from "../../helpers/fake-generation";
 import { type MadeBatch, makeBatch } from "../../helpers/labeling";
 import {
@@ -462,9 +466,29 @@ describeEachDatabase("a canary", (home) => {
     ).rejects.toThrow(/second up to 50 %, canary up to 60 %/);
   });
 
-  it("is seen by those who manage models alone", async () => {
+  it("is seen and named by those who manage models alone, over the API too", async () => {
     await using server = await promotionServer(home);
-    await startCanary(server, await server.newCheckpoint("tuned"));
+    const tuned = await server.newCheckpoint("tuned");
+    await startCanary(server, tuned);
+    const user = { role: "user", grants: [] } as const;
+    const named = async (person: Parameters<typeof listApiModels>[1]) =>
+      (await listApiModels(server.db, person)).map(({ id }) => id);
+    expect(await named({ ...user, grants: [] })).toEqual(["live", server.checkpointId]);
+    expect(await named(server.ada)).toEqual(expect.arrayContaining(["canary", tuned]));
+    for (const model of ["canary", tuned, "tuned"]) {
+      await expect(chooseModel(server.db, { ...user, grants: [] }, model)).rejects.toMatchObject({
+        code: "NOT_FOUND",
+      });
+      expect(await chooseModel(server.db, server.ada, model)).toBeTruthy();
+    }
+    const asked = {
+      messageId: randomUUID(),
+      conversationId: null,
+      parentId: null,
+      content: "hi",
+      checkpointId: tuned,
+    };
+    await expect(server.asUser.chat.send(asked)).rejects.toMatchObject({ code: "FORBIDDEN" });
     expect(await server.asUser.models.channels()).toMatchObject([{ name: "live", trafficShare: 0 }]);
     expect((await server.asAda.models.channels()).map(({ name }) => name)).toEqual(["canary", "live"]);
   });
@@ -517,6 +541,19 @@ describeEachDatabase("a canary", (home) => {
       answers: 3,
       msPerToken: 5,
     });
+  });
+
+  it("is not timed by answers that were gone on with or tried again, nor by two drafts", async () => {
+    await using server = await promotionServer(home);
+    const arm = { checkpointId: server.checkpointId, channel: "live" };
+    await answerMany(server, { ...arm, count: 3 });
+    const asked = await exchange(server.asUser, "hi [tokens=3]");
+    const timed = async () => (await readArm(server.db, { ...arm, from: new Date(0), to: null })).answers;
+    expect(await timed()).toBe(4);
+    await server.db.update(messages).set({ status: "stopped" }).where(eq(messages.id, asked.answer.id));
+    await server.asUser.chat.continue({ messageId: asked.answer.id });
+    await finished(server.asUser, asked.answer.id);
+    expect(await timed()).toBe(3);
   });
 
   it("is ended by itself when people turn from it, with the figures kept", async () => {
@@ -726,31 +763,86 @@ describe("GET /v1/promotions", () => {
   });
 });
 
+describe("a candidate of another vocabulary", () => {
+  it("is told of before, goes live, and takes conversations on; what is stored stays its writer's", async () => {
+    await using server = await promotionServer();
+    const { db, dataFolder, asAda, asUser } = server;
+    const reads = (name: string) => ({
+      files: { "tokenizer.json": { sizeBytes: 1, sha256: name.repeat(64) } },
+    });
+    const known = async (name: string, vocabulary: string) => {
+      const folder = await writeFakeCheckpoint(dataFolder, name, { stage: "sft", ...reads(vocabulary) });
+      await fs.writeFile(path.join(folder, "tokenizer.json"), "x");
+      return registerCheckpoint(db, folder, dataFolder);
+    };
+    const [old, same, other] = [await known("old", "a"), await known("same", "a"), await known("other", "b")];
+    await server.chat.generation.pointChannel("live", {
+      checkpointId: old,
+      commit: () => writeChannel(db, { channel: "live", checkpointId: old, actorId: null, reason: "a test" }),
+    });
+    const first = await exchange(asUser, "one [tokens=8]");
+    const told = async (candidateId: string) =>
+      (await asAda.promotion.state({ candidateId })).candidate?.otherVocabulary;
+    expect(await told(same)).toBeNull();
+    expect(await told(server.checkpointId)).toBeNull();
+    expect(await told(other)).toEqual({ storedAnswers: 1 });
+    const { requestId } = await asAda.promotion.request({ checkpointId: other, reason: "better", overrides });
+    const { rows } = await asAda.audit.list({ subject: requestId });
+    expect(rows[0]?.details).toMatchObject({ otherVocabulary: true });
+    await server.chat.generation.pointChannel("live", {
+      checkpointId: other,
+      commit: () =>
+        writeChannel(db, { channel: "live", checkpointId: other, actorId: null, reason: "a test" }),
+    });
+
+    const place = { conversationId: first.conversationId, parentId: first.answer.id };
+    const second = await exchange(asUser, "two", place);
+    expect(second.answer).toMatchObject({ status: "complete", checkpoint: { id: other } });
+    const cut = async (id: string) =>
+      db.update(messages).set({ status: "stopped", content: "amber" }).where(eq(messages.id, id));
+    const lone = await exchange(asUser, "three", place);
+    await db.update(messages).set({ checkpointId: old }).where(eq(messages.id, lone.answer.id));
+    await cut(lone.answer.id);
+    await asUser.chat.continue({ messageId: lone.answer.id });
+    expect(await finished(asUser, lone.answer.id)).toMatchObject({
+      status: "complete",
+      checkpoint: { id: old },
+    });
+    await cut(lone.answer.id);
+    await asUser.chat.retry({ messageId: lone.answer.id });
+    expect(await finished(asUser, lone.answer.id)).toMatchObject({
+      checkpoint: { id: other },
+      responseTokens: 12,
+    });
+  });
+});
+
 describe("ranking tasks of retired policies", () => {
-  it.each(["keep", "close"] as const)("at a promotion, set to %s", async (retiredTasks) => {
+  it.each(["keep", "close", "resample"] as const)("after a promotion, set to %s", async (retiredTasks) => {
     await using server = await promotionServer();
     const { db, checkpointId: old } = server;
     const tuned = await server.newCheckpoint("tuned");
-    const [ofOld, ofTuned, begun] = [await makeBatch(db), await makeBatch(db), await makeBatch(db)];
-    const writtenBy = async ({ tasks }: MadeBatch, id: string) =>
+    const policies = [old];
+    const [ofOld, begun] = [await makeBatch(db, { policies }), await makeBatch(db, { policies })];
+    const ofTuned = await makeBatch(db, { policies: [tuned] });
+    const compared = await makeBatch(db, {
+      policies: [old, tuned],
+      purpose: "evaluation",
+      task: "pairwise",
+      k: 2,
+    });
+    const idsOf = ({ tasks }: MadeBatch) => tasks.flatMap(({ responseIds }) => responseIds);
+    const writtenBy = async (batch: MadeBatch, id: string) =>
       db
         .update(responses)
-        .set({ checkpointId: id })
-        .where(
-          inArray(
-            responses.id,
-            tasks.flatMap(({ responseIds }) => responseIds),
-          ),
-        );
-    await writtenBy(ofOld, old);
-    await writtenBy(begun, old);
+        .set({ checkpointId: id, source: "sampled", author: null, sampling: {}, seed: 1, isFinished: true })
+        .where(inArray(responses.id, idsOf(batch)));
+    for (const batch of [ofOld, begun, compared]) await writtenBy(batch, old);
     await writtenBy(ofTuned, tuned);
     const { taskId = "", responseIds: responseOrder = [] } = begun.tasks[0] ?? {};
     await db
       .insert(taskClaims)
       .values({ taskId, labelerId: server.ada.id, responseOrder, expiresAt: minutes(5) });
-    await server.asAda.promotion.changeSettings({ retiredTasks });
-    await server.promote(tuned);
     const statusOf = async ({ tasks: [task] }: MadeBatch) => {
       const [row] = await db
         .select()
@@ -758,7 +850,35 @@ describe("ranking tasks of retired policies", () => {
         .where(eq(rankingTasks.id, task?.taskId ?? ""));
       return row?.status;
     };
-    expect(await statusOf(ofOld)).toBe(retiredTasks === "close" ? "excluded" : "open");
-    expect([await statusOf(begun), await statusOf(ofTuned)]).toEqual(["open", "open"]);
+    await server.asAda.promotion.changeSettings({ retiredTasks });
+    await server.promote(tuned);
+    expect(await statusOf(ofOld)).toBe("open");
+    await settleRetiredTasks(db);
+    await settleRetiredTasks(db);
+    expect([await statusOf(begun), await statusOf(ofTuned), await statusOf(compared)]).toEqual([
+      "open",
+      "open",
+      "open",
+    ]);
+    const batch = await server.asAda.batches.get({ batchId: ofOld.batchId });
+    const done = {
+      how: retiredTasks,
+      tasks: 1,
+      promotion: expect.any(Number),
+      at: expect.any(Date),
+      to: tuned,
+    };
+    expect(batch.retired).toEqual(retiredTasks === "keep" ? [] : [done]);
+    expect(batch.policies.map(({ id }) => id)).toEqual([retiredTasks === "resample" ? tuned : old]);
+    const kept = await db.$count(taskResponses, inArray(taskResponses.responseId, idsOf(ofOld)));
+    expect(kept).toBe(retiredTasks === "resample" ? 0 : 4);
+    if (retiredTasks !== "resample") {
+      expect(await statusOf(ofOld)).toBe(retiredTasks === "close" ? "excluded" : "open");
+    }
+    // What is made later of an old policy was meant so.
+    const later = await makeBatch(db, { policies });
+    await writtenBy(later, old);
+    await settleRetiredTasks(db);
+    expect(await statusOf(later)).toBe("open");
   });
 });

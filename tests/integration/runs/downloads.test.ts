@@ -115,6 +115,7 @@ it("a server that was away gives every worker the time of a lease to report agai
     leaseSeconds: 30,
     mailer: null,
     chat: null,
+    precision: "int8",
   });
   expect((await worker.heartbeat(run)).body.order).toBe("continue");
 });

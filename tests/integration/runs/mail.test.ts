@@ -141,7 +141,14 @@ describe("mail", () => {
     const runId = await server.newRun();
     const worker = await server.newWorker();
     await worker.claim();
-    await using _upkeep = await startUpkeep({ db, dataFolder, leaseSeconds: 1, mailer, chat: null });
+    await using _upkeep = await startUpkeep({
+      db,
+      dataFolder,
+      leaseSeconds: 1,
+      mailer,
+      chat: null,
+      precision: "int8",
+    });
     await expect
       .poll(async () => (await server.asAdmin.runs.get({ runId })).status, { timeout: 8_000 })
       .toBe("queued");

@@ -17,6 +17,7 @@ const task = (fields: Partial<ComparedTask> = {}): ComparedTask => ({
     { id: "2", policyId: "b", text: "x".repeat(600) },
   ],
   isSame: false,
+  isShown: true,
   ...fields,
 });
 

@@ -1,6 +1,6 @@
 /** @file Win rates in words: what was counted, who judged, what is still open, and which prompts a slice holds. */
 import type { ForestRow } from "@/app/_components/forest-plot";
-import type { PolicySlice, WinRate, WinRateFigure } from "@/app/_lib/api-types";
+import type { JudgeKey, PolicySlice, WinRate, WinRateFigure } from "@/app/_lib/api-types";
 import { plural } from "@/app/_lib/format";
 import { sourceNames } from "@/app/_lib/prompt-names";
 
@@ -47,11 +47,14 @@ export const toRow = (name: string, figure: WinRateFigure, mark: ForestRow["mark
   n: describeCounts(figure),
 });
 
+/** Labelers, and who chose in chat. */
+export const isOfPeople = ({ kind }: JudgeKey) => kind === "labelers" || kind === "people";
+
 /** A judge's own rows: over all, by group of labelers, at equal lengths. */
 export function judgeRows(name: string, rate: WinRate): ForestRow[] {
   const { overall, training, heldOut, lengthControlled } = rate;
   if (!overall) return [];
-  const mark = rate.judge.kind === "labelers" ? "people" : "reference";
+  const mark = isOfPeople(rate.judge) ? "people" : "reference";
   const groups = training && heldOut ? [training, heldOut] : [];
   const [ofTraining, ofHeldOut] = groups;
   return [

@@ -44,7 +44,10 @@ export function Transcripts({ judgeName, slices, slice, onSlice, ...question }: 
   const found = data?.pages.flatMap(({ transcripts }) => transcripts);
   const total = data?.pages[0]?.total ?? 0;
   return (
-    <Section title="Transcripts" text={`Judged by ${judgeName}, the worst losses of the candidate first.`}>
+    <Section
+      title="Transcripts"
+      text={`Judged by ${judgeName}, the worst losses of the candidate first.${question.judge.kind === "people" ? " Where personal data was found in a chat it counts, and is not shown." : ""}`}
+    >
       {slices.length > 0 && (
         <div className="mb-3 max-w-80">
           <SelectField
@@ -111,7 +114,7 @@ function outcomeOf({ credit, isSame }: Transcript): string {
 }
 
 function votesOf({ isSame, margin, judgments }: Transcript): string {
-  if (isSame) return "nobody was asked";
+  if (isSame) return "counts as a tie";
   if (margin !== null) return `score ${margin > 0 ? "+" : "−"}${Math.abs(margin).toFixed(2)}`;
   return judgments
     .map(

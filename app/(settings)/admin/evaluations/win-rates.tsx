@@ -1,19 +1,21 @@
 /** @file How often a candidate is preferred to its opponent: by judge, by slice, and the texts behind each figure. */
 "use client";
 
-import { useQueries, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { Button } from "@/app/_components/button";
 import { SelectField } from "@/app/_components/field";
 import { ForestPlot } from "@/app/_components/forest-plot";
 import { Notice } from "@/app/_components/notice";
 import { Pulse } from "@/app/_components/pulse";
+import { useToast } from "@/app/_components/toast";
 import type { JudgeKey, ModelJudge, PolicySlice, WinRate } from "@/app/_lib/api-types";
 import { describeShare } from "@/app/_lib/describe-share";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
-import { describeDecision, judgeRows, sliceName, toRow } from "./describe-win-rate";
+import { describeDecision, isOfPeople, judgeRows, sliceName, toRow } from "./describe-win-rate";
 import { Transcripts } from "./transcripts";
 
 type WinRatesProps = {
@@ -21,20 +23,23 @@ type WinRatesProps = {
   opponentId: string;
   /** People whose judgments are left out: those who ask for a promotion, and those who approve it. */
   without?: string[];
+  /** Whether this person may have a judge asked again. */
+  mayManage?: boolean;
 };
 
 type NamedRate = { key: string; name: string; rate: WinRate };
 
+const peopleInChat = "People in chat";
 /** Reading again while judgments come in. */
 const refetchInterval = 15_000;
 const tieRule =
-  "A tie and “both bad” count as half a win for each; two equal answers are a tie that nobody is asked about. Intervals hold however often one looks.";
+  "A tie and “both bad” count as half a win for each; two equal answers are a tie that nobody is asked about. Intervals hold however often one looks. People in chat chose between two drafts while they asked; gates go by labelers alone.";
 
-export function WinRates({ candidateId, opponentId, without = [] }: WinRatesProps) {
+export function WinRates({ candidateId, opponentId, without = [], mayManage = false }: WinRatesProps) {
   const trpc = useTRPC();
   const pair = { candidateId, opponentId };
   const comparison = useQuery(trpc.evaluations.comparison.queryOptions(pair, { refetchInterval }));
-  const judges = judgesOf(comparison.data?.judges ?? []);
+  const judges = judgesOf(comparison.data?.judges ?? [], (comparison.data?.chosen ?? 0) > 0);
   const rates = useQueries({
     queries: judges.map(({ judge }) =>
       trpc.evaluations.winRate.queryOptions({ ...pair, judge, without }, { refetchInterval }),
@@ -49,15 +54,20 @@ export function WinRates({ candidateId, opponentId, without = [] }: WinRatesProp
   if (named.length < judges.length || !comparison.data) return <Pulse>Counting judgments…</Pulse>;
   return (
     <>
-      <ByJudge named={named} judges={comparison.data.judges} />
+      <ByJudge named={named}>
+        <JudgingNotices judges={comparison.data.judges} pair={mayManage ? pair : null} />
+      </ByJudge>
       <Behind {...pair} named={named.filter(({ rate }) => rate.overall !== null)} without={without} />
     </>
   );
 }
 
-function judgesOf(models: readonly ModelJudge[]): { key: string; name: string; judge: JudgeKey }[] {
+type NamedJudge = { key: string; name: string; judge: JudgeKey };
+
+function judgesOf(models: readonly ModelJudge[], areChosen: boolean): NamedJudge[] {
   return [
     { key: "labelers", name: "Labelers", judge: { kind: "labelers" } },
+    ...(areChosen ? [{ key: "people", name: peopleInChat, judge: { kind: "people" } as const }] : []),
     ...models.map(({ name, judge }) => ({
       key: judge.kind === "rewardModel" ? judge.rewardModelId : `endpoint ${name}`,
       name,
@@ -66,7 +76,7 @@ function judgesOf(models: readonly ModelJudge[]): { key: string; name: string; j
   ];
 }
 
-function ByJudge({ named, judges }: { named: readonly NamedRate[]; judges: readonly ModelJudge[] }) {
+function ByJudge({ named, children }: { named: readonly NamedRate[]; children: ReactNode }) {
   const labelers = named[0]?.rate;
   const rows = named.flatMap(({ name, rate }) => judgeRows(name, rate));
   return (
@@ -94,13 +104,34 @@ function ByJudge({ named, judges }: { named: readonly NamedRate[]; judges: reado
           markTexts={{ reference: "models that judge" }}
         />
       )}
-      <JudgingNotices judges={judges} />
+      {children}
     </Section>
   );
 }
 
-function JudgingNotices({ judges }: { judges: readonly ModelJudge[] }) {
+type JudgingNoticesProps = {
+  judges: readonly ModelJudge[];
+  /** For who may have a judge asked again; else null. */
+  pair: { candidateId: string; opponentId: string } | null;
+};
+
+function JudgingNotices({ judges, pair }: JudgingNoticesProps) {
   const trpc = useTRPC();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const asking = useMutation(
+    trpc.evaluations.askAgain.mutationOptions({
+      onSuccess: ({ pairs }) =>
+        toast({
+          text:
+            pairs > 0
+              ? `${plural(pairs, "pair waits", "pairs wait")} again.`
+              : "None is in an open evaluation.",
+        }),
+      onError: (error) => toast({ text: errorText(error), isError: true }),
+      onSettled: () => queries.invalidateQueries({ queryKey: trpc.evaluations.pathKey() }),
+    }),
+  );
   const { data } = useQuery(trpc.evaluations.hindrances.queryOptions(undefined, { refetchInterval }));
   return (
     <ul className="mt-3 space-y-2 text-small text-muted">
@@ -114,6 +145,17 @@ function JudgingNotices({ judges }: { judges: readonly ModelJudge[] }) {
             {waiting > 0 && `, ${waiting.toLocaleString("en")} waiting`}
             {faults.count > 0 &&
               `, ${faults.count.toLocaleString("en")} left out because they could not be judged. The newest: ${faults.newest}`}
+            {pair && judge.kind === "endpoint" && faults.count > 0 && (
+              <Button
+                small
+                className="ml-2"
+                busy={asking.isPending}
+                aria-label={`Ask ${name} again`}
+                onClick={() => asking.mutate({ ...pair, name })}
+              >
+                Ask again
+              </Button>
+            )}
             {hindrance && <Notice tone="warning">It cannot judge now: {hindrance.message}</Notice>}
           </li>
         );
@@ -174,7 +216,7 @@ function Behind({ named, ...pair }: BehindProps) {
             nameTitle="Prompts"
             valueTitle="Win rate"
             rows={slices.map((each) =>
-              toRow(sliceName(each), each.figure, rate.judge.kind === "labelers" ? "people" : "reference"),
+              toRow(sliceName(each), each.figure, isOfPeople(rate.judge) ? "people" : "reference"),
             )}
             markTexts={{ reference: "models that judge" }}
           />

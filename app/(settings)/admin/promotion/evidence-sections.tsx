@@ -2,12 +2,20 @@
 import { WinRates } from "../evaluations/win-rates";
 import { LastEvaluation } from "../runs/_suites/evaluation-section";
 
-type EvidenceSectionsProps = { candidateId: string; opponentId: string };
+type EvidenceSectionsProps = {
+  candidateId: string;
+  opponentId: string;
+  /** Who asked for the promotion and who approved it: their judgments do not count. */
+  without: string[];
+  mayManage: boolean;
+};
 
-export function EvidenceSections({ candidateId, opponentId }: EvidenceSectionsProps) {
+export function EvidenceSections({ candidateId, opponentId, without, mayManage }: EvidenceSectionsProps) {
   return (
     <>
-      {candidateId !== opponentId && <WinRates candidateId={candidateId} opponentId={opponentId} />}
+      {candidateId !== opponentId && (
+        <WinRates candidateId={candidateId} opponentId={opponentId} without={without} mayManage={mayManage} />
+      )}
       <LastEvaluation checkpointId={candidateId} />
     </>
   );

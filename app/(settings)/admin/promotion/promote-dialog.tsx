@@ -13,6 +13,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { formatBytes } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { useDecision } from "./use-decision";
+import { VocabularyNotice } from "./vocabulary-notice";
 
 type PromoteDialogProps = {
   kind: "promotion" | "canary";
@@ -100,6 +101,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
           value={reason}
           onChange={(event) => setReason(event.target.value)}
         />
+        <VocabularyNotice candidate={candidate} liveName={state.live?.name ?? ""} />
         {toSetAside.length > 0 && <SetAside gates={toSetAside} value={why} onChange={setWhy} />}
         {kind === "promotion" && (
           <>

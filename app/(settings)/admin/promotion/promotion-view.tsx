@@ -12,6 +12,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "../../_frame/section";
 import { CanariesSection } from "./canaries-section";
+import { ComparisonSection } from "./comparison-section";
 import { DecisionBar } from "./decision-bar";
 import { EvidenceSections } from "./evidence-sections";
 import { FreezeButton } from "./freeze-button";
@@ -20,6 +21,8 @@ import { HistorySection } from "./history-section";
 import { LiveThenSection } from "./live-then-section";
 import { RequestsSection } from "./requests-section";
 import { SettingsSection } from "./settings-section";
+import { TouchedNotice } from "./touched-notice";
+import { VocabularyNotice } from "./vocabulary-notice";
 import { WatchList } from "./watch-list";
 
 /** Evidence grows by judgments and suites: in minutes. */
@@ -63,6 +66,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           {frozen.by && `, by ${frozen.by}`}: {frozen.reason} The way back stays open.
         </Notice>
       )}
+      <TouchedNotice candidateId={candidate?.id ?? null} />
       <DecisionBar state={state} request={request ?? null} viewerId={viewerId} mayDecide={mayDecide} />
       {live?.watched && (
         <Section
@@ -75,6 +79,7 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
       {candidate ? (
         <Section title="Gates" text="What the candidate must show, those that do not hold first.">
           <CandidateChoice state={state} />
+          <VocabularyNotice candidate={candidate} liveName={live?.name ?? ""} />
           <GatesList
             candidateId={candidate.id}
             gates={candidate.decision.gates}
@@ -98,7 +103,18 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           </p>
         </Section>
       )}
-      {candidate && live && <EvidenceSections candidateId={candidate.id} opponentId={live.id} />}
+      {candidate && live && (
+        <EvidenceSections
+          candidateId={candidate.id}
+          opponentId={live.id}
+          mayManage={mayDecide}
+          without={[
+            request?.requestedBy?.id ?? [],
+            candidate.decision.approvals.map(({ actorId }) => actorId),
+          ].flat()}
+        />
+      )}
+      <ComparisonSection candidate={candidate} frozen={frozen !== null} mayDecide={mayDecide} />
       <CanariesSection canaries={state.canaries} mayDecide={mayDecide} />
       <RequestsSection requests={state.requests} viewerId={viewerId} mayDecide={mayDecide} />
       <HistorySection firstPage={firstPage} state={state} mayDecide={mayDecide} />

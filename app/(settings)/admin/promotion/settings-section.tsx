@@ -4,7 +4,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
-import { inputClass } from "@/app/_components/field";
+import { inputClass, SelectField } from "@/app/_components/field";
 import { Notice } from "@/app/_components/notice";
 import { Switch } from "@/app/_components/switch";
 import { useToast } from "@/app/_components/toast";
@@ -13,6 +13,12 @@ import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
 import { useDecision } from "./use-decision";
+
+const retiredChoices = [
+  ["keep", "stay as they are"],
+  ["close", "are closed"],
+  ["resample", "are sampled anew from what is live"],
+] as const;
 
 type Gates = ChannelSettings["gates"];
 type Limit = { label: string; value: number; step: number; set: (value: number) => Partial<Gates> };
@@ -141,13 +147,26 @@ export function SettingsSection({ settings: saved, mayDecide }: SettingsSectionP
           disabled={!mayDecide}
           onChange={(isOn) => setDraft({ ...settings, watch: { ...settings.watch, isOn } })}
         />
-        <Switch
-          label="Close ranking tasks of retired policies"
-          hint="At a promotion; those that nobody has begun."
-          checked={settings.retiredTasks === "close"}
-          disabled={!mayDecide}
-          onChange={(isOn) => setDraft({ ...settings, retiredTasks: isOn ? "close" : "keep" })}
-        />
+        <div className="max-w-xs">
+          <SelectField
+            label="Ranking tasks of retired policies"
+            hint="After a promotion; those that nobody has begun."
+            value={settings.retiredTasks}
+            disabled={!mayDecide}
+            onChange={({ target }) =>
+              setDraft({
+                ...settings,
+                retiredTasks: retiredChoices.find(([it]) => it === target.value)?.[0] ?? "keep",
+              })
+            }
+          >
+            {retiredChoices.map(([choice, words]) => (
+              <option key={choice} value={choice}>
+                {words}
+              </option>
+            ))}
+          </SelectField>
+        </div>
         {saving.error && <Notice tone="error">{errorText(saving.error)}</Notice>}
         {mayDecide && (
           <Button type="submit" busy={saving.isPending} disabled={draft === null}>

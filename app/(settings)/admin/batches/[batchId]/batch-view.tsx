@@ -4,11 +4,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { Button } from "@/app/_components/button";
+import { Moment } from "@/app/_components/moment";
 import { Notice } from "@/app/_components/notice";
 import { Tabs } from "@/app/_components/tabs";
 import { useToast } from "@/app/_components/toast";
-import type { Batch } from "@/app/_lib/api-types";
+import type { Batch, BatchDetail } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import { purposeNames, statusNames, taskNames } from "../batch-names";
 import { SamplingNotice } from "../sampling-notice";
@@ -17,7 +19,7 @@ import { DoubtNotice } from "./doubt-notice";
 import { RankingsList } from "./rankings-list";
 import { TasksList } from "./tasks-list";
 
-export function BatchView({ initialBatch }: { initialBatch: Batch }) {
+export function BatchView({ initialBatch }: { initialBatch: BatchDetail }) {
   const trpc = useTRPC();
   const { id: batchId } = initialBatch;
   const { data: batch, error } = useQuery(
@@ -52,6 +54,13 @@ export function BatchView({ initialBatch }: { initialBatch: Batch }) {
             </Link>
           </Notice>
         )}
+        {batch.retired.map(({ at, how, tasks, promotion }) => (
+          <Notice key={promotion}>
+            {plural(tasks, "task", "tasks")} that nobody had begun {tasks === 1 ? "was" : "were"}{" "}
+            {how === "close" ? "closed" : "sampled anew from what is live"} after promotion {promotion},{" "}
+            <Moment at={at} />: the responses were of policies that are not live any more.
+          </Notice>
+        ))}
         {batch.progress.tasks.sampling > 0 && (
           <SamplingNotice policies={batch.policies.map((policy) => policy.id)} />
         )}

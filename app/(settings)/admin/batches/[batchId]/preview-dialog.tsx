@@ -11,6 +11,7 @@ import { useToast } from "@/app/_components/toast";
 import type { TaskPreview } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
+import { InfluenceSection } from "./influence-section";
 import { PromptSections, RankField } from "./task-parts";
 import { toTiers } from "./to-tiers";
 
@@ -75,6 +76,7 @@ function TaskBody({ task, onDone }: { task: TaskPreview; onDone: () => void }) {
           </div>
         </section>
       ))}
+      <InfluenceSection taskId={task.taskId} />
       {adjudicating.error && <Notice tone="error">{errorText(adjudicating.error)}</Notice>}
       {canAdjudicate && (
         <div className="space-y-1">

@@ -60,7 +60,7 @@ export function EvaluationView({ initial, canAddJudge, canSteer }: EvaluationVie
           )}
         </p>
       </div>
-      <WinRates candidateId={candidate.id} opponentId={opponent.id} />
+      <WinRates candidateId={candidate.id} opponentId={opponent.id} mayManage={canAddJudge} />
       {canAddJudge && data.status !== "closed" && <AddJudge batchId={batchId} />}
     </>
   );
