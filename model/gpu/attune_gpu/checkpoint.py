@@ -87,7 +87,9 @@ class Checkpoint:
             if name.endswith(".lora_A.weight"):
                 layer = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
                 delta = self.adapter.scale * (adapter[f"base_model.model.{layer}.lora_B.weight"] @ down)
-                weight = weights[f"{layer}.weight"]
+                weight = weights.get(f"{layer}.weight")
+                if weight is None:  # of a layer that is not read
+                    continue
                 weights[f"{layer}.weight"] = weight + (delta.T if self.config.family == "gpt2" else delta)
         return weights
 
