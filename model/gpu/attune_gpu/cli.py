@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 def add_machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>; default: a GPU where there is one")
     command.add_argument("--precision", default="auto", help="fp32, or bf16 with single-precision weights; default: bf16 on a GPU")
+    command.add_argument("--generator", default="own", choices=["own", "vllm"], help="what samples in PPO; vllm was not run by us")
     command.add_argument("--compile", action="store_true", help="compile the model (torch.compile): the first steps take minutes")
 
 
@@ -57,7 +58,7 @@ def run_stage(options: argparse.Namespace) -> int:
     from attune_gpu.run_loop import Hooks
     from attune_gpu.stages import run
 
-    machine = choose_machine(options.device, options.precision, options.compile, threads_of(config))
+    machine = choose_machine(options.device, options.precision, options.compile, threads_of(config), options.generator)
     print(json.dumps(config, indent=2, ensure_ascii=False))
     stopping = stop_on_signal()
     hooks = Hooks(on_event=print_event, is_stopping=lambda: bool(stopping))

@@ -181,3 +181,9 @@ def _edits(a: str, b: str) -> int:
             following.append(min(row[j] + (letter != other), row[j + 1] + 1, following[j] + 1))
         row = following
     return row[-1]
+
+
+def read_value(schema: dict, value: object, at: str) -> tuple[object, list[str]]:
+    """One value by a part of a schema, and what is wrong with it."""
+    faults: list[str] = []
+    return _read(schema, value, at, faults, [at]), faults

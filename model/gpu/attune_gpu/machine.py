@@ -17,6 +17,7 @@ class Machine:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "fp32"
     compiles: bool = False
+    generator: str = "own"  # or vllm: what samples in PPO
 
     def autocast(self):
         if self.precision == "fp32":
@@ -44,7 +45,7 @@ class Machine:
         }
 
 
-def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool = False, threads: int | None = None) -> Machine:
+def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool = False, threads: int | None = None, generator: str = "own") -> Machine:
     """The GPU where there is one that works; asked for by name, it has to."""
     if device not in ("auto", "cpu") and not device.startswith("cuda"):
         raise MachineError(f"--device {device}: choose auto, cpu or cuda.")
@@ -61,7 +62,7 @@ def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool
     if device.startswith("cuda") and precision == "fp32":
         # Single precision is asked for to compare: TF32 would round it.
         torch.backends.cuda.matmul.allow_tf32 = False
-    return Machine(torch.device(device), precision, compiles)
+    return Machine(torch.device(device), precision, compiles, generator)
 
 
 def _expect_cuda(device: str) -> None:

@@ -107,6 +107,17 @@ class Linear(nn.Module):
         return y if delta is None else y + delta
 
 
+class Table(nn.Module):
+    """An embedding, without the draws that PyTorch's own begins with."""
+
+    def __init__(self, count: int, size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, size))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.weight)
+
+
 class RMSNorm(nn.Module):
     def __init__(self, size: int, eps: float):
         super().__init__()
@@ -225,7 +236,7 @@ class LlamaBlock(nn.Module):
 class LlamaBody(nn.Module):
     def __init__(self, c: ModelConfig):
         super().__init__()
-        self.embed_tokens = nn.Embedding(c.vocabulary_size, c.hidden_size)
+        self.embed_tokens = Table(c.vocabulary_size, c.hidden_size)
         self.layers = nn.ModuleList(LlamaBlock(c) for _ in range(c.layer_count))
         self.norm = RMSNorm(c.hidden_size, c.norm_eps)
         self.register_buffer("frequencies", rope_frequencies(c), persistent=False)
@@ -279,8 +290,8 @@ class Gpt2Block(nn.Module):
 class Gpt2Body(nn.Module):
     def __init__(self, c: ModelConfig):
         super().__init__()
-        self.wte = nn.Embedding(c.vocabulary_size, c.hidden_size)
-        self.wpe = nn.Embedding(c.context_length, c.hidden_size)
+        self.wte = Table(c.vocabulary_size, c.hidden_size)
+        self.wpe = Table(c.context_length, c.hidden_size)
         self.h = nn.ModuleList(Gpt2Block(c) for _ in range(c.layer_count))
         self.ln_f = nn.LayerNorm(c.hidden_size, c.norm_eps)
 
@@ -304,7 +315,7 @@ class Transformer(nn.Module):
         self.config, self.recompute = config, False
         self.add_module(config.prefix, Gpt2Body(config) if config.family == "gpt2" else LlamaBody(config))
         if has_head and not config.tie_embeddings:
-            self.lm_head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)
+            self.lm_head = Table(config.vocabulary_size, config.hidden_size)
         for name, module in self.named_modules():
             if isinstance(module, Linear):
                 module.layer = name

@@ -6,14 +6,20 @@ import torch
 
 from attune_gpu.errors import MachineError
 from attune_gpu.machine import Machine
+from attune_gpu.ppo import run_ppo
 from attune_gpu.pretrain import run_pretrain
 from attune_gpu.reward import run_reward
 from attune_gpu.run_loop import Hooks
 from attune_gpu.sft import run_sft
 
-RUNS: dict[str, Callable[[dict, Machine, Hooks], dict]] = {"pretrain": run_pretrain, "sft": run_sft, "reward": run_reward}
+RUNS: dict[str, Callable[[dict, Machine, Hooks], dict]] = {"pretrain": run_pretrain, "sft": run_sft, "reward": run_reward, "ppo": run_ppo}
 # What of a stage's settings memory grows with, in the order in which to lower it.
-SIZES = {"pretrain": ["rowsPerBatch", "rowLength"], "sft": ["rowsPerBatch", "rowLength"], "reward": ["tokensPerBatch", "longestTokens"]}
+SIZES = {
+    "pretrain": ["rowsPerBatch", "rowLength"],
+    "sft": ["rowsPerBatch", "rowLength"],
+    "reward": ["tokensPerBatch", "longestTokens"],
+    "ppo": ["tokensPerBatch", "episodesPerIteration"],
+}
 
 
 def run(stage: str, config: dict, machine: Machine, hooks: Hooks) -> dict:
