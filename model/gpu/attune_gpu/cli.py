@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, is_dataclass
@@ -38,6 +39,14 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="end with the summary as one line of JSON")
         add_machine_options(command)
         command.set_defaults(run=run_stage, stage=stage)
+    worker = commands.add_parser("worker", help="take runs from a server's queue")
+    worker.add_argument("--url", required=True, help="the server's address")
+    worker.add_argument("--token", default=os.environ.get("ATTUNE_WORKER_TOKEN"), help="from Runs, Workers; or ATTUNE_WORKER_TOKEN")
+    worker.add_argument("--stages", default="sft,reward,ppo", help="that it claims, by commas")
+    worker.add_argument("--folder", default=str(Path.home() / ".cache" / "attune" / "gpu-worker"), help="for bases and the run in hand")
+    worker.add_argument("--runs", type=int, help="end after so many")
+    add_machine_options(worker)
+    worker.set_defaults(run=run_as_worker)
     return parser
 
 
@@ -68,6 +77,21 @@ def run_stage(options: argparse.Namespace) -> int:
     else:
         print(f"{'Finished' if summary['finished'] else 'Stopped; saved'}: {summary['checkpoint']}")
     return 0 if summary["finished"] else EXIT_STOPPED
+
+
+def run_as_worker(options: argparse.Namespace) -> int:
+    if not options.token:
+        raise ConfigError("--token: an admin makes one on the server's page Runs, Workers; ATTUNE_WORKER_TOKEN holds it just as well.")
+    stages = tuple(options.stages.split(","))
+    if not set(stages) <= set(STAGES):
+        raise ConfigError(f"--stages {options.stages}: choose of {', '.join(STAGES)}.")
+    from attune_gpu.machine import choose_machine
+    from attune_gpu.worker import run_worker
+
+    machine = choose_machine(options.device, options.precision, options.compile, generator=options.generator)
+    stopping = stop_on_signal()
+    run_worker(options.url, options.token, machine, root=Path(options.folder), is_stopping=lambda: bool(stopping), stages=stages, runs=options.runs)
+    return 0
 
 
 def read_json(file: str | None) -> object:
