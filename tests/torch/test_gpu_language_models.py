@@ -1,6 +1,7 @@
 """SFT and pretraining on the GPU package agree with the TypeScript engine, and either finishes what the other began."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,8 @@ def test_a_folder_that_another_process_trains_in_is_refused(llama_lora, tmp_path
     with folder_lock(output / "run.lock", "sft"), pytest.raises(RunFolderError, match=r"in use by process \d+ \(sft"):
         run_gpu("sft", given_of(llama_lora, output))
     # The lock of a process that is gone is taken over.
-    (output / "run.lock").write_text(json.dumps({"pid": 2**22 - 1, "startTime": "1 x", "host": __import__("socket").gethostname(), "purpose": "sft", "takenAt": "", "nonce": "n"}))
+    gone = {"pid": 2**22 - 1, "startTime": "1 x", "host": socket.gethostname(), "purpose": "sft", "takenAt": "", "nonce": "n"}
+    (output / "run.lock").write_text(json.dumps(gone))
     assert run_gpu("sft", given_of(llama_lora, output))["finished"]
 
 

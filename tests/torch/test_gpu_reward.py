@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from attune_gpu.checkpoint import open_checkpoint
 from attune_gpu.errors import UnfitDataError
 from attune_gpu.groups import lay_out_groups, render_group
@@ -164,6 +163,4 @@ def test_a_random_head_and_demonstrations_that_score_0(demonstrations, tmp_path)
     rows = [json.loads(line) for line in demonstrations.read_text().splitlines()]
     groups = [render_group(checkpoint.tokenizer, [{"role": "user", "content": row["prompt"]}], [row["response"]], 512) for row in rows]
     assert float(RewardModel.load(checkpoint, Machine()).score(groups).mean()) == pytest.approx(0, abs=1e-4)
-    with torch.no_grad():
-        shared = open_checkpoint(TINY)
-    assert checkpoint.base_id == shared.id
+    assert checkpoint.base_id == open_checkpoint(TINY).id
