@@ -9,7 +9,7 @@ import pytest
 import torch
 from command_line import attune, run_node
 from peft import PeftConfig, PeftModel
-from reference.random_numbers import held_out
+from attune_gpu.random_numbers import held_out
 from runs import TINY, run_stage
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer

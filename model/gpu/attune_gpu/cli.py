@@ -1,0 +1,128 @@
+"""`attune-gpu`: the stages by the settings that `npx attune` takes, on this machine's GPU or CPU."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from attune_gpu import __version__
+from attune_gpu.config import STAGES, load_schema, read_config
+from attune_gpu.errors import AttuneError, ConfigError
+
+EXIT_FAILED, EXIT_CONFIG, EXIT_STOPPED = 1, 2, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    except AttuneError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="attune-gpu", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"attune-gpu {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for stage in STAGES:
+        command = commands.add_parser(stage, help=f"as npx attune {stage}")
+        command.add_argument("--config", help="JSON file of settings")
+        command.add_argument("--set", action="append", default=[], metavar="key=value", dest="overrides", help="goes over the file")
+        command.add_argument("--schema", action="store_true", help="print every setting with its default")
+        command.add_argument("--json", action="store_true", help="end with the summary as one line of JSON")
+        add_machine_options(command)
+        command.set_defaults(run=run_stage, stage=stage)
+    worker = commands.add_parser("worker", help="take runs from a server's queue")
+    worker.add_argument("--url", required=True, help="the server's address")
+    worker.add_argument("--token", default=os.environ.get("ATTUNE_WORKER_TOKEN"), help="from Runs, Workers; or ATTUNE_WORKER_TOKEN")
+    worker.add_argument("--stages", default="sft,reward,ppo", help="that it claims, by commas")
+    worker.add_argument("--folder", default=str(Path.home() / ".cache" / "attune" / "gpu-worker"), help="for bases and the run in hand")
+    worker.add_argument("--runs", type=int, help="end after so many")
+    add_machine_options(worker)
+    worker.set_defaults(run=run_as_worker)
+    return parser
+
+
+def add_machine_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>; default: a GPU where there is one")
+    command.add_argument("--precision", default="auto", help="fp32, or bf16 with single-precision weights; default: bf16 on a GPU")
+    command.add_argument("--generator", default="own", choices=["own", "vllm"], help="what samples in PPO; vllm was not run by us")
+    command.add_argument("--compile", action="store_true", help="compile the model (torch.compile): the first steps take minutes")
+
+
+def run_stage(options: argparse.Namespace) -> int:
+    if options.schema:
+        print(json.dumps(load_schema(options.stage), indent=2))
+        return 0
+    config = read_config(options.stage, read_json(options.config), options.overrides)
+    # From here on PyTorch is loaded, which takes seconds.
+    from attune_gpu.machine import choose_machine, threads_of
+    from attune_gpu.run_loop import Hooks
+    from attune_gpu.stages import run
+
+    machine = choose_machine(options.device, options.precision, options.compile, threads_of(config), options.generator)
+    print(json.dumps(config, indent=2, ensure_ascii=False))
+    stopping = stop_on_signal()
+    hooks = Hooks(on_event=print_event, is_stopping=lambda: bool(stopping))
+    summary = run(options.stage, config, machine, hooks)
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        print(f"{'Finished' if summary['finished'] else 'Stopped; saved'}: {summary['checkpoint']}")
+    return 0 if summary["finished"] else EXIT_STOPPED
+
+
+def run_as_worker(options: argparse.Namespace) -> int:
+    if not options.token:
+        raise ConfigError("--token: an admin makes one on the server's page Runs, Workers; ATTUNE_WORKER_TOKEN holds it just as well.")
+    stages = tuple(options.stages.split(","))
+    if not set(stages) <= set(STAGES):
+        raise ConfigError(f"--stages {options.stages}: choose of {', '.join(STAGES)}.")
+    from attune_gpu.machine import choose_machine
+    from attune_gpu.worker import run_worker
+
+    machine = choose_machine(options.device, options.precision, options.compile, generator=options.generator)
+    stopping = stop_on_signal()
+    run_worker(options.url, options.token, machine, root=Path(options.folder), is_stopping=lambda: bool(stopping), stages=stages, runs=options.runs)
+    return 0
+
+
+def read_json(file: str | None) -> object:
+    if file is None:
+        return {}
+    try:
+        return json.loads(Path(file).read_text())
+    except OSError as error:
+        raise ConfigError(f"--config {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"--config {file}: is not JSON ({error})") from error
+
+
+def stop_on_signal() -> list[int]:
+    """Filled by the first Ctrl-C, which saves; a second one does not wait."""
+    received: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return received
+
+
+def print_event(event: dict) -> None:
+    plain = {key: asdict(value) if is_dataclass(value) else value for key, value in event.items()}
+    kind = plain.pop("type")
+    print(f"{kind}: " + ", ".join(f"{key} {_short(value)}" for key, value in plain.items()), flush=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
