@@ -1,5 +1,5 @@
 /** @file Everything Attune holds about one person, as one JSON document, written piece by piece. */
-import { asc, eq, inArray } from "drizzle-orm";
+import { and, asc, eq, inArray, isNull } from "drizzle-orm";
 import {
   apiKeys,
   consentEvents,
@@ -169,6 +169,17 @@ function readKeys(db: Db, userId: string) {
     .where(eq(apiKeys.userId, userId));
 }
 
+/** Of a draft that waits to be chosen: what would tell which policy wrote it. */
+const blind = { checkpointId: null, channel: null, promptTokens: null, tokenIds: null, logprobs: null };
+
+async function listOpenDrafts(db: Db, userId: string): Promise<Set<string>> {
+  const rows = await db
+    .select({ firstId: draftPairs.firstId, secondId: draftPairs.secondId })
+    .from(draftPairs)
+    .where(and(eq(draftPairs.userId, userId), isNull(draftPairs.decidedAt)));
+  return new Set(rows.flatMap(({ firstId, secondId }) => [firstId, secondId]));
+}
+
 /** Deleted ones that can still be restored are theirs too. */
 async function* readConversations(db: Db, userId: string) {
   const ids = await db
@@ -176,6 +187,7 @@ async function* readConversations(db: Db, userId: string) {
     .from(conversations)
     .where(eq(conversations.userId, userId))
     .orderBy(asc(conversations.createdAt), asc(conversations.id));
+  const open = await listOpenDrafts(db, userId);
   for (let start = 0; start < ids.length; start += conversationsPerPage) {
     const page = ids.slice(start, start + conversationsPerPage).map(({ id }) => id);
     const found = await db.select().from(conversations).where(inArray(conversations.id, page));
@@ -185,7 +197,11 @@ async function* readConversations(db: Db, userId: string) {
       .where(inArray(messages.conversationId, page))
       .orderBy(asc(messages.createdAt), asc(messages.id));
     for (const { userId: _, ...conversation } of found) {
-      yield { ...conversation, messages: turns.filter((turn) => turn.conversationId === conversation.id) };
+      const own = turns.filter((turn) => turn.conversationId === conversation.id);
+      yield {
+        ...conversation,
+        messages: own.map((turn) => (open.has(turn.id) ? { ...turn, ...blind } : turn)),
+      };
     }
   }
 }

@@ -181,6 +181,7 @@ export async function resumeAnswer(
 ): Promise<Message> {
   const before = await readMessage(db, messageId, userId);
   if (before.status === "queued" || before.status === "streaming") return before;
+  if (before.draft) throw new AppError("CONFLICT", "Say first which of the two drafts is better.");
   const statuses: readonly MessageRow["status"][] = resumable[mode];
   if (before.role !== "assistant" || !statuses.includes(before.status)) {
     throw new AppError(

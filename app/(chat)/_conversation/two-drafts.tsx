@@ -26,6 +26,8 @@ export function TwoDrafts({ drafts, pairId, isConnected, chat }: TwoDraftsProps)
   /** Neither is better: which goes on is still to be said. */
   const [evenly, setEvenly] = useState<"tie" | "bothBad" | null>(null);
   const isReady = drafts.every(({ message }) => !isUnfinished(message));
+  // The live policy knows the conversation so far and begins sooner: that would tell which is which.
+  const haveBegun = drafts.every((draft) => textOf(draft) !== "" || !isUnfinished(draft.message));
   const canChoose = isReady && !chat.isBusy;
   const choose = (verdict: Verdict, goesOnWith: (typeof places)[number] = "first") =>
     canChoose && chat.chooseDraft({ pairId, verdict, goesOnWith });
@@ -54,6 +56,7 @@ export function TwoDrafts({ drafts, pairId, isConnected, chat }: TwoDraftsProps)
             key={draft.message.id}
             {...draft}
             number={at + 1}
+            isHeldBack={!haveBegun}
             isConnected={isConnected}
             act={evenly ? `Go on with draft ${at + 1}` : `Draft ${at + 1} is better`}
             isDisabled={!canChoose}
@@ -91,17 +94,22 @@ export function TwoDrafts({ drafts, pairId, isConnected, chat }: TwoDraftsProps)
   );
 }
 
+const textOf = ({ message, watched }: ShownDraft) => watched?.text ?? message.content;
+
 type DraftProps = ShownDraft & {
   number: number;
+  /** Until the other one has a word to show, too. */
+  isHeldBack: boolean;
   isConnected: boolean;
   act: string;
   isDisabled: boolean;
   onChoose: () => void;
 };
 
-function Draft({ message, watched, number, isConnected, act, isDisabled, onChoose }: DraftProps) {
+function Draft({ number, isHeldBack, isConnected, act, isDisabled, onChoose, ...draft }: DraftProps) {
+  const { message, watched } = draft;
   const inMaking = isUnfinished(message);
-  const text = watched?.text ?? message.content;
+  const text = isHeldBack ? "" : textOf(draft);
   return (
     <article
       aria-label={`Draft ${number}`}

@@ -1,4 +1,5 @@
 /** @file What a regression case asks of a response: rules that hold or do not, a floor under a metric, or a person's eyes. */
+import { runInNewContext } from "node:vm";
 import { z } from "zod";
 import { goldRuleSchema, goldScore } from "../gold";
 import { bleuCounts, bleuOf } from "../metrics/bleu";
@@ -78,13 +79,24 @@ function isMet(response: string, rule: CheckRule): boolean {
     case "notContains":
       return !has(rule.text);
     case "matches":
-      return new RegExp(rule.pattern, "u").test(response);
+      return matches(rule.pattern, response);
     case "json":
       return isJson(response);
     case "refusal":
       return refuses(response) === rule.refuse;
     default:
       return goldScore(response, [rule]).score === 1;
+  }
+}
+
+/** A pattern that goes back and forth over a text for ever is not met by it: whoever pinned it did not mean that. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return (
+      runInNewContext('new RegExp(pattern, "u").test(text)', { pattern, text }, { timeout: 1_000 }) === true
+    );
+  } catch {
+    return false;
   }
 }
 

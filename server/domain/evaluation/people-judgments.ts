@@ -27,6 +27,8 @@ export async function readChosenTasks(db: Db, pair: PolicyPair | null): Promise<
       batchId: draftPairs.comparisonId,
       promptId: draftPairs.questionId,
       candidateId: liveComparisons.candidateId,
+      /** Gone on with since: it is not what was chosen between. */
+      isResumed: sql<boolean>`${first.isResumed} or ${second.isResumed}`,
       firstDraft: { id: first.id, policyId: sql<string>`${first.checkpointId}`, text: first.content },
       secondDraft: { id: second.id, policyId: sql<string>`${second.checkpointId}`, text: second.content },
     })
@@ -42,12 +44,13 @@ export async function readChosenTasks(db: Db, pair: PolicyPair | null): Promise<
     db,
     rows.map(({ promptId }) => promptId),
   );
-  return rows.reverse().map(({ candidateId, firstDraft, secondDraft, ...task }) => {
+  return rows.reverse().map(({ candidateId, isResumed, firstDraft, secondDraft, ...task }) => {
     const isCandidateFirst = firstDraft.policyId === candidateId;
     const answers = isCandidateFirst
       ? ([firstDraft, secondDraft] as const)
       : ([secondDraft, firstDraft] as const);
-    return toTask({ ...task, messages: prompts.get(task.promptId) ?? [] }, answers);
+    const { messages: said = [], isWithheld = false } = prompts.get(task.promptId) ?? {};
+    return toTask({ ...task, messages: said }, { answers, isResumed, isWithheld });
   });
 }
 
@@ -73,7 +76,9 @@ const ofTwo = ({ candidateId, opponentId }: PolicyPair) =>
 
 type PromptOfTask = Pick<ComparedTask, "taskId" | "batchId" | "promptId" | "messages">;
 
-function toTask(task: PromptOfTask, answers: readonly [Answer, Answer]): ComparedTask {
+type Drafts = { answers: readonly [Answer, Answer]; isResumed: boolean; isWithheld: boolean };
+
+function toTask(task: PromptOfTask, { answers, isResumed, isWithheld }: Drafts): ComparedTask {
   const texts = [...task.messages.map(({ content }) => content), ...answers.map(({ text }) => text)];
   return {
     ...task,
@@ -82,17 +87,28 @@ function toTask(task: PromptOfTask, answers: readonly [Answer, Answer]): Compare
     isSensitive: false,
     reasons: [],
     answers,
-    isSame: answers[0].text.trim() === answers[1].text.trim(),
+    isSame: !isResumed && answers[0].text.trim() === answers[1].text.trim(),
     // Prompts that labelers read are masked; these are read where they were written, so those with something to mask stay there.
-    isShown: texts.every((text) => Object.keys(maskPersonalData(text).masked).length === 0),
+    // Asked for a page of transcripts alone: looking through every text takes long.
+    get isShown() {
+      return (
+        !isWithheld &&
+        !isResumed &&
+        texts.every((text) => Object.keys(maskPersonalData(text).masked).length === 0)
+      );
+    },
   };
 }
 
-/** Questions with what was said before them. */
-async function readPrompts(db: Db, questionIds: readonly string[]): Promise<Map<string, ChatMessage[]>> {
-  const found = new Map<string, ChatMessage[]>();
+/** What was said up to a question; withheld where a prompt of it was reported, or is sensitive. */
+type Said = { messages: ChatMessage[]; isWithheld: boolean };
+
+async function readPrompts(db: Db, questionIds: readonly string[]): Promise<Map<string, Said>> {
+  const found = new Map<string, Said>();
   await inChunks(questionIds, async (some) => {
-    const { rows } = await db.execute<{ question: string; role: "user" | "assistant"; content: string }>(sql`
+    const { rows } = await db.execute<
+      { question: string; withheld: boolean } & Pick<ChatMessage, "role" | "content">
+    >(sql`
       with recursive path(question, id, parent_id, role, content, depth) as (
         select id, id, parent_id, role, content, 0 from messages where id in (${sql.join(
           some.map((id) => sql`${id}::uuid`),
@@ -102,9 +118,16 @@ async function readPrompts(db: Db, questionIds: readonly string[]): Promise<Map<
         select path.question, m.id, m.parent_id, m.role, m.content, depth + 1
         from messages m join path on m.id = path.parent_id
       )
-      select question, role, content from path where content <> '' order by question, depth desc`);
-    for (const { question, role, content } of rows) {
-      found.set(question, [...(found.get(question) ?? []), { role, content }]);
+      select question, role, content, exists (
+        select from prompts p where p.message_id = path.id and (p.status = 'reported' or p.is_sensitive)
+      ) as withheld
+      from path where content <> '' order by question, depth desc`);
+    for (const { question, role, content, withheld } of rows) {
+      const before = found.get(question);
+      found.set(question, {
+        messages: [...(before?.messages ?? []), { role, content }],
+        isWithheld: withheld || before?.isWithheld === true,
+      });
     }
   });
   return found;

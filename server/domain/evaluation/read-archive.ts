@@ -1,9 +1,10 @@
 /** @file The files of an uploaded archive: tar, gzipped tar or zip, told by its first bytes, never unpacked to disk by its own names. */
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { fromBufferPromise } from "yauzl";
+import { type Entry, fromBufferPromise } from "yauzl";
 import { AppError } from "../../errors";
 
+type Archive = Awaited<ReturnType<typeof fromBufferPromise>>;
 export type ArchivedFile = { name: string; bytes: Buffer };
 
 /** Of all files together: a small archive may hold a large text. */
@@ -17,7 +18,11 @@ export async function readArchive(bytes: Buffer): Promise<ArchivedFile[]> {
 }
 
 const noArchive = (cause?: unknown) =>
-  new AppError("BAD_REQUEST", "The file is no archive: a suite comes as .zip, .tar or .tar.gz.", { cause });
+  new AppError(
+    "BAD_REQUEST",
+    "The file is no archive that can be read: a suite comes as .zip without a password, .tar or .tar.gz.",
+    { cause },
+  );
 const tooLarge = () =>
   new AppError("TOO_LARGE", `Unpacked the suite has more than ${mostBytes / 2 ** 20} MB.`);
 
@@ -39,9 +44,7 @@ async function readZip(bytes: Buffer): Promise<ArchivedFile[]> {
     for await (const { fileName, ...entry } of eachEntry(archive)) {
       total += entry.uncompressedSize;
       if (total > mostBytes) throw tooLarge();
-      const chunks: Buffer[] = [];
-      for await (const chunk of await entry.open()) chunks.push(chunk as Buffer);
-      if (!fileName.endsWith("/")) files.push({ name: fileName, bytes: Buffer.concat(chunks) });
+      if (!fileName.endsWith("/")) files.push({ name: fileName, bytes: await entry.read() });
     }
   } finally {
     archive.close();
@@ -50,14 +53,25 @@ async function readZip(bytes: Buffer): Promise<ArchivedFile[]> {
 }
 
 /** yauzl checks sizes and names as it reads. */
-async function* eachEntry(archive: Awaited<ReturnType<typeof fromBufferPromise>>) {
+async function* eachEntry(archive: Archive) {
   try {
     for await (const entry of archive.eachEntry()) {
-      const open = () => archive.openReadStreamPromise(entry);
-      yield { fileName: entry.fileName, uncompressedSize: entry.uncompressedSize, open };
+      const read = () => readEntry(archive, entry);
+      yield { fileName: entry.fileName, uncompressedSize: entry.uncompressedSize, read };
     }
   } catch (cause) {
     throw cause instanceof AppError ? cause : noArchive(cause);
+  }
+}
+
+/** @throws {AppError} where it is damaged, or encrypted */
+async function readEntry(archive: Archive, entry: Entry): Promise<Buffer> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of await archive.openReadStreamPromise(entry)) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  } catch (cause) {
+    throw noArchive(cause);
   }
 }
 

@@ -19,6 +19,7 @@ import {
 } from "@/model/eval/suites/suite-result";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
+import { caseSuiteNames } from "../cases/case-suites";
 import { isReadableCase } from "../cases/usable-cases";
 
 type Measured = {
@@ -56,7 +57,7 @@ export async function readLastEvaluation(
   db: Db,
   { checkpointId }: { checkpointId: string },
 ): Promise<EvaluationView | null> {
-  const [own] = await findRows(db, eq(evaluations.checkpointId, checkpointId), 1);
+  const [own] = await findRows(db, and(eq(evaluations.checkpointId, checkpointId), hasSuites), 1);
   return own ? describe(db, own) : null;
 }
 
@@ -78,7 +79,7 @@ export async function readMeasured(
   { checkpointId, precision }: { checkpointId: string; precision: EvalReport["precision"] },
 ): Promise<{ suites: MeasuredSuite[]; parity: EvalReport["parity"] }> {
   const ofCheckpoint = and(eq(evaluations.checkpointId, checkpointId), isOfForm(precision));
-  const rows = await findRows(db, ofCheckpoint, mostReports);
+  const rows = await findRows(db, and(ofCheckpoint, hasSuites), mostReports);
   const fullest = new Map<string, MeasuredSuite>();
   for (const { run, madeAt, report } of rows) {
     for (const result of report.suites) {
@@ -88,9 +89,23 @@ export async function readMeasured(
       fullest.set(key, { source: `${run.id} ${madeAt.getTime()}`, result });
     }
   }
-  const parity = rows.map(({ report }) => report.parity).find((each) => each?.precision === precision);
-  return { suites: [...fullest.values()], parity: parity ?? null };
+  const isOfParity = sql`${evaluations.report} -> 'parity' ->> 'precision' = ${precision}`;
+  const [withParity] = await findRows(db, and(ofCheckpoint, isOfParity), 1);
+  return { suites: [...fullest.values()], parity: withParity?.report.parity ?? null };
 }
+
+const caseNames = sql.join(
+  caseSuiteNames.map((name) => sql`${name}`),
+  sql`, `,
+);
+
+/** Not one that asked the pinned cases alone: those have a page of their own, and would hide what the suites said. */
+const hasSuites = sql`(
+  ${evaluations.report} -> 'suites' = '[]'::jsonb or exists (
+    select from jsonb_array_elements(${evaluations.report} -> 'suites') measured
+    where measured ->> 'suite' not in (${caseNames})
+  )
+)`;
 
 const isOfForm = (precision: EvalReport["precision"]) =>
   sql`${evaluations.report} ->> 'precision' = ${precision}`;
@@ -121,6 +136,10 @@ async function findOthers(db: Db, own: Row): Promise<Row[]> {
   const newest = sql`${evaluations.runId} = (
     select newer.run_id from ${evaluations} newer
     where newer.checkpoint_id = ${evaluations.checkpointId} and newer.report ->> 'precision' = ${own.precision}
+      and exists (
+        select from jsonb_array_elements(newer.report -> 'suites') measured
+        where measured ->> 'suite' not in (${caseNames})
+      )
     order by newer.created_at desc limit 1)`;
   const rows = await findRows(db, and(inArray(evaluations.checkpointId, wanted), newest), wanted.length);
   return wanted.flatMap((id) => rows.find(({ checkpoint }) => checkpoint.id === id) ?? []);

@@ -1,5 +1,5 @@
 /** @file Which policies that people meet, or may meet, learned from data that was erased or withdrawn since. */
-import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, countDistinct, eq, inArray, isNull, ne, sql } from "drizzle-orm";
 import {
   channels,
   checkpoints,
@@ -53,11 +53,18 @@ async function countTaken(
     and(inArray(datasetRows.datasetId, datasetIds), isNull(datasetRows.content)),
   );
   const [withdrawn] = await db
-    .select({ n: count() })
+    .select({ n: countDistinct(rankings.id) })
     .from(snapshotRankings)
     .innerJoin(rankings, eq(rankings.id, snapshotRankings.rankingId))
     .innerJoin(rankingTasks, eq(rankingTasks.id, rankings.taskId))
     .innerJoin(prompts, eq(prompts.id, rankingTasks.promptId))
-    .where(and(inArray(snapshotRankings.datasetId, datasetIds), sql`not ${isConsentedPrompt}`));
+    .where(
+      and(
+        inArray(snapshotRankings.datasetId, datasetIds),
+        // Erased ones are rows that are counted already.
+        ne(prompts.status, "erased"),
+        sql`not ${isConsentedPrompt}`,
+      ),
+    );
   return { erased, withdrawn: withdrawn?.n ?? 0 };
 }

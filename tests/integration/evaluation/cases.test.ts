@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { evaluationTranscripts, prompts, regressionCases } from "@/drizzle/schema";
 import { figureWithInterval } from "@/model/eval/suites/suite-result";
 import { writeChannel } from "@/server/domain/channels";
+import { readLastEvaluation } from "@/server/domain/evaluation/suite-reports";
 import { readEvidence } from "@/server/domain/promotion/evidence";
 import { erasePersonPrompts } from "@/server/domain/prompts/erase-prompts";
 import { addPrompts } from "../../helpers/batches";
@@ -117,6 +118,8 @@ describe("the gate", () => {
       unread: [read],
       notRun: [],
     });
+    // Cases have a page of their own: what other suites said is not hidden by them.
+    expect(await readLastEvaluation(server.db, { checkpointId: candidateId })).toBeNull();
     await server.asOther.cases.judge({ caseId, runId, isGood: true });
     expect(await gate()).toMatchObject({ unread: [], bad: [] });
     const { history } = await server.asAdmin.cases.get({ caseId });

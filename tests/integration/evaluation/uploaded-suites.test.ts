@@ -23,6 +23,12 @@ const upload = ({ db, dataFolder, admin }: RunsServer, archive: Buffer) =>
 const kept = async ({ dataFolder }: RunsServer) =>
   readdir(path.join(dataFolder, "artifacts", "suites")).catch(() => []);
 
+/** Says of its first entry that it is. */
+function encrypted(zip: Buffer): Buffer {
+  zip[zip.indexOf("PK\x01\x02", 0, "latin1") + 8] = 1;
+  return zip;
+}
+
 describe("an archive", () => {
   const files = suite([item("Peru?")]);
   it.each([
@@ -34,7 +40,7 @@ describe("an archive", () => {
     expect(Object.fromEntries(read.map(({ name, bytes: held }) => [name, held.toString()]))).toEqual(files);
   });
 
-  it("is refused where it is none, or cut short, and nothing of it is kept", async () => {
+  it("is refused where it is none, cut short or encrypted, and nothing of it is kept", async () => {
     await using server = await runsServer();
     const none = [
       Buffer.alloc(0),
@@ -42,6 +48,7 @@ describe("an archive", () => {
       zipOf(files).subarray(0, 60),
       gzipSync(tarOf(files)).subarray(0, 40),
       tarOf(files).subarray(0, 600),
+      encrypted(zipOf(files)),
     ];
     for (const bytes of none)
       await expect(upload(server, bytes)).rejects.toMatchObject({ code: "BAD_REQUEST" });

@@ -8,6 +8,7 @@ import { describeUse, readChannels } from "@/server/domain/channels";
 import { comparisonChannel } from "@/server/domain/live/close-comparison";
 import { settleCutPairs } from "@/server/domain/live/decide-pair";
 import { tidyComparison } from "@/server/domain/live/steer-comparison";
+import { addPrompts } from "../../helpers/batches";
 import { type Caller, finished, newChatter, send } from "../../helpers/chatting";
 import { waitUntil } from "../../helpers/fake-generation";
 import { type PromotionServer, promotionServer, withApproval } from "../../helpers/promoting";
@@ -184,6 +185,17 @@ describeEachDatabase("a live comparison", (home) => {
       "Write to ann@example.org [seeded=1]",
     );
     expect(texts.total).toBe(3);
+
+    // Gone on with, or put aside as somebody's own: it counts, and is not shown.
+    const [shown] = texts.transcripts;
+    const questionId = shown?.promptId ?? "";
+    await addPrompts(server.db, ["Who?"], { messageId: questionId, isSensitive: true });
+    const pairs = await server.db.select().from(draftPairs);
+    const resumed = pairs.find((each) => each.questionId === texts.transcripts[1]?.promptId)?.secondId ?? "";
+    await server.db.update(messages).set({ isResumed: true }).where(eq(messages.id, resumed));
+    const left = await server.asAuditor.evaluations.transcripts({ ...pair, judge: { kind: "people" } });
+    expect(left.total).toBe(1);
+    expect((await rateOf()).overall).toMatchObject({ judgments: 4 });
 
     let own = "";
     for await (const part of exportAccount(server.db, userId)) own += part;

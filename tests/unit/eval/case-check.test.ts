@@ -61,6 +61,12 @@ it("is an item of a suite: every one is asked, in one way, and scores 1 or 0", (
   expect(itemSchemas.cases.safeParse({ messages: answered, expects }).success).toBe(false);
 });
 
+it("does not meet a pattern that would never come to an end", () => {
+  const rules = [{ type: "matches" as const, pattern: "(a+)+$" }];
+  expect(holds(`${"a".repeat(40)}!`, { kind: "check", rules })).toBe(false);
+  expect(holds("aaa", { kind: "check", rules })).toBe(true);
+});
+
 describe("a reference", () => {
   it.each(["squad", "rougeL", "bleu"] as const)(
     "by %s reaches the floor of 1 itself, and not by another text",

@@ -67,7 +67,11 @@ export function Transcripts({ judgeName, slices, slice, onSlice, ...question }: 
       {error && <Notice tone="error">{errorText(error)}</Notice>}
       {!found && !error && <Pulse>Reading transcripts…</Pulse>}
       {found?.map((transcript) => (
-        <TranscriptDetails key={transcript.taskId} transcript={transcript} />
+        <TranscriptDetails
+          key={transcript.taskId}
+          transcript={transcript}
+          canPin={question.judge.kind !== "people"}
+        />
       ))}
       {found && (
         <p className="mt-3 flex flex-wrap items-center gap-3 text-small text-muted">
@@ -85,8 +89,11 @@ export function Transcripts({ judgeName, slices, slice, onSlice, ...question }: 
 
 const verdictNames = { win: "candidate", loss: "opponent", tie: "tie", bothBad: "both bad" } as const;
 
+/** Questions in chat are prompts only once they are collected: until then there is nothing to pin. */
+type TranscriptProps = { transcript: Transcript; canPin: boolean };
+
 /** Its content is made when it is opened: answers are long. */
-function TranscriptDetails({ transcript }: { transcript: Transcript }) {
+function TranscriptDetails({ transcript, canPin }: TranscriptProps) {
   const [isOpen, setIsOpen] = useState(false);
   const { messages, isSensitive } = transcript;
   const start = isSensitive ? "a sensitive prompt" : (messages.at(-1)?.content ?? "");
@@ -99,7 +106,7 @@ function TranscriptDetails({ transcript }: { transcript: Transcript }) {
       </summary>
       {isOpen && (
         <SensitiveText isSensitive={isSensitive}>
-          <TranscriptContent transcript={transcript} />
+          <TranscriptContent transcript={transcript} canPin={canPin} />
         </SensitiveText>
       )}
     </details>
@@ -126,9 +133,8 @@ function votesOf({ isSame, margin, judgments }: Transcript): string {
 
 function TranscriptContent({
   transcript: { promptId, messages, candidate, opponent },
-}: {
-  transcript: Transcript;
-}) {
+  canPin,
+}: TranscriptProps) {
   return (
     <div className="space-y-4 py-3">
       <ScrolledPrompt messages={messages} className="max-h-80" />
@@ -136,7 +142,7 @@ function TranscriptContent({
         <AnswerPane label="Candidate" meaning="candidate" text={candidate} />
         <AnswerPane label="Opponent" meaning="live" text={opponent} />
       </div>
-      <PinButton origin={{ from: "prompt", promptId }} reference={opponent} />
+      {canPin && <PinButton origin={{ from: "prompt", promptId }} reference={opponent} />}
     </div>
   );
 }

@@ -35,7 +35,7 @@ export function ComparisonSection({ candidate, frozen, mayDecide }: ComparisonSe
   return (
     <Section
       title="Live comparison"
-      text="Some questions of people who let their conversations be used get two drafts, by the live policy and a challenger, in an order drawn by chance. Which they go on with counts as a judgment."
+      text="Some questions of people who let their conversations be used get two drafts, by the live policy and a challenger, in an order drawn by chance. Which of them they choose counts as a judgment."
     >
       {running && <Running comparison={running} mayDecide={mayDecide} />}
       {canStart && <StartForm key={candidate.id} candidate={candidate} frozen={frozen} />}

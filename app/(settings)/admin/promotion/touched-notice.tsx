@@ -18,9 +18,14 @@ export function TouchedNotice({ candidateId }: { candidateId: string | null }) {
         {data.map(({ checkpoint, channels, erased, withdrawn }) => (
           <li key={checkpoint.id}>
             {checkpoint.name} ({channels.length > 0 ? `on ${channels.join(", ")}` : "candidate"}) learned from
-            data taken back since: {plural(erased, "row of its data was", "rows of its data were")} erased
-            {withdrawn > 0 &&
-              `, ${plural(withdrawn, "ranking is", "rankings are")} of prompts that may not be used any more`}
+            data taken back since:{" "}
+            {[
+              erased > 0 && `${plural(erased, "row of its data was", "rows of its data were")} erased`,
+              withdrawn > 0 &&
+                `${plural(withdrawn, "ranking is", "rankings are")} of prompts that may not be used any more`,
+            ]
+              .filter(Boolean)
+              .join(", ")}
             . A new run learns from what is left.
           </li>
         ))}
