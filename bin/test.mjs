@@ -16,6 +16,9 @@ import { startThrowawayPostgres } from "./setup/throwaway-postgres.mjs";
 
 const vitestTiers = ["unit", "numeric", "integration", "e2e"];
 
+/** More files than this are no accident of one moment. */
+const mostRepeated = 2;
+
 /** @type {(() => Promise<void>)[]} what must be undone at the end, newest first */
 const cleanups = [];
 /** @type {Set<import("node:child_process").ChildProcess>} */
@@ -117,9 +120,6 @@ async function runScript(script, environment) {
     : await runHere("npm", ["run", "-s", script], environment);
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
-
-/** More files than this are no accident of one moment. */
-const mostRepeated = 2;
 
 /**
  * A file of journeys that failed runs once more, by itself and from its start, and what it says then counts: a browser, a server

@@ -108,17 +108,18 @@ test("a text is scored by hand, token by token", async () => {
 
 test("it is measured on rankings that its run never had", async () => {
   const address = page.url();
-  const measure = page.getByRole("button", { name: "Measure on this server’s rankings" });
+  const measure = page.getByRole("button", { name: /^Measure (again )?on this server’s rankings$/ });
   await measure.click();
-  await page.getByText("All 40 ranked prompts are in this model's training data.").waitFor();
+  // Of 40 prompts the test split has four, which no dataset takes.
+  await page.getByText(/Measured on this server’s rankings: 4 prompts/).waitFor();
   await importRankings("later", "Please say");
   await page.goto(address);
   await measure.click();
-  await page.getByText(/Measured on this server’s rankings: 40 prompts/).waitFor();
+  await page.getByText(/Measured on this server’s rankings: 44 prompts/).waitFor();
   await page.getByLabel("Measured on").selectOption({ label: "what its run held out" });
   await page.getByText("Measured on what its run held out: 4 prompts").waitFor();
   await page.getByLabel("Measured on").selectOption({ label: "this server’s rankings" });
-  await page.getByText("40 prompts left out, as its training data has them.").waitFor();
+  await page.getByText("36 prompts left out, as its training data has them.").waitFor();
 });
 
 test("it is put to use: new rankings are scored first, also those that wait when the server starts", async () => {
