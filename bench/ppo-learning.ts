@@ -3,8 +3,8 @@
  * model that saw simulated rankings alone; and against a reward model of real rankings, reported as it is.
  *
  * One seed a call (--seed, 1 by default): what a call has computed lies in bench/results/ppo-learning, and the figures are over all
- * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, overOptimised; the first two by default);
- * ATTUNE_BENCH_KEEP a folder for runs and samples, so that a call that was cut goes on.
+ * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, overOptimised, ptx; the first two by default);
+ * ATTUNE_BENCH_KEEP a folder for runs and samples, so that a call that was cut goes on; ATTUNE_BENCH_TEXT the text file of ptx.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -22,13 +22,14 @@ import {
   summariseOverOptimised,
   summariseSeeds,
 } from "./harness/ppo-seed";
+import { learnPtxPair, type PtxPair } from "./harness/ptx-pair";
 
 const parts = ["tiny", "gold", "overOptimised"] as const;
 type Part = (typeof parts)[number];
 
 export type PpoLearningBench = { n: number; goldVersion: number } & Partial<
   Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>
-> & { overOptimised?: ({ seed: number } & ReturnType<typeof summariseOverOptimised>)[] };
+> & { overOptimised?: ({ seed: number } & ReturnType<typeof summariseOverOptimised>)[]; ptx?: PtxPair[] };
 
 const results = path.resolve("bench/results/ppo-learning");
 
@@ -45,48 +46,76 @@ export default async function run({
   const learned: Partial<Record<Part, LearnedSeed[]>> = {};
   for (const part of parts) {
     const own = wanted.includes(part) ? [await learn(part, { quick, seed, keep })] : [];
-    const all = quick ? own : kept(part, own[0]?.plan ?? null);
+    const all = quick ? own : kept<LearnedSeed>(part, own[0]?.plan ?? null);
     if (all.length > 0) learned[part] = all;
   }
   const { tiny, gold, overOptimised } = learned;
+  const ptx = wanted.includes("ptx")
+    ? [await pairWithText({ quick, seed, keep })]
+    : kept<PtxPair>("ptx", null);
   return {
-    n: Math.max(0, ...Object.values(learned).map(({ length }) => length)),
+    n: Math.max(0, ...[...Object.values(learned), ptx].map(({ length }) => length)),
     goldVersion,
     ...(tiny && { tiny: summariseSeeds(tiny) }),
     ...(gold && { gold: summariseSeeds(gold) }),
     ...(overOptimised && {
       overOptimised: overOptimised.map((each) => ({ seed: each.seed, ...summariseOverOptimised(each) })),
     }),
+    ...(ptx.length > 0 && { ptx }),
   };
 }
 
-async function learn(
-  part: Part,
-  { quick, seed, keep }: { quick: boolean; seed: number; keep: string },
-): Promise<LearnedSeed> {
+type Call = { quick: boolean; seed: number; keep: string };
+
+function learn(part: Part, call: Call): Promise<LearnedSeed> {
+  const plan = plans[part](call.quick);
+  const folder = path.join(call.keep, call.quick ? `${part}-quick` : part);
+  return computed(part, plan, call, () => learnByGold(plan, { seed: call.seed, folder, threads }));
+}
+
+/** Of gold's world, in its folder: the reward model is the same. */
+function pairWithText(call: Call): Promise<PtxPair> {
+  const textFile = process.env.ATTUNE_BENCH_TEXT;
+  if (!textFile) throw new Error("ATTUNE_BENCH_TEXT is not set: it has to name a text file, in prose.");
+  const part = call.quick ? "tiny" : "gold";
+  const plan = plans[part](call.quick);
+  const shorter = { ...plan, ppo: { ...plan.ppo, iterations: call.quick ? 3 : 16 } };
+  const folder = path.join(call.keep, call.quick ? `${part}-quick` : part);
+  return computed("ptx", shorter, call, () =>
+    learnPtxPair(shorter, textFile, { seed: call.seed, folder, threads }),
+  );
+}
+
+const threads = os.availableParallelism();
+
+/** Read where this plan and seed were computed before. */
+async function computed<T extends { plan: string }>(
+  part: string,
+  plan: LearningPlan,
+  { quick, seed }: Call,
+  compute: () => Promise<T>,
+): Promise<T> {
   const file = path.join(results, `${part}-seed${seed}.json`);
-  const plan = plans[part](quick);
-  const known = !quick && existsSync(file) ? read(file) : null;
+  const known = !quick && existsSync(file) ? read<T>(file) : null;
   if (known?.plan === planId(plan)) return known;
-  const folder = path.join(keep, quick ? `${part}-quick` : part);
-  const learned = await learnByGold(plan, { seed, folder, threads: os.availableParallelism() });
-  if (quick) return learned;
+  const value = await compute();
+  if (quick) return value;
   await mkdir(results, { recursive: true });
-  await writeFile(file, `${JSON.stringify(learned)}\n`);
-  return learned;
+  await writeFile(file, `${JSON.stringify(value)}\n`);
+  return value;
 }
 
 /** Of one plan alone: seeds of another one are other figures. @param plan null: that of the newest seed */
-function kept(part: string, plan: string | null): LearnedSeed[] {
+function kept<T extends { plan: string }>(part: string, plan: string | null): T[] {
   const names = existsSync(results) ? readdirSync(results) : [];
   const all = names
     .filter((name) => name.startsWith(`${part}-seed`))
     .toSorted()
-    .map((name) => read(path.join(results, name)));
+    .map((name) => read<T>(path.join(results, name)));
   return all.filter((each) => each.plan === (plan ?? all.at(-1)?.plan));
 }
 
-const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as LearnedSeed;
+const read = <T>(file: string) => JSON.parse(readFileSync(file, "utf8")) as T;
 
 const plans: Record<Part, (quick: boolean) => LearningPlan> = {
   tiny: tinyPlan,
@@ -106,13 +135,15 @@ const plans: Record<Part, (quick: boolean) => LearningPlan> = {
     responseTokens: 48,
     reward: { layers: 20 },
     ppo: {
-      iterations: 20,
+      iterations: 24,
       episodesPerIteration: 64,
       responsesPerPrompt: 4,
       minibatches: 4,
       warmupSteps: 3,
       criticWarmup: 1,
-      beta: 0.1,
+      beta: 0.05,
+      // The checkpoint that is kept may be as far from its start as the claim allows.
+      guards: { klBudget: 5, flatJudge: null },
     },
     samplesPerTest: 4,
     bestOf: { prompts: 40, samples: 64 },

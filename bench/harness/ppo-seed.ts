@@ -58,30 +58,71 @@ export type LearnedSeed = {
   minutes: { reward: number; ppo: number };
 };
 
-type Where = { seed: number; folder: string; threads: number };
+export type Where = { seed: number; folder: string; threads: number };
 
-export async function learnByGold(
+export async function learnByGold(plan: LearningPlan, where: Where): Promise<LearnedSeed> {
+  const { seed, folder, threads } = where;
+  const { world } = plan;
+  const rewardModel = await trainRewardModel(plan, where);
+  // PPO, with gold watching and never counting.
+  const learned = await kept(folder, `ppo-${seed}`, () => learn(plan, rewardModel.checkpoint, where));
+  // The policy and its start on prompts that neither saw.
+  const { goldOfStart, goldOfPolicy, before } = await compareWithStart(plan, learned.checkpoint, where);
+  const many = await kept(folder, "many", () =>
+    sample(plan, where, {
+      of: plan.model,
+      prompts: world.test.slice(0, plan.bestOf.prompts),
+      perPrompt: plan.bestOf.samples,
+      at: 4,
+    }),
+  );
+  const basePlaces = basePlacesOf(plan);
+  await using scorer = await Scorer.open(rewardModel.checkpoint, { threads, basePlaces });
+  return {
+    seed,
+    plan: planId(plan),
+    wins: winShares(goldOfPolicy, goldOfStart),
+    goldBefore: mean(goldOfStart.flat()),
+    goldAfter: mean(goldOfPolicy.flat()),
+    kl: learned.kl,
+    rewardAccuracy: orderedAs(goldOfStart, await scoreAll(scorer, world.test, before)),
+    curve: learned.curve,
+    bestOfN: await readBestOfN(scorer, world.test.slice(0, plan.bestOf.prompts), many),
+    paused: learned.paused,
+    minutes: { reward: rewardModel.minutes, ppo: learned.minutes },
+  };
+}
+
+const basePlacesOf = ({ model }: LearningPlan) => [model, path.dirname(model)];
+
+type Sampled = { of: string; prompts: World["test"]; perPrompt: number; at: number };
+
+/** @param sampled.at the seed of sampling */
+export function sample(
   plan: LearningPlan,
-  { seed, folder, threads }: Where,
-): Promise<LearnedSeed> {
-  const { world, model, responseTokens: maxTokens } = plan;
+  { folder, threads }: Where,
+  { of, prompts, perPrompt, at }: Sampled,
+): Promise<string[][]> {
+  const basePlaces = basePlacesOf(plan);
+  const options = { maxTokens: plan.responseTokens, threads, scratchFolder: folder, basePlaces };
+  return sampleResponses(of, prompts, { ...options, perPrompt, seed: at });
+}
+
+/** From simulated rankings. What labelers see does not depend on the seed; how they rank it does. */
+export async function trainRewardModel(plan: LearningPlan, where: Where) {
+  const { seed, folder, threads } = where;
+  const { world, model } = plan;
   await mkdir(folder, { recursive: true });
-  const basePlaces = [model, path.dirname(model)];
-  const sampling = { maxTokens, threads, scratchFolder: folder, basePlaces };
-  const sample = (of: string, prompts: World["test"], perPrompt: number, at: number) =>
-    sampleResponses(of, prompts, { ...sampling, perPrompt, seed: at });
-  // 1. What labelers see does not depend on the seed; how they rank it does.
   const responses = await kept(folder, "ranked", () =>
-    sample(model, world.ranked, plan.responsesPerPrompt, 1),
+    sample(plan, where, { of: model, prompts: world.ranked, perPrompt: plan.responsesPerPrompt, at: 1 }),
   );
   const rankings = path.join(folder, `rankings-${seed}.jsonl`);
   await writeFile(
     rankings,
     writeRankings(rankBySimulation(world.ranked, responses, { agreement, seed }), "kWay"),
   );
-  // 2. The reward model.
   const startedAt = performance.now();
-  const rewardModel = await kept(folder, `reward-${seed}`, async () => {
+  return kept(folder, `reward-${seed}`, async () => {
     const config = {
       validationShare: 0.1,
       ...plan.reward,
@@ -102,35 +143,26 @@ export async function learnByGold(
     );
     return { checkpoint, minutes: (performance.now() - startedAt) / 60_000 };
   });
-  // 3. PPO, with gold watching and never counting.
-  const learned = await kept(folder, `ppo-${seed}`, () =>
-    learn(plan, { rewardModel: rewardModel.checkpoint, seed, folder, threads }),
-  );
-  // 4. The policy and its start on prompts that neither saw.
-  const before = await kept(folder, "start", () => sample(model, world.test, plan.samplesPerTest, 2));
-  const after = await sample(learned.checkpoint, world.test, plan.samplesPerTest, 3);
-  const [goldOfStart, goldOfPolicy] = [goldOf(world.test, before), goldOf(world.test, after)];
-  const many = await kept(folder, "many", () =>
-    sample(model, world.test.slice(0, plan.bestOf.prompts), plan.bestOf.samples, 4),
-  );
-  await using scorer = await Scorer.open(rewardModel.checkpoint, { threads, basePlaces });
-  return {
-    seed,
-    plan: planId(plan),
-    wins: goldOfPolicy.map((own, i) => winShare(own, goldOfStart[i] ?? [])),
-    goldBefore: mean(goldOfStart.flat()),
-    goldAfter: mean(goldOfPolicy.flat()),
-    kl: learned.kl,
-    rewardAccuracy: orderedAs(goldOfStart, await scoreAll(scorer, world.test, before)),
-    curve: learned.curve,
-    bestOfN: await readBestOfN(scorer, world.test.slice(0, plan.bestOf.prompts), many),
-    paused: learned.paused,
-    minutes: { reward: rewardModel.minutes, ppo: learned.minutes },
-  };
 }
 
-async function learn(plan: LearningPlan, where: Where & { rewardModel: string }) {
-  const { seed, folder, threads, rewardModel } = where;
+/** What gold says of a policy's responses to the test prompts, and of its start's. */
+export async function compareWithStart(plan: LearningPlan, policy: string, where: Where) {
+  const { world, model, samplesPerTest: perPrompt } = plan;
+  const prompts = world.test;
+  const before = await kept(where.folder, "start", () =>
+    sample(plan, where, { of: model, prompts, perPrompt, at: 2 }),
+  );
+  const after = await sample(plan, where, { of: policy, prompts, perPrompt, at: 3 });
+  return { goldOfStart: goldOf(prompts, before), goldOfPolicy: goldOf(prompts, after), before };
+}
+
+/** @param name of the run's folder */
+export async function learn(
+  plan: LearningPlan,
+  rewardModel: string,
+  { seed, folder, threads }: Where,
+  name = `ppo-${seed}`,
+) {
   const prompts = path.join(folder, "prompts.jsonl");
   await writeFile(prompts, plan.world.trained.map((each) => `${JSON.stringify(each)}\n`).join(""));
   const config: PpoConfig = parseConfig(ppoConfigSchema, {
@@ -145,7 +177,7 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
     data: [prompts],
     parts: [{ type: "rules", name: "gold", weight: 0 }],
     responseTokens: plan.responseTokens,
-    output: path.join(folder, `ppo-${seed}`),
+    output: path.join(folder, name),
     seed,
     threads,
   });
@@ -181,6 +213,10 @@ async function learn(plan: LearningPlan, where: Where & { rewardModel: string })
   const minutes = (performance.now() - startedAt) / 60_000;
   return { checkpoint: summary.checkpoint, kl: summary.heldOutKl ?? Number.NaN, curve, paused, minutes };
 }
+
+/** By prompt. */
+export const winShares = (own: readonly number[][], others: readonly number[][]): number[] =>
+  own.map((scores, i) => winShare(scores, others[i] ?? []));
 
 /** Of all pairs of one's own and the other's: won, ties counting half. */
 function winShare(own: readonly number[], others: readonly number[]): number {
@@ -275,7 +311,7 @@ export function summariseSeeds(seeds: readonly LearnedSeed[]) {
   };
 }
 
-function withInterval(wins: readonly number[]) {
+export function withInterval(wins: readonly number[]) {
   const statistic = (weights: ArrayLike<number>) => {
     const total = wins.reduce((sum, _, i) => sum + (weights[i] ?? 0), 0);
     return total === 0 ? null : wins.reduce((sum, win, i) => sum + win * (weights[i] ?? 0), 0) / total;
@@ -286,4 +322,4 @@ function withInterval(wins: readonly number[]) {
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const rounded = (value: number) => Number(value.toFixed(4));
+export const rounded = (value: number) => Number(value.toFixed(4));
