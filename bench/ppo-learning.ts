@@ -3,8 +3,9 @@
  * model that saw simulated rankings alone; and against a reward model of real rankings, reported as it is.
  *
  * One seed a call (--seed, 1 by default): what a call has computed lies in bench/results/ppo-learning, and the figures are over all
- * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, overOptimised, ptx; the first two by default);
- * ATTUNE_BENCH_KEEP a folder for runs and samples, so that a call that was cut goes on; ATTUNE_BENCH_TEXT the text file of ptx.
+ * seeds there. ATTUNE_BENCH_PARTS names the parts to compute (tiny, gold, overOptimised, ptx, real; the first two by default);
+ * ATTUNE_BENCH_KEEP a folder for runs and samples, so that a call that was cut goes on; ATTUNE_BENCH_TEXT the text file of ptx;
+ * ATTUNE_BENCH_RANKINGS the folder of real's alpaca_eval_rankings.jsonl.gz.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -13,7 +14,9 @@ import path from "node:path";
 import { animals, objects } from "@/model/data/tiny-world";
 import { goldVersion } from "@/model/eval/gold";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
+import { drawOverOptimised } from "./harness/draw-over-optimised";
 import { makeWorld, type World, type WorldPrompt } from "./harness/gold-world";
+import { learnFromPeople, type RealSeed } from "./harness/ppo-from-people";
 import {
   type LearnedSeed,
   type LearningPlan,
@@ -29,7 +32,11 @@ type Part = (typeof parts)[number];
 
 export type PpoLearningBench = { n: number; goldVersion: number } & Partial<
   Record<"tiny" | "gold", ReturnType<typeof summariseSeeds>>
-> & { overOptimised?: ({ seed: number } & ReturnType<typeof summariseOverOptimised>)[]; ptx?: PtxPair[] };
+> & {
+    overOptimised?: ({ seed: number } & ReturnType<typeof summariseOverOptimised>)[];
+    ptx?: PtxPair[];
+    real?: RealSeed[];
+  };
 
 const results = path.resolve("bench/results/ppo-learning");
 
@@ -53,8 +60,11 @@ export default async function run({
   const ptx = wanted.includes("ptx")
     ? [await pairWithText({ quick, seed, keep })]
     : kept<PtxPair>("ptx", null);
+  const real = wanted.includes("real")
+    ? [await fromPeople({ quick, seed, keep })]
+    : kept<RealSeed>("real", null);
   return {
-    n: Math.max(0, ...[...Object.values(learned), ptx].map(({ length }) => length)),
+    n: Math.max(0, ...[...Object.values(learned), ptx, real].map(({ length }) => length)),
     goldVersion,
     ...(tiny && { tiny: summariseSeeds(tiny) }),
     ...(gold && { gold: summariseSeeds(gold) }),
@@ -62,15 +72,21 @@ export default async function run({
       overOptimised: overOptimised.map((each) => ({ seed: each.seed, ...summariseOverOptimised(each) })),
     }),
     ...(ptx.length > 0 && { ptx }),
+    ...(real.length > 0 && { real }),
   };
 }
 
 type Call = { quick: boolean; seed: number; keep: string };
 
-function learn(part: Part, call: Call): Promise<LearnedSeed> {
+async function learn(part: Part, call: Call): Promise<LearnedSeed> {
   const plan = plans[part](call.quick);
   const folder = path.join(call.keep, call.quick ? `${part}-quick` : part);
-  return computed(part, plan, call, () => learnByGold(plan, { seed: call.seed, folder, threads }));
+  const learned = await computed(part, plan, call, () =>
+    learnByGold(plan, { seed: call.seed, folder, threads }),
+  );
+  if (part === "overOptimised" && !call.quick)
+    await writeFile(path.join(results, "over-optimised.svg"), drawOverOptimised(learned));
+  return learned;
 }
 
 /** Of gold's world, in its folder: the reward model is the same. */
@@ -86,6 +102,29 @@ function pairWithText(call: Call): Promise<PtxPair> {
   );
 }
 
+/** Of rankings by a judge, whose prompts people wrote: no world can be made for them. */
+function fromPeople(call: Call): Promise<RealSeed> {
+  const folder = process.env.ATTUNE_BENCH_RANKINGS;
+  if (!folder)
+    throw new Error(
+      "ATTUNE_BENCH_RANKINGS is not set: it has to name the folder with alpaca_eval_rankings.jsonl.gz.",
+    );
+  const plan = { ...plans[call.quick ? "tiny" : "gold"](call.quick), world: noWorld };
+  const settings: LearningPlan = call.quick
+    ? { ...plan, reward: { ...plan.reward, epochs: 1 }, ppo: { ...plan.ppo, iterations: 3 } }
+    : { ...plan, reward: { layers: 20, longestTokens: 384 } };
+  const rankings = path.join(folder, "alpaca_eval_rankings.jsonl.gz");
+  const own = path.join(call.keep, call.quick ? "real-quick" : "real");
+  return computed("real", settings, call, () =>
+    learnFromPeople(
+      settings,
+      { rankings, tested: call.quick ? 8 : 60 },
+      { seed: call.seed, folder: own, threads },
+    ),
+  );
+}
+
+const noWorld: World = { ranked: [], trained: [], test: [] };
 const threads = os.availableParallelism();
 
 /** Read where this plan and seed were computed before. */
@@ -119,13 +158,14 @@ const read = <T>(file: string) => JSON.parse(readFileSync(file, "utf8")) as T;
 
 const plans: Record<Part, (quick: boolean) => LearningPlan> = {
   tiny: tinyPlan,
-  // A reward model of a quarter of the rankings, and no penalty for leaving the start behind.
+  // A reward model of half of the rankings, no penalty for leaving the start behind, and the other half's to watch.
   overOptimised: (quick) => {
-    const plan = tinyPlan(quick);
+    const { world, ppo, ...plan } = tinyPlan(quick);
     return {
       ...plan,
-      world: { ...plan.world, ranked: plan.world.ranked.slice(0, 24) },
-      ppo: { ...plan.ppo, iterations: quick ? 6 : 80, beta: 0 },
+      world: { ...world, ranked: world.ranked.slice(0, 48) },
+      judgeRanked: world.ranked.slice(48),
+      ppo: { ...ppo, iterations: quick ? 6 : 120, lr: 1e-3, beta: 0, guards: {} },
     };
   },
   gold: () => ({

@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { z } from "zod";
 import { writeRankings } from "@/model/data/rankings/write-rankings";
 import { bestOfN, bestOfNKl, bestOfSizes } from "@/model/eval/best-of-n";
 import { bootstrapInterval } from "@/model/eval/bootstrap";
 import { goldVersion } from "@/model/eval/gold";
 import { Scorer } from "@/model/runtime/scorer";
 import { type PpoSummary, runPpo } from "@/model/train/ppo";
-import { type PpoConfig, ppoConfigSchema } from "@/model/train/ppo-config";
+import { type PpoConfig, ppoConfigSchema, type scorePartSchema } from "@/model/train/ppo-config";
 import { runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { parseConfig } from "@/model/train/run-config";
@@ -19,6 +20,8 @@ import { progress } from "./reward-folds";
 export type LearningPlan = {
   model: string;
   world: World;
+  /** Of these prompts' rankings a second reward model is made, which watches for the guard rail `flatJudge`; left out: nothing does. */
+  judgeRanked?: World["ranked"];
   /** Responses ranked to each prompt. */
   responsesPerPrompt: number;
   responseTokens: number;
@@ -58,14 +61,20 @@ export type LearnedSeed = {
   minutes: { reward: number; ppo: number };
 };
 
+type ScorePartInput = z.input<typeof scorePartSchema>;
+
 export type Where = { seed: number; folder: string; threads: number };
 
 export async function learnByGold(plan: LearningPlan, where: Where): Promise<LearnedSeed> {
   const { seed, folder, threads } = where;
   const { world } = plan;
   const rewardModel = await trainRewardModel(plan, where);
+  const judge =
+    plan.judgeRanked && (await trainRewardModel(plan, where, { name: "judge", ranked: plan.judgeRanked }));
   // PPO, with gold watching and never counting.
-  const learned = await kept(folder, `ppo-${seed}`, () => learn(plan, rewardModel.checkpoint, where));
+  const learned = await kept(folder, `ppo-${seed}`, () =>
+    learn(plan, rewardModel.checkpoint, where, { judge: judge?.checkpoint }),
+  );
   // The policy and its start on prompts that neither saw.
   const { goldOfStart, goldOfPolicy, before } = await compareWithStart(plan, learned.checkpoint, where);
   const many = await kept(folder, "many", () =>
@@ -109,26 +118,29 @@ export function sample(
 }
 
 /** From simulated rankings. What labelers see does not depend on the seed; how they rank it does. */
-export async function trainRewardModel(plan: LearningPlan, where: Where) {
+export async function trainRewardModel(
+  plan: LearningPlan,
+  where: Where,
+  { name = "reward", ranked = plan.world.ranked } = {},
+) {
   const { seed, folder, threads } = where;
-  const { world, model } = plan;
+  const { model, responsesPerPrompt: perPrompt } = plan;
   await mkdir(folder, { recursive: true });
-  const responses = await kept(folder, "ranked", () =>
-    sample(plan, where, { of: model, prompts: world.ranked, perPrompt: plan.responsesPerPrompt, at: 1 }),
+  const [rankedName, rankingsName] =
+    name === "reward" ? ["ranked", "rankings"] : [`${name}-ranked`, `${name}-rankings`];
+  const responses = await kept(folder, rankedName, () =>
+    sample(plan, where, { of: model, prompts: ranked, perPrompt, at: 1 }),
   );
-  const rankings = path.join(folder, `rankings-${seed}.jsonl`);
-  await writeFile(
-    rankings,
-    writeRankings(rankBySimulation(world.ranked, responses, { agreement, seed }), "kWay"),
-  );
+  const rankings = path.join(folder, `${rankingsName}-${seed}.jsonl`);
+  await writeFile(rankings, writeRankings(rankBySimulation(ranked, responses, { agreement, seed }), "kWay"));
   const startedAt = performance.now();
-  return kept(folder, `reward-${seed}`, async () => {
+  return kept(folder, `${name}-${seed}`, async () => {
     const config = {
       validationShare: 0.1,
       ...plan.reward,
       model,
       data: [rankings],
-      output: path.join(folder, `reward-${seed}`),
+      output: path.join(folder, `${name}-${seed}`),
       seed,
       threads,
     };
@@ -156,12 +168,20 @@ export async function compareWithStart(plan: LearningPlan, policy: string, where
   return { goldOfStart: goldOf(prompts, before), goldOfPolicy: goldOf(prompts, after), before };
 }
 
-/** @param name of the run's folder */
+/**
+ * @param options.name of the run's folder
+ * @param options.watch the part that is charted and never counts: the curve's `gold`
+ * @param options.judge a reward model that never counts either, for the guard rail `flatJudge`
+ */
 export async function learn(
   plan: LearningPlan,
   rewardModel: string,
   { seed, folder, threads }: Where,
-  name = `ppo-${seed}`,
+  {
+    name = `ppo-${seed}`,
+    watch = { type: "rules", name: "gold", weight: 0 },
+    judge,
+  }: { name?: string; watch?: ScorePartInput; judge?: string | undefined } = {},
 ) {
   const prompts = path.join(folder, "prompts.jsonl");
   await writeFile(prompts, plan.world.trained.map((each) => `${JSON.stringify(each)}\n`).join(""));
@@ -175,7 +195,9 @@ export async function learn(
     model: plan.model,
     rewardModels: [rewardModel],
     data: [prompts],
-    parts: [{ type: "rules", name: "gold", weight: 0 }],
+    ...(judge === undefined
+      ? { parts: [watch] }
+      : { parts: [watch, { type: "rewardModel", name: "judge", weight: 0, model: judge }], judge: "judge" }),
     responseTokens: plan.responseTokens,
     output: path.join(folder, name),
     seed,
@@ -186,18 +208,13 @@ export async function learn(
   let paused: LearnedSeed["paused"] = null;
   const onEvent: Parameters<typeof runPpo>[1]["onEvent"] = (event) => {
     if (event.type !== "iteration") return;
-    const {
-      score = 0,
-      klK3 = 0,
-      responseTokens = 0,
-      "part.gold": gold = 0,
-      explainedVariance = 0,
-    } = event.metrics;
+    const { score = 0, klK3 = 0, responseTokens = 0, explainedVariance = 0 } = event.metrics;
+    const gold = event.metrics[`part.${watch.name}`] ?? 0;
     curve.push({ step: event.step, score, gold, kl: klK3, responseTokens });
     const seconds = Object.entries(event.seconds).map(([name, value]) => `${name} ${value.toFixed(1)}`);
     progress(
       `seed ${seed}`,
-      `iteration ${event.step}: score ${score.toFixed(2)}, gold ${gold.toFixed(3)}, ${klK3.toFixed(2)} nats, ${responseTokens.toFixed(0)} tokens, explained ${explainedVariance.toFixed(2)}; ${seconds.join(", ")}`,
+      `iteration ${event.step}: score ${score.toFixed(2)}, ${watch.name} ${gold.toFixed(3)}, ${klK3.toFixed(2)} nats, ${responseTokens.toFixed(0)} tokens, explained ${explainedVariance.toFixed(2)}; ${seconds.join(", ")}`,
     );
   };
   let summary: PpoSummary | null = null;
@@ -224,7 +241,11 @@ function winShare(own: readonly number[], others: readonly number[]): number {
   return mean(credits);
 }
 
-async function scoreAll(scorer: Scorer, prompts: World["test"], responses: readonly (readonly string[])[]) {
+export async function scoreAll(
+  scorer: Scorer,
+  prompts: World["test"],
+  responses: readonly (readonly string[])[],
+) {
   const scores: number[][] = [];
   for (const [i, { prompt }] of prompts.entries()) {
     const messages = [{ role: "user" as const, content: prompt }];
@@ -321,5 +342,6 @@ export function withInterval(wins: readonly number[]) {
   return { winRate: rounded(mean(wins)), low: rounded(low), high: rounded(high) };
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const mean = (values: readonly number[]) =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 export const rounded = (value: number) => Number(value.toFixed(4));

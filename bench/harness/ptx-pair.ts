@@ -51,7 +51,7 @@ export async function learnPtxPair(plan: LearningPlan, textFile: string, where: 
     const run = `ptx-${name}-${seed}`;
     const settings = { ...plan.ppo, ptx: runs[name] };
     const { checkpoint, kl, minutes } = await kept(folder, run, () =>
-      learn({ ...plan, ppo: settings }, rewardModel.checkpoint, where, run),
+      learn({ ...plan, ppo: settings }, rewardModel.checkpoint, where, { name: run }),
     );
     const { goldOfStart, goldOfPolicy } = await compareWithStart(plan, checkpoint, where);
     return {
