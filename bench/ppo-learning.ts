@@ -118,7 +118,9 @@ function fromPeople(call: Call): Promise<RealSeed> {
   return computed("real", settings, call, () =>
     learnFromPeople(
       settings,
-      { rankings, tested: call.quick ? 8 : 60 },
+      call.quick
+        ? { rankings, tested: 8, most: 40 }
+        : { rankings, tested: 60, most: Number.POSITIVE_INFINITY },
       { seed: call.seed, folder: own, threads },
     ),
   );

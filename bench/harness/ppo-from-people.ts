@@ -49,15 +49,15 @@ export type RealSeed = {
   minutes: { rewardModel: number; judge: number; ppo: number };
 };
 
-/** @param plan without a world, which the rankings are; `tested` of their prompts are kept from both reward models and from PPO */
+/** @param plan without a world, which the rankings are; of at most so many prompts, `tested` are kept from both reward models and from PPO */
 export async function learnFromPeople(
   plan: LearningPlan,
-  { rankings, tested }: { rankings: string; tested: number },
+  { rankings, tested, most }: { rankings: string; tested: number; most: number },
   where: Where,
 ): Promise<RealSeed> {
   const { seed, folder, threads } = where;
   await mkdir(folder, { recursive: true });
-  const all = await shuffled(rankings, seed);
+  const all = (await shuffled(rankings, seed)).slice(0, most);
   const [test, ranked] = [all.slice(0, tested), all.slice(tested)];
   const halves = { rewardModel: every(ranked, 0), judge: every(ranked, 1) };
   const world = { ranked: [], trained: ranked.map(asPrompt), test: test.map(asPrompt) };
