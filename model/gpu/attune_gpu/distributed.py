@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from attune_gpu.errors import AttuneError, MachineError
 from attune_gpu.machine import Machine
@@ -61,9 +62,8 @@ def joined(machine: Machine, shards: bool = True) -> Iterator[None]:
     if machine.device.index is not None:
         torch.cuda.set_device(machine.device)
     is_ours = not dist.is_initialized()
-    # Numbers and texts go over gloo, weights and gradients over NCCL.
     if is_ours:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if machine.device.type == "cuda" else "gloo", timeout=PATIENCE)
+        _meet(machine)
     _group = Group(dist.get_rank(), dist.get_world_size(), machine, shards)
     try:
         yield
@@ -71,6 +71,15 @@ def joined(machine: Machine, shards: bool = True) -> Iterator[None]:
         _group = None
         if is_ours:
             dist.destroy_process_group()
+
+
+def _meet(machine: Machine) -> None:
+    """Numbers and texts go over gloo, weights and gradients over NCCL."""
+    store, own_rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    # torchrun's store outlives a restart, and has the addresses of the processes that are gone.
+    store = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    backend = "cpu:gloo,cuda:nccl" if machine.device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=own_rank, world_size=size, timeout=PATIENCE)
 
 
 def rank() -> int:
