@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attune_gpu import __version__
 from attune_gpu.config import STAGES, load_schema, read_config
-from attune_gpu.errors import AttuneError, ConfigError
+from attune_gpu.errors import AttuneError, ConfigError, MachineError
 
 EXIT_FAILED, EXIT_CONFIG, EXIT_STOPPED = 1, 2, 130
 
@@ -19,12 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return EXIT_CONFIG
     except AttuneError as error:
-        print(error, file=sys.stderr)
-        return EXIT_FAILED
+        # Of several processes one says what all of them found; a machine may be alone with its fault.
+        if os.environ.get("RANK", "0") == "0" or isinstance(error, MachineError):
+            print(error, file=sys.stderr)
+        return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +38,21 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="end with the summary as one line of JSON")
         add_machine_options(command)
         command.set_defaults(run=run_stage, stage=stage)
+    cluster = commands.add_parser("ray", help="one run on the machines of a Ray cluster")
+    cluster.add_argument("stage", choices=STAGES)
+    cluster.add_argument("--config", required=True, help="JSON file of settings")
+    cluster.add_argument("--set", action="append", default=[], metavar="key=value", dest="overrides", help="goes over the file")
+    cluster.add_argument("--address", default="auto", help="of the cluster; local starts one on this machine")
+    cluster.add_argument("--trainers", type=int, default=1, help="processes that train, as torchrun would start them")
+    cluster.add_argument("--generators", type=int, default=0, help="actors that answer prompts in PPO; 0: the trainers do")
+    cluster.add_argument("--scorers", type=int, default=0, help="actors that hold the reward models in PPO; 0: the trainers do")
+    cluster.add_argument("--gpus", type=float, default=1, help="of each actor; 0 computes on CPUs")
+    cluster.add_argument("--cpus", type=float, default=1, help="of each actor")
+    cluster.add_argument("--restarts", type=int, default=3, help="after machines are lost")
+    cluster.add_argument("--precision", default="auto", help="as of the stages")
+    cluster.add_argument("--replicate", action="store_true", help="models whole in each trainer")
+    cluster.add_argument("--json", action="store_true", help="end with the summary as one line of JSON")
+    cluster.set_defaults(run=run_cluster)
     worker = commands.add_parser("worker", help="take runs from a server's queue")
     worker.add_argument("--url", required=True, help="the server's address")
     worker.add_argument("--token", default=os.environ.get("ATTUNE_WORKER_TOKEN"), help="from Runs, Workers; or ATTUNE_WORKER_TOKEN")
@@ -55,6 +69,7 @@ def add_machine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--precision", default="auto", help="fp32, or bf16 with single-precision weights; default: bf16 on a GPU")
     command.add_argument("--generator", default="own", choices=["own", "vllm"], help="what samples in PPO; vllm was not run by us")
     command.add_argument("--compile", action="store_true", help="compile the model (torch.compile): the first steps take minutes")
+    command.add_argument("--replicate", action="store_true", help="under torchrun: models whole in each process, not spread over them (FSDP2)")
 
 
 def run_stage(options: argparse.Namespace) -> int:
@@ -63,15 +78,36 @@ def run_stage(options: argparse.Namespace) -> int:
         return 0
     config = read_config(options.stage, read_json(options.config), options.overrides)
     # From here on PyTorch is loaded, which takes seconds.
+    from attune_gpu.distributed import any_of, is_first, joined, local_device, local_threads
     from attune_gpu.machine import choose_machine, threads_of
+    from attune_gpu.restarts import stays_stopped
     from attune_gpu.run_loop import Hooks
     from attune_gpu.stages import run
 
-    machine = choose_machine(options.device, options.precision, options.compile, threads_of(config), options.generator)
-    print(json.dumps(config, indent=2, ensure_ascii=False))
+    threads = local_threads(threads_of(config))
+    machine = choose_machine(local_device(options.device), options.precision, options.compile, threads, options.generator)
     stopping = stop_on_signal()
-    hooks = Hooks(on_event=print_event, is_stopping=lambda: bool(stopping))
-    summary = run(options.stage, config, machine, hooks)
+    with stays_stopped(), joined(machine, shards=not options.replicate):
+        if is_first():
+            print(json.dumps(config, indent=2, ensure_ascii=False))
+        hooks = Hooks(on_event=print_event if is_first() else lambda event: None, is_stopping=lambda: any_of(bool(stopping)))
+        summary = run(options.stage, config, machine, hooks)
+        is_telling = is_first()
+    return tell_summary(summary, options) if is_telling else 0
+
+
+def run_cluster(options: argparse.Namespace) -> int:
+    config = read_config(options.stage, read_json(options.config), options.overrides)
+    from attune_gpu.ray_run import Crew, run_on_ray
+
+    counts = {"trainers": options.trainers, "generators": options.generators, "scorers": options.scorers}
+    crew = Crew(**counts, gpus=options.gpus, cpus=options.cpus, restarts=options.restarts, precision=options.precision, shards=not options.replicate)
+    stopping = stop_on_signal()
+    address = None if options.address == "local" else options.address
+    return tell_summary(run_on_ray(options.stage, config, crew, address=address, is_stopping=lambda: bool(stopping)), options)
+
+
+def tell_summary(summary: dict, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(summary))
     else:
@@ -121,6 +157,8 @@ def stop_on_signal() -> list[int]:
 def print_event(event: dict) -> None:
     plain = {key: asdict(value) if is_dataclass(value) else value for key, value in event.items()}
     kind = plain.pop("type")
+    if kind == "episodes":  # whole texts with a number for each token are for the admin's page
+        plain["episodes"] = len(plain["episodes"])
     print(f"{kind}: " + ", ".join(f"{key} {_short(value)}" for key, value in plain.items()), flush=True)
 
 

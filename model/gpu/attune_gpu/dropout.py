@@ -7,12 +7,12 @@ from torch import Tensor
 from attune_gpu.random_numbers import DROPOUT, philox
 
 
-def dropout_of(layer_count: int, hidden: int, rate: float, *, seed: int, step: int, batch: int, shape: tuple[int, int], device: torch.device):
-    """What `Transformer` calls as `drop`; None at rate 0. `shape` is the batch's (B, T)."""
+def dropout_of(layer_count: int, hidden: int, rate: float, *, seed: int, step: int, batch: int, shape: tuple[int, int], only=(), device: torch.device):
+    """What `Transformer` calls as `drop`; None at rate 0. `shape` is the batch's (B, T); `only`: an index of what is computed of it here."""
     if rate == 0:
         return None
     sites = 1 + 2 * layer_count
-    rows = _table(seed, step, 2 * batch, sites * shape[0] * shape[1]).reshape(sites, *shape, 1)
+    rows = _table(seed, step, 2 * batch, sites * shape[0] * shape[1]).reshape(sites, *shape, 1)[(slice(None), *only)]
     columns = _table(seed, step, 2 * batch + 1, sites * hidden).reshape(sites, 1, 1, hidden)
     rows, columns = torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)
     limit = int(rate * 2**31 + 0.5)

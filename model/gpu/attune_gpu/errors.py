@@ -36,6 +36,10 @@ class GuardRailError(PausedError):
         self.rule, self.finding = rule, finding
         super().__init__(f"{finding} The run is paused and saved: the same command goes on and accepts this, until it gets clearly worse.")
 
+    def __reduce__(self):
+        """Between processes it is made again of what it was made of."""
+        return type(self), (self.rule, self.finding)
+
 
 class MachineError(AttuneError):
     """This machine cannot do it: memory, driver, disk."""

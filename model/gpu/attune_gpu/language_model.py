@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attune_gpu.checkpoint import ADAPTER_WEIGHTS, Checkpoint, LoraShape, open_checkpoint, write_language_model
+from attune_gpu.distributed import first, gathered, share, together, total, whole
 from attune_gpu.dropout import dropout_of
 from attune_gpu.errors import ConfigError
 from attune_gpu.generation import BatchedDecode
@@ -88,24 +89,29 @@ class LanguageModelTrainer:
         started = self.machine.now()
         counted, loss = sum(batch.counted for batch in batches), 0.0
         for at, batch in enumerate(batches):
-            part = self.summed_loss(batch, self._dropout(step, at, batch)) / counted
+            rows, counts = share(len(batch.ids))
+            part = counts * self.summed_loss(batch.only(rows), self._dropout(step, at, batch, rows)) / counted
             part.backward()
             loss += part.item()
+        loss = total(loss)
         differentiated = self.machine.now()
         norm, applied = self.optimizer.step(lr) if accepts(loss) else self.optimizer.discard()
         seconds = {"gradient": differentiated - started, "update": self.machine.now() - differentiated}
         return Report(loss, norm, applied, sum(batch.real_tokens for batch in batches), seconds)
 
-    def _dropout(self, step: int, at: int, batch: Batch):
+    def _dropout(self, step: int, at: int, batch: Batch, rows: list[int]):
         config, rate = self.model.config, self.settings["dropout"]
         place = {"seed": self.settings["seed"], "step": step, "batch": at, "shape": tuple(batch.ids.shape)}
-        return dropout_of(config.layer_count, config.hidden_size, rate, **place, device=self.machine.device)
+        return dropout_of(config.layer_count, config.hidden_size, rate, **place, only=(rows,), device=self.machine.device)
 
     @torch.no_grad()
     def evaluate(self, batches: list[Batch]) -> float:
         """Mean loss over all counted tokens, in nats."""
-        counted = sum(batch.counted for batch in batches)
-        return sum(self.summed_loss(batch).item() for batch in batches) / counted
+        counted, loss = sum(batch.counted for batch in batches), 0.0
+        for batch in batches:
+            rows, counts = share(len(batch.ids))
+            loss += counts * self.summed_loss(batch.only(rows)).item()
+        return total(loss) / counted
 
 
 class LanguageModelObjective(Objective):
@@ -126,7 +132,8 @@ class LanguageModelObjective(Objective):
         return self.trainer.step(batches, step, lr, accepts) if batches else None
 
     def write_weights(self, folder: Path) -> None:
-        write_language_model(folder, self.base, self.lora, self.trainer.trained, self.facts)
+        weights = whole(self.trainer.trained)
+        first(lambda: write_language_model(folder, self.base, self.lora, weights, self.facts))
 
     def moments(self) -> dict[str, Tensor]:
         return self.trainer.optimizer.moments()
@@ -144,7 +151,8 @@ class LanguageModelObjective(Objective):
         room = max(1, self.base.config.context_length - settings["sampleTokens"])
         asked = [prompt.tokens[-room:] for prompt in self.prompts]
         options = {"seed": settings["seed"], "most_tokens": settings["sampleTokens"], "temperature": settings["sampleTemperature"]}
-        sampled = decode.sample(asked, [(0, 0)] * len(asked), **options)
+        with gathered(model):
+            sampled = together(asked, lambda own: decode.sample(own, [(0, 0)] * len(own), **options))
         return [self.base.tokenizer.decode(each.tokens) for each in sampled]
 
 

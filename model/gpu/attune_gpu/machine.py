@@ -18,6 +18,7 @@ class Machine:
     precision: str = "fp32"
     compiles: bool = False
     generator: str = "own"  # or vllm: what samples in PPO
+    elsewhere: object | None = None  # actors that sample and score for it (ray_run.py)
 
     def autocast(self):
         if self.precision == "fp32":
@@ -45,7 +46,7 @@ class Machine:
         }
 
 
-def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool = False, threads: int | None = None, generator: str = "own") -> Machine:
+def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool = False, threads: int | None = None, generator: str = "own", elsewhere=None) -> Machine:
     """The GPU where there is one that works; asked for by name, it has to."""
     if device not in ("auto", "cpu") and not device.startswith("cuda"):
         raise MachineError(f"--device {device}: choose auto, cpu or cuda.")
@@ -62,7 +63,7 @@ def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool
     if device.startswith("cuda") and precision == "fp32":
         # Single precision is asked for to compare: TF32 would round it.
         torch.backends.cuda.matmul.allow_tf32 = False
-    return Machine(torch.device(device), precision, compiles, generator)
+    return Machine(torch.device(device), precision, compiles, generator, elsewhere)
 
 
 def _expect_cuda(device: str) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from attune_gpu.checkpoint import LoraShape
+from attune_gpu.distributed import part_of, shard
 from attune_gpu.errors import ConfigError
 from attune_gpu.model_config import ModelConfig, expected_tensors
 from attune_gpu.random_numbers import normal
@@ -364,10 +365,12 @@ def load_transformer(config: ModelConfig, weights: dict[str, Tensor], device: to
     """Frozen, with these very weights; without a head where there is none among them."""
     has_head = config.tie_embeddings or "lm_head.weight" in weights
     with torch.device("meta"):
-        model = Transformer(config, has_head)
+        model = Transformer(config, has_head).to(dtype)
+    shard(model, model.body.layers)
     if config.family != "gpt2":
         model.body.frequencies = rope_frequencies(config).to(device)
-    moved = {name: weight.to(device, dtype) for name, weight in weights.items()}
+    places = dict(model.named_parameters())
+    moved = {name: part_of(weight, places.get(name, weight), device=device, dtype=dtype) for name, weight in weights.items()}
     model.load_state_dict(moved, strict=True, assign=True)
     return model.requires_grad_(False).eval()
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from attune_gpu.distributed import gradient_norm, is_sharded, local, part_of, sum_gradients, whole
+
 
 class Optimizer:
     """`lr_factors` multiply the learning rate of parameters by name."""
@@ -18,15 +20,15 @@ class Optimizer:
         self.step_count = 0
 
     def gradient_norm(self) -> float:
-        norms = [torch.linalg.vector_norm(p.grad, dtype=torch.float64) for p in self.trained.values() if p.grad is not None]
-        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        sum_gradients(self.trained)
+        return gradient_norm(self.trained)
 
     def step(self, lr: float) -> tuple[float, bool]:
         """The norm before clipping, and whether the step was applied: it is not where the norm is no number."""
         norm, limit = self.gradient_norm(), self.settings["maxGradientNorm"]
         if math.isfinite(norm):
             if limit is not None:
-                torch._foreach_mul_([p.grad for p in self.trained.values() if p.grad is not None], min(1.0, limit / (norm + 1e-6)))
+                torch._foreach_mul_([local(p.grad) for p in self.trained.values() if p.grad is not None], min(1.0, limit / (norm + 1e-6)))
             for group in self.adamw.param_groups:
                 group["lr"] = lr * group["factor"]
             self.adamw.step()
@@ -50,25 +52,25 @@ class Optimizer:
             state = self.adamw.state.get(p, {})
             tensors[f"{name}.m"] = state.get("exp_avg", torch.zeros_like(p))
             tensors[f"{name}.v"] = state.get("exp_avg_sq", torch.zeros_like(p))
-        return tensors
+        return whole(tensors)
 
     def restore(self, moments: dict[str, Tensor], step_count: int) -> None:
         self.step_count = step_count
         for name, p in self.trained.items():
-            place = {"device": p.device, "dtype": p.dtype}
+            moment = {m: part_of(moments[f"{name}.{m}"].reshape(p.shape), p, device=p.device, dtype=p.dtype).clone() for m in "mv"}
             self.adamw.state[p] = {
                 "step": torch.tensor(float(step_count), device=p.device if p.is_cuda else "cpu"),
-                "exp_avg": moments[f"{name}.m"].to(**place).reshape(p.shape).clone(),
-                "exp_avg_sq": moments[f"{name}.v"].to(**place).reshape(p.shape).clone(),
+                "exp_avg": moment["m"],
+                "exp_avg_sq": moment["v"],
             }
 
 
 def _merge(groups: list[dict], factors: dict[str, float]) -> list[dict]:
-    """One group for each decay and factor: the fused kernels take many parameters at once."""
-    merged: dict[tuple[float, float], dict] = {}
+    """One group for each decay and factor: the fused kernels take many parameters at once, but not shards among whole ones."""
+    merged: dict[tuple, dict] = {}
     for group in groups:
         factor = factors.get(group["name"], 1.0)
-        key = (group["weight_decay"], factor)
+        key = (group["weight_decay"], factor, is_sharded(group["params"][0]))
         merged.setdefault(key, {"params": [], "weight_decay": group["weight_decay"], "factor": factor})["params"] += group["params"]
     return list(merged.values())
 

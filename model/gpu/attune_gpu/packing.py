@@ -29,6 +29,11 @@ class Batch:
     counted: int
     real_tokens: int
 
+    def only(self, rows: list[int]) -> "Batch":
+        """Some of its rows; what it counts is still told of all of them."""
+        tensors = (tensor[rows] for tensor in (self.ids, self.positions, self.groups, self.parts, self.labels))
+        return Batch(*tensors, self.counted, self.real_tokens)
+
 
 def pack_rows(examples: Iterable[Example], length: int) -> list[list[Example]]:
     """First fit over the last eight open rows; the oldest is closed when none has room."""

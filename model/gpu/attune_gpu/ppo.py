@@ -17,6 +17,7 @@ from attune_gpu.checkpoint import (
     read_manifest,
     write_language_model,
 )
+from attune_gpu.distributed import first
 from attune_gpu.documents import read_documents, text_examples
 from attune_gpu.errors import ConfigError, UnfitBaseError, UnfitDataError
 from attune_gpu.generation import BatchedDecode, Generator
@@ -120,7 +121,7 @@ def _run_seed(config: dict, machine: Machine, hooks: Hooks) -> dict:
         state = resumable[1]["ofStage"] if resumable else None
         own = {**config, "lr": lr, "valueLr": value_lr}
         objective = PpoObjective(
-            own, models, training, held_out, texts, state, lambda folder, weights: write_language_model(folder, base, lora, weights, facts), hooks
+            own, models, training, held_out, texts, state, lambda folder, weights: first(lambda: write_language_model(folder, base, lora, weights, facts)), hooks
         )
         if resumable:
             names = {**models.policy.trained, **{f"value.{name}": p for name, p in models.value.trained.items()}}
@@ -137,7 +138,7 @@ def open_models(config: dict, base: Checkpoint, lora: LoraShape | None, machine:
     start_model, start_adapter, start = load_trained(base, lora, config["seed"], machine, None)
     if lora is None:
         # The reference stays as it is, in the precision that frozen weights have.
-        reference = load_transformer(base.config, {name: p.detach().clone() for name, p in start.items()}, machine.device, machine.frozen_dtype), None
+        reference = load_transformer(base.config, base.complete_weights(), machine.device, machine.frozen_dtype), None
         model, adapter, trained = (start_model, None, start) if resume_from is None else load_trained(base, None, config["seed"], machine, resume_from)
         shared = None
     else:
@@ -151,15 +152,17 @@ def open_models(config: dict, base: Checkpoint, lora: LoraShape | None, machine:
     places = [base.base_folder, *hooks.base_places]
     judges = [open_checkpoint(folder, places) for folder in config["rewardModels"]]
     watching = {part["name"]: open_checkpoint(part["model"], places) for part in config["parts"] if part["type"] == "rewardModel"}
-    scoring = ScoreParts(
-        config,
-        [RewardModel.load(judge, machine, shared) for judge in judges],
-        {name: RewardModel.load(judge, machine, shared) for name, judge in watching.items()},
-    )
+
+    def judge_of(checkpoint: Checkpoint):
+        return (machine.elsewhere and machine.elsewhere.reward_model(checkpoint)) or RewardModel.load(checkpoint, machine, shared)
+
+    scoring = ScoreParts(config, [judge_of(judge) for judge in judges], {name: judge_of(judge) for name, judge in watching.items()})
     value = ValueLearner(copy_of_reward_model(judges[0], machine, shared), judges[0].score_bias, config, machine)
     generator: Generator = BatchedDecode(model, lambda: adapter, base.tokenizer.end_token_ids, machine)
     if machine.generator == "vllm":
         generator = VllmGenerator(base, adapter, base.config.context_length)
+    if machine.elsewhere:
+        generator = machine.elsewhere.generator(base, model, adapter) or generator
     return PpoModels(policy, value, generator, scoring, lambda tokens: base.tokenizer.decode(list(tokens), special=True))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from attune_gpu.distributed import gathered, together
 from attune_gpu.generation import Generator
 from attune_gpu.gold import repetition_of
 from attune_gpu.groups import Group
@@ -42,9 +43,10 @@ def roll_out(models: PpoModels, prompts: list[Prompt], settings: dict, step: int
     """Samples and scores; nothing changes."""
     machine = models.policy.machine
     started = machine.now()
-    places = [(step, sample) for sample in range(len(prompts))]
+    asked = [(list(prompt.tokens), (step, sample)) for sample, prompt in enumerate(prompts)]
     options = {"seed": settings["seed"], "most_tokens": settings["responseTokens"]}
-    responses = models.generator.sample([list(prompt.tokens) for prompt in prompts], places, **options)
+    with gathered(models.policy.model):
+        responses = together(asked, lambda own: models.generator.sample(*map(list, zip(*own, strict=True)), **options))
     sampled = machine.now()
     episodes = []
     for prompt, response in zip(prompts, responses, strict=True):

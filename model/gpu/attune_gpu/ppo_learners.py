@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attune_gpu.distributed import largest, share, together, total
 from attune_gpu.groups import Group, GroupBatch, cut_into_batches, lay_out_groups
 from attune_gpu.machine import Machine
 from attune_gpu.model import Adapter, Transformer, token_logprobs
@@ -50,11 +51,17 @@ class Learner:
     @torch.no_grad()
     def read(self, groups: list[Group], rows: Callable[[GroupBatch], Tensor] | None = None) -> list[np.ndarray]:
         """(L) of each response, in order, in double."""
+
+        def read_together(own: list[Group]) -> list[np.ndarray]:
+            """Of each group, its responses end to end."""
+            said = (rows or self.rows)(lay_out_groups(own).to(self.machine.device)).double().cpu()
+            return [part.numpy().copy() for part in said.split([group.predicted for group in own])]
+
         read: list[np.ndarray] = []
         for own in cut_into_batches(groups, self.settings["tokensPerBatch"]):
-            said = (rows or self.rows)(lay_out_groups(own).to(self.machine.device)).double().cpu()
-            lengths = [len(response) - (not group.prompt) for group in own for response in group.responses]
-            read += [part.numpy().copy() for part in said.split(lengths)]
+            for group, said in zip(own, together(own, read_together), strict=True):
+                lengths = [len(response) - (not group.prompt) for response in group.responses]
+                read += np.split(said, np.cumsum(lengths)[:-1])
         return read
 
     def step(self, targets: list[Targets], lr: float, accepts: Callable[[dict], bool] = lambda losses: True) -> Outcome:
@@ -74,16 +81,18 @@ class Learner:
         for each in targets:
             at = 0
             for own in cut_into_batches(each.groups, self.settings["tokensPerBatch"]):
-                count = sum(group.predicted for group in own)
-                columns = {name: column[at : at + count].to(self.machine.device) for name, column in each.columns.items()}
-                at += count
-                loss, facts = self.objective(self.rows(lay_out_groups(own).to(self.machine.device)), columns)
-                loss.backward()
+                ends = np.cumsum([at, *(group.predicted for group in own)]).tolist()
+                at = ends[-1]
+                places, counts = share(len(own))
+                tokens = torch.cat([torch.arange(ends[place], ends[place + 1]) for place in places])
+                columns = {name: column[tokens].to(self.machine.device) for name, column in each.columns.items()}
+                loss, facts = self.objective(self.rows(lay_out_groups([own[place] for place in places]).to(self.machine.device)), columns)
+                (counts * loss).backward()
                 for name, value in {"loss": loss, **facts}.items():
-                    number = value.item()
+                    number = counts * value.item()
                     # NaN has to come through a maximum as it does through a sum.
                     losses[name] = losses.get(name, 0.0) + number if name != "ratioGap" else max(number, losses.get(name, 0.0), key=_nan_first)
-        return losses
+        return {name: largest(value) if name == "ratioGap" else total(value) for name, value in losses.items()}
 
 
 def _nan_first(value: float) -> float:

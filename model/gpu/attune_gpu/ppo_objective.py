@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attune_gpu.distributed import part_of, whole
 from attune_gpu.errors import PausedError
 from attune_gpu.guard_rails import History, broken_guard
 from attune_gpu.ppo_iteration import PpoModels, Texts, describe_iteration, policy_targets, read_episodes, roll_out, show_episodes, text_targets, update
@@ -85,6 +86,9 @@ class PpoObjective(Objective):
         return self.state
 
     def hidden(self) -> dict[str, Tensor]:
+        return whole(self._hidden())
+
+    def _hidden(self) -> dict[str, Tensor]:
         tensors = {f"value.{name}": p for name, p in self.models.value.trained.items()}
         if self.averaged is not None:
             tensors |= {f"policy.{name}": p for name, p in self.models.policy.trained.items()}
@@ -98,16 +102,16 @@ class PpoObjective(Objective):
         self.models.policy.optimizer.restore(moments, optimizer_steps)
         of_value = {name.removeprefix("value."): tensor for name, tensor in moments.items() if name.startswith("value.")}
         self.models.value.optimizer.restore(of_value, self.state["valueSteps"])
-        own = self.hidden()
+        own = self._hidden()
         with torch.no_grad():
             for name, tensor in hidden.items():
-                own[name].copy_(tensor.reshape(own[name].shape))
+                own[name].copy_(part_of(tensor.reshape(own[name].shape), own[name]))
 
     def optimizer_steps(self) -> int:
         return self.models.policy.optimizer.step_count
 
     def write_weights(self, folder: Path) -> None:
-        self.write(folder, self.averaged or self.models.policy.trained)
+        self.write(folder, whole(self.averaged or self.models.policy.trained))
 
     def merit(self, evaluation: dict) -> float:
         """As high a score as the KL budget allows."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from attune_gpu.checkpoint import MANIFEST, TOKENIZER_FILES, Checkpoint, CheckpointFiles, open_base, open_checkpoint, write_checkpoint
+from attune_gpu.distributed import first
 from attune_gpu.documents import read_documents, text_examples
 from attune_gpu.errors import ConfigError, UnfitDataError
 from attune_gpu.language_model import SamplePrompt, train_language_model
@@ -91,8 +92,7 @@ def refuse_contradictions(architecture: dict) -> None:
 
 def open_or_create_model(folder: Path, source: Checkpoint, config: dict, facts: dict) -> Checkpoint:
     """Made at the first call, found at the next ones."""
-    if not (folder / MANIFEST).exists():
-        create_model(folder, source, config, facts)
+    first(lambda: None if (folder / MANIFEST).exists() else create_model(folder, source, config, facts))
     return open_checkpoint(folder)
 
 

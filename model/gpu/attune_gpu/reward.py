@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attune_gpu.checkpoint import ADAPTER_WEIGHTS, ENSEMBLE, Checkpoint, LoraShape, checkpoint_facts, open_base
 from attune_gpu.demonstrations import read_demonstrations
+from attune_gpu.distributed import first, share, together, total, whole
 from attune_gpu.dropout import dropout_of
 from attune_gpu.errors import ConfigError, UnfitBaseError, UnfitDataError
 from attune_gpu.groups import Group, UnfitTemplateError, cut_into_batches, lay_out_groups, render_group
@@ -161,28 +162,34 @@ class RewardTrainer:
         """One update on the mean loss over its prompts."""
         started, loss = self.machine.now(), 0.0
         for at, batch in enumerate(cut_into_batches(examples, self.settings["tokensPerBatch"])):
-            part = self.loss(batch, len(examples), self._dropout(step, at, batch))
+            places, counts = share(len(batch))
+            part = counts * self.loss([batch[place] for place in places], len(examples), self._dropout(step, at, batch, places))
             part.backward()
             loss += part.item()
+        loss = total(loss)
         differentiated = self.machine.now()
         norm, applied = self.optimizer.step(lr) if accepts(loss) else self.optimizer.discard()
         seconds = {"gradient": differentiated - started, "update": self.machine.now() - differentiated}
         return Report(loss, norm, applied, sum(example.tokens for example in examples), seconds)
 
-    def _dropout(self, step: int, at: int, batch: list[RankedExample]):
-        config, shape = self.model.config, (1, sum(example.tokens for example in batch) + 1)
-        place = {"seed": self.settings["seed"], "step": step, "batch": at, "shape": shape, "device": self.machine.device}
+    def _dropout(self, step: int, at: int, batch: list[RankedExample], places: list[int]):
+        """Of the examples that are computed here, where they would be in the whole batch; its last token is filling."""
+        ends = np.cumsum([example.tokens for example in batch])
+        tokens = np.concatenate([*(np.arange(ends[place] - batch[place].tokens, ends[place]) for place in places), ends[-1:]])
+        place = {"seed": self.settings["seed"], "step": step, "batch": at, "shape": (1, int(ends[-1]) + 1), "only": (slice(None), tokens)}
+        config, place = self.model.config, {**place, "device": self.machine.device}
         return dropout_of(config.layer_count, config.hidden_size, self.settings["dropout"], **place)
 
     @torch.no_grad()
     def states(self, examples: list[RankedExample]) -> Iterator[Tensor]:
         """(responses, hidden) example by example."""
         for batch in cut_into_batches(examples, self.settings["tokensPerBatch"]):
-            yield from self.read(batch).split([len(example.responses) for example in batch])
+            yield from together(batch, lambda own: self.read(own).cpu().split([len(example.responses) for example in own]))
 
     def scores(self, examples: list[RankedExample]) -> list[Tensor]:
         """(responses, members) of each example, without bias."""
-        return [F.linear(states, self.head.detach()).cpu() for states in self.states(examples)]
+        head = self.head.detach().cpu()
+        return [F.linear(states, head) for states in self.states(examples)]
 
 
 def pair_columns(examples: list[RankedExample], prompts_per_step: int, members: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -215,11 +222,12 @@ def _start_head(trainer: RewardTrainer, training: list[RankedExample], settings:
         heads = random_head(settings["seed"], hidden, members)
     else:
         hooks.on_event({"type": "note", "level": "info", "text": f"The score head is solved first, on the states of {len(training)} prompts."})
-        states = np.concatenate([each.cpu().numpy() for each in trainer.states(training)])
-        solved = solve_head(states, _placed(training, None), settings["seed"])
+        states = np.concatenate([each.numpy() for each in trainer.states(training)])
+        solved = first(lambda: solve_head(states, _placed(training, None), settings["seed"]))
         heads = solved.head[None]
         if members > 1:
-            each = [solve_head(states, _placed(training, member), settings["seed"], [solved.strength]) for member in range(members)]
+            strengths, seed = [solved.strength], settings["seed"]
+            each = first(lambda: [solve_head(states, _placed(training, member), seed, strengths) for member in range(members)])
             heads = np.stack([one.head for one in each])
         best = next((outcome for outcome in solved.tried if outcome["strength"] == solved.strength), None)
         figures = "" if best is None else f" It orders {100 * best['accuracy']:.1f} % of the pairs of prompts held out in turn (loss {best['loss']:.3f})."
@@ -270,7 +278,8 @@ class RewardObjective(Objective):
         member_biases = -reference.double().mean(0).float()
         facts = {**self.facts, "scoreBias": -float(reference.double().mean())}
         biases = None if len(member_biases) == 1 else member_biases
-        write_reward_model(folder, self.base, self.lora, self.trainer.trained, facts, biases)
+        weights = whole(self.trainer.trained)
+        first(lambda: write_reward_model(folder, self.base, self.lora, weights, facts, biases))
 
     def _reference_scores(self) -> list[Tensor]:
         """Of those that score 0 on average: the demonstrations, else what is held out, else the first ones trained on."""

@@ -1,5 +1,6 @@
 """A reward model: the transformer without its vocabulary, a score head, and what its checkpoint is written as (docs/formats.md)."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from attune_gpu.checkpoint import (
     describe_adapter,
     write_checkpoint,
 )
+from attune_gpu.distributed import parameters_here, together
 from attune_gpu.errors import UnfitBaseError
 from attune_gpu.groups import Group, GroupBatch, cut_into_batches, lay_out_groups
 from attune_gpu.machine import Machine
@@ -69,13 +71,22 @@ class RewardModel:
     @torch.no_grad()
     def score(self, groups: list[Group], most_tokens: int = 8192) -> Tensor:
         """(R, members), group by group; their mean is the score."""
-        scores = []
-        for own in cut_into_batches(groups, most_tokens):
+
+        def score_together(own: list[Group]) -> list[Tensor]:
             batch = lay_out_groups(own).to(self.machine.device)
             with self.machine.autocast():
                 states = group_states(self.model, batch, self.adapter, self.layers)
-            scores.append(F.linear(states[batch.ends].float(), self.head) + self.bias)
-        return torch.cat(scores).cpu()
+            scores = F.linear(states[batch.ends].float(), self.head) + self.bias
+            return list(scores.cpu().split([len(group.responses) for group in own]))
+
+        return torch.cat([scores for own in cut_into_batches(groups, most_tokens) for scores in together(own, score_together)])
+
+    def sha256(self) -> str:
+        """Of what was trained, as it is in the memory of this process."""
+        digest = hashlib.sha256()
+        for tensor in [self.head, self.bias, *(self.adapter.parameters.values() if self.adapter else parameters_here(self.model))]:
+            digest.update(tensor.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def load_headless(checkpoint: Checkpoint, machine: Machine, dtype: torch.dtype | None = None) -> Transformer:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attune_gpu.checkpoint import Checkpoint
+from attune_gpu.distributed import first
 from attune_gpu.errors import RunFolderError
 from attune_gpu.folder_lock import folder_lock
 from attune_gpu.js_json import js_json
@@ -38,11 +39,18 @@ def config_sha256(settings: dict, dataset_sha256: str | None, parent: str) -> st
 
 @contextlib.contextmanager
 def claim_run_folder(output: Path, *, stage: str, settings: dict, dataset_sha256: str, base: str | None) -> Iterator[None]:
-    """Makes the folder this run's, or finds that it is already; held by this process until the end of the block."""
+    """Makes the folder this run's, or finds that it is already; held by this process, the first of several, until the end of the block."""
+    mine = {"formatVersion": 1, "stage": stage, "settings": settings_without_paths(settings), "datasetSha256": dataset_sha256, "base": base}
+    with contextlib.ExitStack() as held:
+        first(lambda: held.enter_context(_claimed(output, mine)))
+        yield
+
+
+@contextlib.contextmanager
+def _claimed(output: Path, mine: dict) -> Iterator[None]:
     _read_run_file(output)  # before anything is put there: a folder of something else stays as it is
     output.mkdir(parents=True, exist_ok=True)
-    mine = {"formatVersion": 1, "stage": stage, "settings": settings_without_paths(settings), "datasetSha256": dataset_sha256, "base": base}
-    with folder_lock(output / "run.lock", stage):
+    with folder_lock(output / "run.lock", mine["stage"]):
         found = _read_run_file(output)
         if found != mine:
             if found is not None and step_folders(output / "checkpoints"):
@@ -98,9 +106,12 @@ def _remove(path: Path) -> None:
 
 def link_base(output: Path, base: Checkpoint) -> None:
     """Checkpoints of adapters find their lineage's base beside them, wherever it lies."""
-    link = output / "base"
-    _remove(link)
-    os.symlink(base.base_folder.resolve(), link)
+
+    def link() -> None:
+        _remove(output / "base")
+        os.symlink(base.base_folder.resolve(), output / "base")
+
+    first(link)
 
 
 def checkpoint_folder(checkpoints: Path, step: int) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from attune_gpu.distributed import first
 from attune_gpu.errors import PausedError
 from attune_gpu.optimizer import learning_rate_share
 from attune_gpu.run_folder import checkpoint_folder, config_sha256, last_state, remove_old_checkpoints
@@ -82,7 +83,7 @@ def find_resumable(settings: dict, dataset_sha256: str | None, parent: str) -> t
     sha256 = config_sha256(settings, dataset_sha256, parent)
     checkpoints = Path(settings["output"]) / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    return sha256, last_state(checkpoints, sha256)
+    return sha256, first(lambda: last_state(checkpoints, sha256))
 
 
 def run_loop(settings: dict, objective: Objective, *, start: Path, sha256: str, resumable: tuple[Path, dict] | None, hooks: Hooks) -> dict:
@@ -114,7 +115,7 @@ def run_loop(settings: dict, objective: Objective, *, start: Path, sha256: str, 
             state["ofStage"] = objective.stage_state()
         save_checkpoint(folder_of(state["step"]), objective, state)
         best = state["best"]["step"] if state["best"] else state["step"]
-        remove_old_checkpoints(checkpoints, {state["step"], best})
+        first(lambda: remove_old_checkpoints(checkpoints, {state["step"], best}))
 
     def save() -> None:
         nonlocal saved_step
@@ -249,12 +250,19 @@ def run_loop(settings: dict, objective: Objective, *, start: Path, sha256: str, 
 def save_checkpoint(folder: Path, objective: Objective, state: dict) -> None:
     """The state comes last: a checkpoint without one was interrupted and is not gone on from."""
     part = folder.with_name(f"{folder.name}.state.part")
-    try:
-        write_state(part, state, objective.moments(), objective.hidden())
-        shutil.rmtree(folder, ignore_errors=True)
-        objective.write_weights(folder)
+
+    def write(moments: dict[str, Tensor], hidden: dict[str, Tensor] | None) -> None:
+        first(lambda: write_state(part, state, moments, hidden))
+
+    def finish() -> None:
         part.rename(folder / "state")
         sync_folder(folder)
+
+    try:
+        write(objective.moments(), objective.hidden())
+        first(lambda: shutil.rmtree(folder, ignore_errors=True))
+        objective.write_weights(folder)
+        first(finish)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

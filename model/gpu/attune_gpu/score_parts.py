@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
+from attune_gpu.distributed import first
 from attune_gpu.errors import PausedError
 from attune_gpu.gold import gold_score
 from attune_gpu.ppo_math import Episode, groups_of
@@ -49,18 +49,13 @@ class ScoreParts:
 
     def sha256(self) -> str:
         """Of what the reward models trained, as it is in memory: it is not to change."""
-        digest = hashlib.sha256()
-        for model in self.models:
-            tensors: list[Tensor] = [model.head, model.bias, *(model.adapter.parameters.values() if model.adapter else model.model.parameters())]
-            for tensor in tensors:
-                digest.update(tensor.detach().float().cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return hashlib.sha256("".join(model.sha256() for model in self.models).encode()).hexdigest()
 
 
 def _part(part: dict, model: RewardModel | None) -> Part:
     scores = {
         "rules": lambda episodes, _: [gold_score(e.text, part["rules"] if part.get("rules") is not None else e.prompt.rules) for e in episodes],
-        "endpoint": lambda episodes, place: ask_endpoint(part, episodes, place),
+        "endpoint": lambda episodes, place: first(lambda: ask_endpoint(part, episodes, place)),
         "rewardModel": lambda episodes, _: [float(np.mean(each)) for each in zip(*_by_all([model], episodes), strict=True)],
     }
     return Part(part["name"], part["weight"], scores[part["type"]])
