@@ -45,7 +45,6 @@ class TrlSide:
 
 
 def make_trainer(config: ModelConfig, sizes, settings: dict, machine: Machine, prompts: list[list[int]]):
-    from datasets import Dataset
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
     rows = max(1, min(sizes.episodes // sizes.minibatches, sizes.tokens_per_batch // (sizes.prompt_tokens + sizes.response_tokens)))
@@ -77,7 +76,7 @@ def make_trainer(config: ModelConfig, sizes, settings: dict, machine: Machine, p
         ref_model=reference,
         reward_model=judge,
         value_model=value,
-        train_dataset=Dataset.from_dict({"input_ids": prompts}),
+        train_dataset=[{"input_ids": prompt} for prompt in prompts],
     )
 
 
@@ -108,10 +107,11 @@ def make_models(config: ModelConfig, machine: Machine) -> list:
 
 
 def make_tokenizer(config: ModelConfig):
-    """The last token pads; no prompt has it."""
+    """The last token pads, and no prompt has it; TRL asks for one that ends too, and ends nothing by it here."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
-    words = {"<unk>": 0, "<pad>": config.vocabulary_size - 1}
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel(words, unk_token="<unk>")), unk_token="<unk>", pad_token="<pad>", padding_side="left")
+    names = {"unk_token": "<unk>", "eos_token": "<eos>", "pad_token": "<pad>"}
+    words = {"<unk>": 0, "<eos>": config.vocabulary_size - 2, "<pad>": config.vocabulary_size - 1}
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel(words, unk_token="<unk>")), padding_side="left", **names)
