@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from attune_gpu.cli import main
-from attune_gpu.config import KNOWN_KEYWORDS, STAGES, load_schema, read_config
+from attune_gpu.config import KNOWN_KEYWORDS, SETTINGS, STAGES, load_schema, read_config
 from attune_gpu.errors import ConfigError
 from attune_gpu.js_json import js_json
 from command_line import NODE, ROOT
@@ -19,7 +19,7 @@ LEAST = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", SETTINGS)
 def test_the_schemas_of_the_package_are_those_that_attune_publishes(stage):
     assert load_schema(stage) == json.loads((ROOT / "docs" / "schemas" / f"{stage}.json").read_text()), f"cp docs/schemas/{stage}.json model/gpu/attune_gpu/schemas"
 

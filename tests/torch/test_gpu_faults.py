@@ -1,6 +1,7 @@
 """What a person is told when a machine cannot do it: memory, CUDA, disk."""
 
 import errno
+import re
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from attune_gpu import safetensors_file
 from attune_gpu.cli import main
 from attune_gpu.errors import MachineError
 from attune_gpu.language_model import LanguageModelTrainer
-from attune_gpu.machine import choose_machine
+from attune_gpu.machine import Machine, choose_machine
 from gpu_runs import run_gpu
 from runs import TINY
 
@@ -19,8 +20,15 @@ def test_out_of_memory_says_what_to_lower(error, demonstrations, tmp_path, monke
         raise error
 
     monkeypatch.setattr(LanguageModelTrainer, "step", step)
-    with pytest.raises(MachineError, match=r"Halve rowsPerBatch \(now 2\), rowLength \(now 64\), or set recompute to true"):
-        run_gpu("sft", {"model": str(TINY), "data": [str(demonstrations)], "output": str(tmp_path / "run"), "rowsPerBatch": 2, "rowLength": 64, "sampleTokens": 0, "threads": 2})
+    # A machine on which the run cannot fit: what is told is what would.
+    monkeypatch.setattr(Machine, "describe", lambda machine: {"device": "cpu", "deviceCount": 1, "memoryBytes": 40_000_000})
+    notes = []
+    with pytest.raises(MachineError) as told:
+        given = {"model": str(TINY), "data": [str(demonstrations)], "output": str(tmp_path / "run"), "rowsPerBatch": 64, "rowLength": 64, "sampleTokens": 0, "threads": 2}
+        run_gpu("sft", given, on_event=lambda event: notes.append(event.get("text", "")))
+    figure = r"\d[\d.]* [MG]B"
+    assert re.search(rf"About {figure} of memory will be in use at once, of 40 MB here: weights {figure}, moments .* That is more than fits", "".join(notes))
+    assert re.match(rf"Out of memory in sft: about {figure} of 40 MB were expected to be in use. Lower rowsPerBatch from 64 to (2|4|8|16), which takes about {figure}", str(told.value))
 
 
 def test_any_other_fault_of_computation_keeps_its_own_words(demonstrations, tmp_path, monkeypatch):

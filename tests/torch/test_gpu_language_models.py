@@ -9,7 +9,7 @@ import torch
 from attune_gpu.errors import ConfigError, PausedError, RunFolderError, UnfitDataError
 from attune_gpu.run_loop import accepts, skips_in_a_row
 from gpu_runs import LOSS, WEIGHTS, config_of, distance, interrupted_copy, run_attune, run_gpu, state_of, weights_of
-from runs import TINY
+from runs import TINY, write_prose
 
 RUNS = ["llama_lora", "llama_full", "gpt2_pretrained", "gpt2_lora"]
 MIDDLE = {"llama_lora": 6, "llama_full": 6, "gpt2_pretrained": 14, "gpt2_lora": 6}
@@ -165,7 +165,19 @@ def test_what_cannot_be_made_here_is_said(tmp_path):
     file = tmp_path / "text.txt"
     file.write_text("A text.\n" * 40)
     given = {"data": [str(file)], "tokenizer": {"vocabularySize": 300}, "output": str(tmp_path / "run")}
-    with pytest.raises(ConfigError, match="takes the tokenizer of a checkpoint"):
+    with pytest.raises(UnfitDataError, match=r"gives a vocabulary of \d+ tokens, not 300: no pair is left to merge. Ask for at most"):
         run_gpu("pretrain", given)
     with pytest.raises(ConfigError, match="3 heads do not divide a hiddenSize of 128"):
         run_gpu("pretrain", {**given, "architecture": {"family": "llama", "headCount": 3}})
+
+
+def test_a_tokenizer_made_of_text_and_the_model_over_it_are_the_typescript_engines_byte_for_byte(tmp_path):
+    """Both keep what they begin with in start/; one step is enough to get there."""
+    shape = {"family": "llama", "hiddenSize": 16, "intermediateSize": 32, "layerCount": 1, "headCount": 2, "keyValueHeadCount": 1, "contextLength": 64}
+    given = {"data": [str(write_prose(tmp_path))], "tokenizer": {"vocabularySize": 330}, "architecture": shape, "epochs": 1, "rowsPerBatch": 64, "sampleTokens": 0, "threads": 2}
+    run_gpu("pretrain", {**given, "output": str(tmp_path / "ours")})
+    run_attune("pretrain", {**given, "output": str(tmp_path / "theirs")}, tmp_path / "config")
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "config.json"):
+        ours, theirs = ((tmp_path / side / "start" / name).read_bytes() for side in ("ours", "theirs"))
+        assert ours == theirs, name
+    assert json.loads((tmp_path / "ours" / "run.json").read_text())["base"] is None

@@ -1,5 +1,7 @@
 """The GPU worker against a real server: runs there and back, orders, cut networks, kills, and refusals in clear words."""
 
+import hashlib
+import http.server
 import json
 import os
 import shutil
@@ -17,7 +19,7 @@ from attune_gpu.cli import main
 from attune_gpu.language_model import LanguageModelTrainer
 from attune_gpu.machine import Machine
 from attune_gpu.protocol_client import Client, Refused
-from attune_gpu.worker import run_worker
+from attune_gpu.worker import Lease, run_worker
 from attune_gpu.worker_reports import to_protocol_events
 from command_line import NODE, ROOT
 from gpu_runs import distance, run_gpu
@@ -306,3 +308,77 @@ def test_what_is_no_number_and_what_is_too_long_is_told_as_the_protocol_takes_it
     assert told == {"type": "metrics", "step": 1, "values": {"score": None, "part.a b": 1.0, "updateSeconds": 2.0}}
     (told,) = to_protocol_events({"type": "note", "level": "info", "text": "x" * 20_000})
     assert len(told["text"]) == 16_000
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A server that is no Attune: by path."""
+
+    whole = b"0123456789" * 1000
+    asked: list[tuple[str, str | None]] = []
+
+    def do_GET(self):
+        """Sends a part of the file each time, and cuts the connection."""
+        start = int((self.headers["range"] or "bytes=0-")[6:-1])
+        self.asked.append((self.path, self.headers["range"]))
+        self.send_response(206 if start else 200)
+        self.send_header("content-length", str(len(self.whole) - start))
+        self.end_headers()
+        self.wfile.write(self.whole[start : start + 3000])
+
+    def do_POST(self):
+        self.asked.append((self.path, self.headers["authorization"]))
+        self.send_response(302 if "moved" in self.path else 200)
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def stranger():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Answers.asked.clear()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_connection_that_is_cut_again_and_again_costs_nothing_of_what_has_come(stranger, tmp_path):
+    """Python tells a cut from an end by the length alone; four of them are no wrong sha256."""
+    told = []
+    client = Client(stranger, "t")
+    client.on_lost = told.append
+    client.download("file", tmp_path / "file", hashlib.sha256(Answers.whole).hexdigest())
+    assert (tmp_path / "file").read_bytes() == Answers.whole
+    assert [start for _, start in Answers.asked] == [None, "bytes=3000-", "bytes=6000-", "bytes=9000-"]
+    assert len(told) == 1 and "IncompleteRead" in told[0]
+
+
+def test_a_redirect_is_not_given_the_token_and_another_server_is_told(stranger):
+    with pytest.raises(Refused, match=r"sends on to http://127.0.0.1:\d+/elsewhere.*as --url"):
+        Client(stranger, "t").post("moved", {})
+    assert [path for path, _ in Answers.asked] == ["/api/worker/moved"]
+    with pytest.raises(Refused, match="what no Attune says: b'<html>'"):
+        Client(stranger, "t").post("claim", {})
+
+
+def test_a_lease_that_is_lost_while_the_end_is_told_ends_the_run_and_not_the_worker(process, tmp_path, gate, monkeypatch):
+    """The run was given to another worker: to say that it failed here is refused, and the next run is claimed."""
+    reached, opened = gate
+    with Server(process) as server, Worker(server, tmp_path / "worker") as worker:
+        assert reached.wait(LIMIT_SECONDS)
+        post = Lease.post
+
+        def refuse_end(lease, at, body):
+            if at == "fail":
+                lease.failure = Refused("leaseLost", "The run is another's.", {})
+                raise lease.failure
+            return post(lease, at, body)
+
+        monkeypatch.setattr(Lease, "post", refuse_end)
+        monkeypatch.setattr(LanguageModelTrainer, "evaluate", lambda *arguments: 1 / 0)
+        opened.set()
+        worker.wait()
+        assert worker.error is None and "not this worker's any more: The run is another's." in worker.said[-1]

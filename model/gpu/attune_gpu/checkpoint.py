@@ -14,7 +14,7 @@ import torch
 from attune_gpu.errors import CheckpointError, UnfitBaseError
 from attune_gpu.js_json import js_json
 from attune_gpu.model_config import ModelConfig, expected_tensors, parse_config
-from attune_gpu.safetensors_file import read_tensors, sync_folder, write_durably, write_tensors
+from attune_gpu.safetensors_file import file_sha256, read_tensors, sync_folder, write_durably, write_tensors
 from attune_gpu.tokenizer import Tokenizer
 
 MANIFEST = "attune.json"
@@ -162,8 +162,7 @@ def verify_checkpoint(folder: Path) -> dict:
     manifest = read_manifest(folder)[1]
     _check_sizes(folder, manifest)
     for name, expected in manifest["files"].items():
-        with open(folder / name, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        found = file_sha256(folder / name)
         if found != expected["sha256"]:
             raise CheckpointError(f"{folder / name} is damaged: its sha256 is {found}, not {expected['sha256']}. Fetch the checkpoint again.")
     return manifest

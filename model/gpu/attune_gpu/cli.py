@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 from attune_gpu import __version__
-from attune_gpu.config import STAGES, load_schema, read_config
+from attune_gpu.config import SETTINGS, STAGES, load_schema, read_config
 from attune_gpu.errors import AttuneError, ConfigError, MachineError
 
 EXIT_FAILED, EXIT_CONFIG, EXIT_STOPPED = 1, 2, 130
@@ -30,14 +30,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="attune-gpu", description=__doc__)
     parser.add_argument("--version", action="version", version=f"attune-gpu {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for stage in STAGES:
+    for stage in SETTINGS:
         command = commands.add_parser(stage, help=f"as npx attune {stage}")
         command.add_argument("--config", help="JSON file of settings")
         command.add_argument("--set", action="append", default=[], metavar="key=value", dest="overrides", help="goes over the file")
         command.add_argument("--schema", action="store_true", help="print every setting with its default")
         command.add_argument("--json", action="store_true", help="end with the summary as one line of JSON")
         add_machine_options(command)
-        command.set_defaults(run=run_stage, stage=stage)
+        command.set_defaults(run=run_stage if stage in STAGES else run_evaluation, stage=stage)
     cluster = commands.add_parser("ray", help="one run on the machines of a Ray cluster")
     cluster.add_argument("stage", choices=STAGES)
     cluster.add_argument("--config", required=True, help="JSON file of settings")
@@ -61,6 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     worker.add_argument("--runs", type=int, help="end after so many")
     add_machine_options(worker)
     worker.set_defaults(run=run_as_worker)
+    bench = commands.add_parser("bench", help="speed on this machine, by random weights; toy sizes without a GPU")
+    bench.add_argument("--json", action="store_true", help="on one line")
+    bench.add_argument("--rounds", type=int, default=5, help="of which medians are told")
+    add_machine_options(bench)
+    bench.set_defaults(run=run_as_bench)
     return parser
 
 
@@ -115,6 +120,20 @@ def tell_summary(summary: dict, options: argparse.Namespace) -> int:
     return 0 if summary["finished"] else EXIT_STOPPED
 
 
+def run_evaluation(options: argparse.Namespace) -> int:
+    if options.schema:
+        print(json.dumps(load_schema("eval"), indent=2))
+        return 0
+    config = read_config("eval", read_json(options.config), options.overrides)
+    from attune_gpu.evaluate import run_eval
+    from attune_gpu.machine import choose_machine, threads_of
+
+    precision = "fp32" if options.precision == "auto" else options.precision
+    summary = run_eval(config, choose_machine(options.device, precision, threads=threads_of(config)), lambda event: None if options.json else print_event(event))
+    print(json.dumps(summary) if options.json else summary["report"])
+    return 0
+
+
 def run_as_worker(options: argparse.Namespace) -> int:
     if not options.token:
         raise ConfigError("--token: an admin makes one on the server's page Runs, Workers; ATTUNE_WORKER_TOKEN holds it just as well.")
@@ -127,6 +146,15 @@ def run_as_worker(options: argparse.Namespace) -> int:
     machine = choose_machine(options.device, options.precision, options.compile, generator=options.generator)
     stopping = stop_on_signal()
     run_worker(options.url, options.token, machine, root=Path(options.folder), is_stopping=lambda: bool(stopping), stages=stages, runs=options.runs)
+    return 0
+
+
+def run_as_bench(options: argparse.Namespace) -> int:
+    from attune_gpu.bench import run_bench
+    from attune_gpu.machine import choose_machine
+
+    machine = choose_machine(options.device, options.precision, options.compile)
+    print(json.dumps(run_bench(machine, max(1, options.rounds)), indent=None if options.json else 2))
     return 0
 
 

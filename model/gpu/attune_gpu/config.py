@@ -11,6 +11,7 @@ from importlib.resources import files
 from attune_gpu.errors import ConfigError
 
 STAGES = ("pretrain", "sft", "reward", "ppo")
+SETTINGS = (*STAGES, "eval")
 # A keyword that is not here would be ignored in silence.
 KNOWN_KEYWORDS = frozenset(
     "title $schema type properties minLength maxLength description default minimum maximum exclusiveMinimum exclusiveMaximum "

@@ -18,6 +18,8 @@ from attune_gpu.model import Adapter, KeyValueCache, Transformer
 from attune_gpu.random_numbers import SAMPLING, uniform
 
 PROMPT_BUCKET = 32  # cache lengths are whole multiples, so that few shapes occur
+MOST_ROWS = 256
+PREFILL_TOKENS = 16_384  # of prompts read at once: of all rows a layer's own results would take more memory than the cache
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Generator(Protocol):
 class BatchedDecode:
     """`adapter` is asked at each call, so that it is the policy as it is now."""
 
-    def __init__(self, model: Transformer, adapter: Callable[[], Adapter | None], end_token_ids: list[int], machine: Machine, most_rows: int = 256):
+    def __init__(self, model: Transformer, adapter: Callable[[], Adapter | None], end_token_ids: list[int], machine: Machine, most_rows: int = MOST_ROWS):
         self.model, self.adapter, self.machine, self.most_rows = model, adapter, machine, most_rows
-        self.end_ids = torch.tensor(end_token_ids, device=machine.device)
+        self.end_ids = torch.tensor(end_token_ids, dtype=torch.long, device=machine.device)
 
     @torch.no_grad()
     def sample(self, prompts, places, *, seed, most_tokens, temperature=1.0) -> list[SampledResponse]:
@@ -94,10 +96,14 @@ class DecodeState:
         # A column of filling sees itself alone: an empty row of the mask would give no number.
         visible = (columns[:, None] >= self.columns[None]) & (self.columns[None] >= self.starts[:, None, None])
         visible = visible | (columns[:, None] == self.columns[None])
-        self.cache.at = columns
-        hidden = self._forward(ids, (columns - self.starts[:, None]).clamp(min=0), visible[:, None])
+        positions, last = (columns - self.starts[:, None]).clamp(min=0), []
+        rows = max(1, PREFILL_TOKENS // self.width)
+        for at in range(0, len(ids), rows):
+            own = slice(at, at + rows)
+            cache = self.cache.of_rows(own, columns)
+            last.append(self._forward(ids[own], positions[own], visible[own, None], cache)[:, -1])
         self.cache.at = torch.full((1,), self.width, device=ids.device)
-        self._draw(hidden[:, -1])
+        self._draw(torch.cat(last))
 
     def advance(self) -> None:
         if self.decode.machine.device.type != "cuda":
@@ -114,13 +120,13 @@ class DecodeState:
     def _step(self) -> None:
         at = self.cache.at
         visible = (self.columns[None] <= at) & (self.columns[None] >= self.starts[:, None])
-        hidden = self._forward(self.last, (at - self.starts)[:, None], visible[:, None, None])
+        hidden = self._forward(self.last, (at - self.starts)[:, None], visible[:, None, None], self.cache)
         self.cache.at.add_(1)
         self._draw(hidden[:, -1])
 
-    def _forward(self, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+    def _forward(self, ids: Tensor, positions: Tensor, mask: Tensor, cache: KeyValueCache) -> Tensor:
         with self.decode.machine.autocast():
-            return self.decode.model(ids, positions, mask, self.adapter, cache=self.cache)
+            return self.decode.model(ids, positions, mask, self.adapter, cache=cache)
 
     def _draw(self, hidden: Tensor) -> None:
         """One token a row: the inverse of the cumulative distribution, in order of token id."""

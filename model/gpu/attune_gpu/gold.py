@@ -5,9 +5,14 @@ import re
 
 def gold_score(response: str, rules: list[dict]) -> float:
     """The mean over the rules, from 0 to 1; an empty response meets none."""
-    words = _words(response)
-    met = [0.0 if not words else CHECKS[rule["type"]](rule, response, words) for rule in rules]
+    met = gold_parts(response, rules)
     return sum(met) / max(1, len(met))
+
+
+def gold_parts(response: str, rules: list[dict]) -> list[float]:
+    """How far each rule is met."""
+    words = _words(response)
+    return [0.0 if not words else CHECKS[rule["type"]](rule, response, words) for rule in rules]
 
 
 def repetition_of(text: str) -> float:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +14,8 @@ from attune_gpu.dropout import dropout_of
 from attune_gpu.errors import ConfigError
 from attune_gpu.generation import BatchedDecode
 from attune_gpu.machine import Machine
-from attune_gpu.model import Adapter, Transformer, every_layer, keep_all, load_transformer, new_adapter, token_logprobs, visible_mask
+from attune_gpu.memory import language_model_need, within_memory
+from attune_gpu.model import Adapter, Transformer, every_layer, keep_all, load_transformer, new_adapter, token_logprobs
 from attune_gpu.optimizer import Optimizer
 from attune_gpu.packing import Batch, DataOrder, Example, evaluation_batches
 from attune_gpu.run_folder import link_base
@@ -72,7 +74,7 @@ class LanguageModelTrainer:
     def __init__(self, model: Transformer, adapter: Adapter | None, trained: dict[str, nn.Parameter], settings: dict, machine: Machine):
         self.model, self.adapter, self.trained, self.settings, self.machine = model, adapter, trained, settings, machine
         self.optimizer = Optimizer(trained, settings)
-        model.recompute = settings["recompute"]
+        model.recompute, model.flexes = settings["recompute"], machine.flexes
         self.forward = torch.compile(model) if machine.compiles else model
 
     def summed_loss(self, batch: Batch, drop=None) -> Tensor:
@@ -80,7 +82,7 @@ class LanguageModelTrainer:
         device = self.machine.device
         ids, positions, groups, parts, labels = (t.to(device) for t in (batch.ids, batch.positions, batch.groups, batch.parts, batch.labels))
         with self.machine.autocast():
-            hidden = self.forward(ids, positions, visible_mask(groups, parts), self.adapter, drop=drop or keep_all)
+            hidden = self.forward(ids, positions, self.model.mask(groups, parts), self.adapter, drop=drop or keep_all)
             kept = labels >= 0
             return -token_logprobs(hidden[kept], self.model.head, labels[kept]).sum()
 
@@ -164,7 +166,15 @@ def load_for_reading(checkpoint: Checkpoint, machine: Machine, shared: Transform
     return model, Adapter(checkpoint.adapter, checkpoint.adapter_weights()).to(machine.device)
 
 
-def train_language_model(
+def train_language_model(settings: dict, **given) -> dict:
+    """The summary of the run."""
+    config, lora = given["base"].config, settings["lora"] and LoraShape(**settings["lora"])
+    machine, tell = given["machine"], given["hooks"].on_event
+    with within_memory(partial(language_model_need, config, lora, machine), settings["stage"], settings, machine, tell):
+        return _train(settings, **given)
+
+
+def _train(
     settings: dict,
     *,
     base: Checkpoint,
@@ -176,7 +186,6 @@ def train_language_model(
     machine: Machine,
     hooks: Hooks,
 ) -> dict:
-    """The summary of the run."""
     started = time.perf_counter()
     # 1. The order of the data is known before anything is computed.
     length, lora = settings["rowLength"], settings["lora"] and LoraShape(**settings["lora"])

@@ -26,6 +26,11 @@ class Machine:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     @property
+    def flexes(self) -> bool:
+        """Attention by blocks (flex attention), which has to be compiled."""
+        return self.compiles and self.device.type == "cuda"
+
+    @property
     def frozen_dtype(self) -> torch.dtype:
         return torch.float32 if self.precision == "fp32" else torch.bfloat16
 
@@ -54,16 +59,24 @@ def choose_machine(device: str = "auto", precision: str = "auto", compiles: bool
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda"):
         _expect_cuda(device)
-    if precision == "auto":
-        precision = "bf16" if device.startswith("cuda") else "fp32"
-    if precision not in ("fp32", "bf16"):
-        raise MachineError(f"--precision {precision}: choose fp32 or bf16.")
+    precision = _choose_precision(device, precision)
     if device == "cpu" and threads is not None:
         torch.set_num_threads(threads)
     if device.startswith("cuda") and precision == "fp32":
         # Single precision is asked for to compare: TF32 would round it.
         torch.backends.cuda.matmul.allow_tf32 = False
     return Machine(torch.device(device), precision, compiles, generator, elsewhere)
+
+
+def _choose_precision(device: str, precision: str) -> str:
+    has_bf16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "auto":
+        return "bf16" if has_bf16 else "fp32"
+    if precision not in ("fp32", "bf16"):
+        raise MachineError(f"--precision {precision}: choose fp32 or bf16.")
+    if precision == "bf16" and device.startswith("cuda") and not has_bf16:
+        raise MachineError(f"--precision bf16: {torch.cuda.get_device_name(device)} computes no bf16 (Ampere and newer do). Take --precision fp32.")
+    return precision
 
 
 def _expect_cuda(device: str) -> None:

@@ -5,6 +5,8 @@ value of a PPO run share one base. What a token may look at is data (`visible_ma
 prompt go through the same code. Knows nothing of losses, optimizers or files.
 """
 
+import copy
+import functools
 import math
 from collections.abc import Callable
 
@@ -48,7 +50,7 @@ class Adapter:
         if pair is None:
             return None
         down, up = pair
-        return F.linear(F.linear(x.to(down.dtype), down), up) * self.shape.scale
+        return F.linear(F.linear(x, down), up) * self.shape.scale
 
     def trainable(self) -> "Adapter":
         """A copy that gradients flow into."""
@@ -138,6 +140,12 @@ class KeyValueCache:
         self.memory = torch.zeros(shape, device=device, dtype=dtype)
         self.at = torch.zeros(1, dtype=torch.long, device=device)  # columns that the next tokens are written to: (t)
 
+    def of_rows(self, rows: slice, at: Tensor) -> "KeyValueCache":
+        """The same memory, of some of its rows, to be written at other columns."""
+        part = copy.copy(self)
+        part.memory, part.at = self.memory[:, :, rows], at
+        return part
+
     def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """k, v (B, H, t, D) -> all of the layer's (B, H, length, D)."""
         keys, values = self.memory[layer, 0], self.memory[layer, 1]
@@ -147,16 +155,42 @@ class KeyValueCache:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask) -> Tensor:
-    """(B, H, T, D); a boolean mask, or flex attention's block mask."""
-    is_grouped = q.shape[1] != k.shape[1]
+    """(B, H, T, D), k and v of as many heads or fewer; a mask that is added, or flex attention's block mask."""
     if not isinstance(mask, Tensor):
-        from torch.nn.attention.flex_attention import flex_attention
+        return _flex_attention(q.is_cuda)(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
+    k, v, mask = (each if each.dtype == q.dtype else each.to(q.dtype) for each in (k, v, mask))
+    per_head = q.shape[1] // k.shape[1]
+    if per_head > 1 and q.shape[2] == 1:
+        # Queries that share keys are as good as several tokens of one head: a decode does not copy its cache.
+        q = q.unflatten(1, (k.shape[1], per_head)).squeeze(3)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).unsqueeze(3).flatten(1, 2)
+    if per_head > 1:
+        # With a mask and fewer heads of keys CUDA may take the kernel that writes out all T x T probabilities.
+        k, v = k.repeat_interleave(per_head, dim=1), v.repeat_interleave(per_head, dim=1)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
-        flex = torch.compile(flex_attention) if q.is_cuda else flex_attention
-        return flex(q, k, v, block_mask=mask, enable_gqa=is_grouped)
-    if k.dtype != q.dtype:
-        k, v = k.to(q.dtype), v.to(q.dtype)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=is_grouped)
+
+@functools.cache
+def _flex_attention(is_compiled: bool):
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention) if is_compiled else flex_attention
+
+
+def added_mask(mask: Tensor, like: Tensor) -> Tensor:
+    """0 where a token is seen, else minus infinity, in what attention computes in: made once for all layers, each of which keeps it."""
+    dtype = computing_dtype(like)
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -math.inf)
+
+
+def computing_dtype(x: Tensor) -> torch.dtype:
+    """Of matrices that read x."""
+    return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+
+
+def narrow(x: Tensor) -> Tensor:
+    """Once for all matrices that read it: autocast would make, and keep, a copy for each."""
+    return x.to(computing_dtype(x))
 
 
 def document_mask(groups: Tensor, parts: Tensor):
@@ -230,8 +264,8 @@ class LlamaBlock(nn.Module):
         self.self_attn, self.mlp = LlamaAttention(c), LlamaMlp(c)
 
     def forward(self, x: Tensor, turn, mask, adapter, cached, drop) -> Tensor:
-        x = x + drop(self.self_attn(self.input_layernorm(x), turn, mask, adapter, cached), 0)
-        return x + drop(self.mlp(self.post_attention_layernorm(x), adapter), 1)
+        x = x + drop(self.self_attn(narrow(self.input_layernorm(x)), turn, mask, adapter, cached), 0)
+        return x + drop(self.mlp(narrow(self.post_attention_layernorm(x)), adapter), 1)
 
 
 class LlamaBody(nn.Module):
@@ -284,8 +318,8 @@ class Gpt2Block(nn.Module):
         self.attn, self.mlp = Gpt2Attention(c), Gpt2Mlp(c)
 
     def forward(self, x: Tensor, turn, mask, adapter, cached, drop) -> Tensor:
-        x = x + drop(self.attn(self.ln_1(x), mask, adapter, cached), 0)
-        return x + drop(self.mlp(self.ln_2(x), adapter), 1)
+        x = x + drop(self.attn(narrow(self.ln_1(x)), mask, adapter, cached), 0)
+        return x + drop(self.mlp(narrow(self.ln_2(x)), adapter), 1)
 
 
 class Gpt2Body(nn.Module):
@@ -313,7 +347,8 @@ class Transformer(nn.Module):
 
     def __init__(self, config: ModelConfig, has_head: bool = True):
         super().__init__()
-        self.config, self.recompute = config, False
+        # recompute: only what enters each layer is kept for the backward pass; flexes: see `mask`.
+        self.config, self.recompute, self.flexes = config, False, False
         self.add_module(config.prefix, Gpt2Body(config) if config.family == "gpt2" else LlamaBody(config))
         if has_head and not config.tie_embeddings:
             self.lm_head = Table(config.vocabulary_size, config.hidden_size)
@@ -334,6 +369,10 @@ class Transformer(nn.Module):
     def device(self) -> torch.device:
         return self.body.table.device
 
+    def mask(self, groups: Tensor, parts: Tensor):
+        """What `forward` takes: dense, or by blocks where long rows of many examples are computed on a GPU."""
+        return document_mask(groups, parts) if self.flexes else visible_mask(groups, parts)
+
     def forward(
         self,
         ids: Tensor,  # (B, T)
@@ -348,6 +387,8 @@ class Transformer(nn.Module):
         """(B, T, hidden), behind the last norm; `layers`: no more than so many of them."""
         x, turn = self.body.begin(ids, positions)
         x = drop(x, 0)
+        if isinstance(mask, Tensor):
+            mask = added_mask(mask, x)
         for number, block in enumerate(self.body.layers[:layers]):
             cached = None if cache is None else (lambda k, v, layer=number: cache.update(layer, k, v))
 

@@ -23,7 +23,9 @@ from attune_gpu.errors import ConfigError, UnfitBaseError, UnfitDataError
 from attune_gpu.generation import BatchedDecode, Generator
 from attune_gpu.language_model import choose_lora, load_trained
 from attune_gpu.machine import Machine, threads_of
+from attune_gpu.memory import Need, ppo_need, within_memory
 from attune_gpu.model import Adapter, load_transformer
+from attune_gpu.model_config import ModelConfig
 from attune_gpu.ppo_iteration import PpoModels
 from attune_gpu.ppo_learners import PolicyLearner, ValueLearner, ValueModel
 from attune_gpu.ppo_objective import PpoObjective
@@ -108,7 +110,13 @@ def _run_seed(config: dict, machine: Machine, hooks: Hooks) -> dict:
     run = hooks.facts["run"] if hooks.facts else None
     facts = checkpoint_facts(base, name=config["name"], stage="ppo", run=run, dataset_sha256=dataset_sha256, lora=lora, threads=threads)
     output = Path(config["output"])
-    with claim_run_folder(output, stage="ppo", settings=settings, dataset_sha256=dataset_sha256, base=base.id):
+    longest = max(len(prompt.tokens) for prompt in fitting)
+
+    def need(own: dict) -> Need:
+        return ppo_need(base.config, lora, _shapes_of_judges(config, base, lora, hooks), machine, longest, own)
+
+    claim = claim_run_folder(output, stage="ppo", settings=settings, dataset_sha256=dataset_sha256, base=base.id)
+    with claim, within_memory(need, "ppo", settings, machine, hooks.on_event):
         run_sha256, resumable = find_resumable(settings, dataset_sha256, base.id)
         if lora is not None:
             link_base(output, base)
@@ -164,6 +172,14 @@ def open_models(config: dict, base: Checkpoint, lora: LoraShape | None, machine:
     if machine.elsewhere:
         generator = machine.elsewhere.generator(base, model, adapter) or generator
     return PpoModels(policy, value, generator, scoring, lambda tokens: base.tokenizer.decode(list(tokens), special=True))
+
+
+def _shapes_of_judges(config: dict, base: Checkpoint, lora: LoraShape | None, hooks: Hooks) -> list[tuple[ModelConfig, LoraShape | None, bool]]:
+    """Shape and adapter of each reward model, and whether it stands over the policy's base."""
+    places = [base.base_folder, *hooks.base_places]
+    folders = [*config["rewardModels"], *(part["model"] for part in config["parts"] if part["type"] == "rewardModel")]
+    judges = [open_checkpoint(folder, places) for folder in folders]
+    return [(each.config, each.adapter, None not in (lora, each.adapter) and each.base_id == base.base_id) for each in judges]
 
 
 def copy_of_reward_model(checkpoint: Checkpoint, machine: Machine, shared) -> ValueModel:

@@ -105,7 +105,7 @@ class PolicyLearner(Learner):
     def __init__(self, model: Transformer, adapter: Adapter | None, trained, reference: tuple[Transformer, Adapter | None], settings: dict, machine: Machine):
         super().__init__(trained, settings, machine)
         self.model, self.adapter, self.reference = model, adapter, reference
-        model.recompute = settings["recompute"]
+        model.recompute, model.flexes = settings["recompute"], machine.flexes
 
     def rows(self, batch: GroupBatch) -> Tensor:
         return self._logprobs(self.model, self.adapter, batch)
@@ -139,7 +139,7 @@ class ValueLearner(Learner):
     def __init__(self, value: ValueModel, bias: float, settings: dict, machine: Machine):
         super().__init__(value.trained, settings, machine)
         self.value, self.bias = value, bias
-        value.model.recompute = settings["recompute"]
+        value.model.recompute, value.model.flexes = settings["recompute"], machine.flexes
 
     def rows(self, batch: GroupBatch) -> Tensor:
         with self.machine.autocast():

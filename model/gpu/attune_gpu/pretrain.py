@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from attune_gpu.random_numbers import held_out, normal
 from attune_gpu.read_lines import refuse_if
 from attune_gpu.run_folder import claim_run_folder
 from attune_gpu.run_loop import Hooks
+from attune_gpu.train_tokenizer import IDS, train_tokenizer, write_tokenizer
 
 
 def run_pretrain(config: dict, machine: Machine, hooks: Hooks) -> dict:
@@ -37,12 +39,8 @@ def run_pretrain(config: dict, machine: Machine, hooks: Hooks) -> dict:
         raise UnfitDataError("There is no text to train on.")
 
     # 2. A tokenizer, and new weights; made once for the run's folder.
-    if not isinstance(config["tokenizer"], str):
-        raise ConfigError(
-            "tokenizer: this trainer takes the tokenizer of a checkpoint, it makes none. Make one with npx attune pretrain (its run keeps it in "
-            "start/), and give that folder."
-        )
-    source, threads = open_base(config["tokenizer"], hooks.base_places), threads_of(config)
+    given = find_tokenizer(config, hooks)
+    threads = threads_of(config)
     settings = {**config, "stage": "pretrain", "rowLength": row_length, "threads": threads, "lora": None}
     dataset_sha256 = hooks.facts["datasetSha256"] if hooks.facts else sha256
     facts = {
@@ -55,7 +53,8 @@ def run_pretrain(config: dict, machine: Machine, hooks: Hooks) -> dict:
         "threadCount": threads,
     }
     output = Path(config["output"])
-    with claim_run_folder(output, stage="pretrain", settings=settings, dataset_sha256=dataset_sha256, base=source.id):
+    with claim_run_folder(output, stage="pretrain", settings=settings, dataset_sha256=dataset_sha256, base=given and given.id):
+        source = given or tokenizer_of_text(output / "tokenizer", config, texts)
         base = open_or_create_model(output / "start", source, config, facts)
 
         # 3. Every document in pieces of a row at most.
@@ -75,6 +74,33 @@ def run_pretrain(config: dict, machine: Machine, hooks: Hooks) -> dict:
     return {**summary, "stage": "pretrain", **counts, "bitsPerByte": bits}
 
 
+@dataclass(frozen=True)
+class TokenizerSource:
+    """Where a new model has its tokenizer from. `id`: of the checkpoint; None: it was made of the text."""
+
+    folder: Path
+    id: str | None
+    vocabulary_size: int
+    bos_token_id: int | None
+    eos_token_id: int | None  # ends a turn
+
+
+def find_tokenizer(config: dict, hooks: Hooks) -> TokenizerSource | None:
+    """Another model's, checked; None where one is to be made."""
+    if not isinstance(config["tokenizer"], str):
+        return None
+    base = open_base(config["tokenizer"], hooks.base_places)
+    return TokenizerSource(base.folder, base.id, base.config.vocabulary_size, base.config_json.get("bos_token_id"), next(iter(base.config.end_token_ids), None))
+
+
+def tokenizer_of_text(folder: Path, config: dict, texts: list[str]) -> TokenizerSource:
+    """Trained at the first call, found at the next ones."""
+    size = config["tokenizer"]["vocabularySize"]
+    if not folder.exists():
+        write_tokenizer(folder, train_tokenizer(texts, size), config["architecture"]["contextLength"])
+    return TokenizerSource(folder, None, size, IDS["bos"], IDS["eos"])
+
+
 def refuse_contradictions(architecture: dict) -> None:
     """What one setting alone cannot tell."""
     hidden, heads = architecture["hiddenSize"], architecture["headCount"]
@@ -90,13 +116,13 @@ def refuse_contradictions(architecture: dict) -> None:
         raise ConfigError("\n".join(faults))
 
 
-def open_or_create_model(folder: Path, source: Checkpoint, config: dict, facts: dict) -> Checkpoint:
+def open_or_create_model(folder: Path, source: TokenizerSource, config: dict, facts: dict) -> Checkpoint:
     """Made at the first call, found at the next ones."""
     first(lambda: None if (folder / MANIFEST).exists() else create_model(folder, source, config, facts))
     return open_checkpoint(folder)
 
 
-def create_model(folder: Path, source: Checkpoint, config: dict, facts: dict) -> None:
+def create_model(folder: Path, source: TokenizerSource, config: dict, facts: dict) -> None:
     """Matrices are normal, scales 1, biases 0; residual projections are not scaled down (docs/formats.md)."""
     config_json = _config_json(config["architecture"], source)
     tensors = {}
@@ -117,11 +143,11 @@ def create_model(folder: Path, source: Checkpoint, config: dict, facts: dict) ->
     write_checkpoint(folder, facts, fill)
 
 
-def _config_json(a: dict, source: Checkpoint) -> dict:
+def _config_json(a: dict, source: TokenizerSource) -> dict:
     common = {
-        "vocab_size": source.config.vocabulary_size,
-        "bos_token_id": source.config_json.get("bos_token_id"),
-        "eos_token_id": next(iter(source.config.end_token_ids), None),
+        "vocab_size": source.vocabulary_size,
+        "bos_token_id": source.bos_token_id,
+        "eos_token_id": source.eos_token_id,
         "tie_word_embeddings": True,
         "dtype": "float32",
     }

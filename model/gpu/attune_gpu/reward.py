@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from attune_gpu.errors import ConfigError, UnfitBaseError, UnfitDataError
 from attune_gpu.groups import Group, UnfitTemplateError, cut_into_batches, lay_out_groups, render_group
 from attune_gpu.language_model import choose_lora
 from attune_gpu.machine import Machine, threads_of
+from attune_gpu.memory import reward_need, within_memory
 from attune_gpu.model import Adapter, Transformer, load_transformer, new_adapter
 from attune_gpu.model_config import expected_tensors
 from attune_gpu.optimizer import Optimizer
@@ -87,7 +89,9 @@ def run_reward(config: dict, machine: Machine, hooks: Hooks) -> dict:
     run = hooks.facts["run"] if hooks.facts else None
     facts = checkpoint_facts(base, name=config["name"], stage="reward", run=run, dataset_sha256=dataset_sha256, lora=lora, threads=threads)
     with claim_run_folder(Path(config["output"]), stage="reward", settings=settings, dataset_sha256=dataset_sha256, base=base.id):
-        summary = _train(settings, base, lora, training, validation, demonstrations, facts, machine, hooks)
+        longest_group = max(example.tokens for example in [*training, *validation, *demonstrations])
+        with within_memory(partial(reward_need, base.config, lora, machine, longest_group), "reward", settings, machine, hooks.on_event):
+            summary = _train(settings, base, lora, training, validation, demonstrations, facts, machine, hooks)
     return {**summary, "stage": "reward", "training": len(training), "validation": len(validation), "leftOut": len(left_out), **counts}
 
 
@@ -143,7 +147,7 @@ class RewardTrainer:
         self.model, self.adapter, self.trained, self.settings, self.machine = model, adapter, trained, settings, machine
         self.head = trained[head_name(lora)]
         self.optimizer = Optimizer(trained, settings, {head_name(lora): settings["headLrFactor"]})
-        model.recompute = settings["recompute"]
+        model.recompute, model.flexes = settings["recompute"], machine.flexes
 
     def read(self, examples: list[RankedExample], drop=None) -> Tensor:
         """(R, hidden) the states that the head reads, at the last token of each response."""

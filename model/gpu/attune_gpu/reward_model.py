@@ -24,7 +24,7 @@ from attune_gpu.distributed import parameters_here, together
 from attune_gpu.errors import UnfitBaseError
 from attune_gpu.groups import Group, GroupBatch, cut_into_batches, lay_out_groups
 from attune_gpu.machine import Machine
-from attune_gpu.model import PEFT_PREFIX, Adapter, Transformer, keep_all, load_transformer, visible_mask
+from attune_gpu.model import PEFT_PREFIX, Adapter, Transformer, keep_all, load_transformer
 
 ARCHITECTURES = {"llama": "LlamaForSequenceClassification", "qwen2": "Qwen2ForSequenceClassification", "gpt2": "GPT2ForSequenceClassification"}
 IMPOSSIBLE_BYTES = {0xC0, 0xC1, *range(0xF5, 0x100)}  # in no UTF-8
@@ -36,7 +36,7 @@ def head_name(lora: LoraShape | None) -> str:
 
 def group_states(model: Transformer, batch: GroupBatch, adapter: Adapter | None, layers: int | None, drop=None) -> Tensor:
     """(T, hidden) of the tokens of prompts and responses; a prompt is computed once for all of its responses."""
-    mask = visible_mask(batch.groups, batch.parts)
+    mask = model.mask(batch.groups, batch.parts)
     return model(batch.ids, batch.positions, mask, adapter, layers=layers, drop=drop or keep_all)[0]
 
 

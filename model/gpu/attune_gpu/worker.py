@@ -26,9 +26,10 @@ from attune_gpu.checkpoint import MANIFEST
 from attune_gpu.config import read_config
 from attune_gpu.errors import AttuneError, CheckpointError, ConfigError, GuardRailError, MachineError, PausedError, RunFolderError, UnfitBaseError, UnfitDataError
 from attune_gpu.machine import Machine, threads_of
-from attune_gpu.protocol_client import Client, Refused, file_sha256
+from attune_gpu.protocol_client import LOCAL, Client, Refused
 from attune_gpu.run_folder import checkpoint_folder
 from attune_gpu.run_loop import Hooks
+from attune_gpu.safetensors_file import file_sha256
 from attune_gpu.stages import run
 from attune_gpu.worker_reports import LONGEST, log, to_protocol_events
 
@@ -347,6 +348,15 @@ class HeldRun:
         })  # fmt: skip
 
     def train(self) -> None:
+        """Raises LeaseLost where the run is another's by now, whatever was being said of it."""
+        try:
+            self._train_or_explain()
+        except Refused as refusal:
+            if self.lease.failure is None:
+                raise
+            raise LeaseLost(str(refusal)) from self.lease.failure
+
+    def _train_or_explain(self) -> None:
         try:
             self._train()
         except Cancelled:
@@ -365,8 +375,9 @@ class HeldRun:
             self._fail("code", str(refusal))
         except AttuneError as error:
             self._fail("code", str(error))
-        except Exception:
-            self._fail("code", traceback.format_exc())
+        except Exception as error:
+            is_local = isinstance(error, OSError) and error.errno in LOCAL
+            self._fail("infrastructure" if is_local else "code", str(error) if is_local else traceback.format_exc())
 
     def _train(self) -> None:
         offer = self.offer
@@ -472,6 +483,7 @@ def run_worker(
     """Until it is stopped, or has done so many runs. Raises Refused where there is no use in going on."""
     session, work, done = str(uuid.uuid4()), WorkFolder(root), 0
     client = Client(url, token)
+    client.on_lost = lambda reason: say(f"The server cannot be reached ({reason}). It is tried again for as long as it takes.")
 
     def stop_waiting() -> None:
         if is_stopping():
