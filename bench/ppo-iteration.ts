@@ -73,6 +73,7 @@ export default async function run({ quick }: { quick: boolean }): Promise<PpoIte
       facts: { ...facts, scoreBias: 0 },
       memberBiases: null,
       report: null,
+      trials: null,
     });
     const config = ppoConfigSchema.parse({
       model: folder,

@@ -2,29 +2,35 @@
  * @file How often a reward model of ours orders two responses as judges and people did, on prompts that it never saw, beside
  * "the longer one wins".
  *
+ * A result that is kept is read for the same settings and data; a change of the code is not noticed: empty the folder then.
+ *
  * ATTUNE_BENCH_RANKINGS names the folder that holds alpaca_eval_rankings.jsonl.gz and oasst_trees.jsonl; ATTUNE_BENCH_KEEP one that
  * results are kept in, so that a run that was cut goes on; ATTUNE_BENCH_FOLDS how many of the five parts of the prompts are held out
  * in turn; ATTUNE_BENCH_SETTINGS settings of `attune reward` as JSON; ATTUNE_BENCH_CURVE=0 leaves the learning curve out.
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { countRecordPairs } from "@/model/data/rankings/layout";
 import type { RankedPrompt } from "@/model/data/rankings/ranked-prompt";
 import { openRankings, readRankings } from "@/model/data/rankings/read-rankings";
+import { writeRankings } from "@/model/data/rankings/write-rankings";
 import { bootstrapInterval } from "@/model/eval/bootstrap";
-import { permutation } from "@/model/random/permutation";
+import type { ScoredPrompt } from "@/model/eval/reward/scored-prompt";
+import type { LearningCurve } from "@/model/eval/reward/trials";
+import { measureFolds, measureLearningCurve, type RewardEvent } from "@/model/train/reward";
+import { rewardConfigSchema } from "@/model/train/reward-config";
+import { parseConfig } from "@/model/train/run-config";
 import { defaultModelFolder } from "@/tests/helpers/default-model";
-import { type FoldSettings, progress, trainAndScore } from "./harness/reward-folds";
+import { progress } from "./harness/progress";
 
 const files = { alpacaEval: "alpaca_eval_rankings.jsonl.gz", oasst: "oasst_trees.jsonl" } as const;
 type Dataset = keyof typeof files;
 
 const partCount = 5;
 const seed = 1;
-/** Of the prompts trained on, for the learning curve; the whole is the first fold itself. */
-const shares = [0.125, 0.25, 0.5];
 
 /** All are shares; intervals hold with 95 % and resample prompts. */
 export type RewardData = {
@@ -42,30 +48,36 @@ export type RewardData = {
   /** Training and scoring, over all folds. */
   minutes: number;
   folds: { accuracy: number; longerWins: number; prompts: number; minutes: number }[];
-  /** On the prompts held out of the first fold, by the number of prompts trained on. */
-  curve: { prompts: number; accuracy: number; minutes: number }[];
+  /** Heads solved on the states of so many prompts, on a fifth of the prompts held out: see `learningCurve`. */
+  curve: { prompts: number; accuracy: number; low: number; high: number }[];
 };
 
 export type RewardDataBench = Record<Dataset, RewardData> & { n: number; model: string };
+
+type Settings = Record<string, unknown> & { model: string; threads: number };
 
 /** `quick` takes the tiny model and a few prompts: it shows that the measurement works, not how good anything is. */
 export default async function run({ quick }: { quick: boolean }): Promise<RewardDataBench> {
   const source = rankingsFolder();
   const model = quick ? path.resolve("model/tiny/sft") : defaultModelFolder();
   const folder = process.env.ATTUNE_BENCH_KEEP ?? path.join(os.tmpdir(), "attune-reward-data");
-  await mkdir(folder, { recursive: true });
-  const settings = JSON.parse(process.env.ATTUNE_BENCH_SETTINGS ?? "{}") as Record<string, unknown>;
-  const foldSettings = { model, folder, threads: os.availableParallelism(), settings };
+  const given = JSON.parse(process.env.ATTUNE_BENCH_SETTINGS ?? "{}") as Record<string, unknown>;
+  const settings = { saveEverySteps: 10, ...given, model, threads: os.availableParallelism() };
   const folds = Number(process.env.ATTUNE_BENCH_FOLDS ?? (quick ? 2 : partCount));
   const measure = async (name: Dataset) => {
     const prompts = await promptsWithPairs(path.join(source, files[name]));
-    const used = quick ? prompts.slice(0, 40) : prompts;
-    return measureDataset(name, used, { folds, foldSettings });
+    const own = path.join(folder, `${name}-${sha256(JSON.stringify([settings, quick])).slice(0, 12)}`);
+    await mkdir(own, { recursive: true });
+    const data = path.join(own, "rankings.jsonl");
+    await writeFile(data, writeRankings(quick ? prompts.slice(0, 40) : prompts, "kWay"));
+    return measureDataset(name, { ...settings, data: [data], output: path.join(own, "run") }, folds);
   };
   const alpacaEval = await measure("alpacaEval");
   const oasst = await measure("oasst");
   return { n: folds, alpacaEval, oasst, model: path.basename(model) };
 }
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function rankingsFolder(): string {
   const folder = process.env.ATTUNE_BENCH_RANKINGS;
@@ -87,81 +99,49 @@ async function promptsWithPairs(file: string): Promise<RankedPrompt[]> {
   return prompts;
 }
 
-type Scored = { prompt: RankedPrompt; scores: readonly number[] };
-
-async function measureDataset(
-  name: Dataset,
-  prompts: readonly RankedPrompt[],
-  { folds, foldSettings }: { folds: number; foldSettings: FoldSettings },
-): Promise<RewardData> {
-  const order = [...permutation(seed, 0, prompts.length)];
-  const part = (of: number) =>
-    order.flatMap((place, i) => (i % partCount === of ? (prompts[place] ?? []) : []));
-  const others = (of: number) =>
-    order.flatMap((place, i) => (i % partCount === of ? [] : (prompts[place] ?? [])));
-  const scored: Scored[] = [];
-  const perFold: RewardData["folds"] = [];
-  const score = async (
-    label: string,
-    training: readonly RankedPrompt[],
-    heldOut: readonly RankedPrompt[],
-  ) => {
-    const { scores, seconds } = await trainAndScore(
-      { name: `${name}-${label}`, training, heldOut },
-      foldSettings,
-    );
-    const own = heldOut.map((prompt, i) => ({ prompt, scores: scores[i] ?? [] }));
-    const minutes = (seconds.training + seconds.scoring) / 60;
-    const { accuracy, longerWins } = accuraciesOf(own);
-    progress(
-      `${name}-${label}`,
-      `${percent(accuracy)} against ${percent(longerWins)}, ${minutes.toFixed(1)} minutes`,
-    );
-    return { own, accuracy, longerWins, minutes };
+async function measureDataset(name: Dataset, settings: Settings, most: number): Promise<RewardData> {
+  const config = { ...parseConfig(rewardConfigSchema, settings), seed, folds: partCount };
+  const onEvent = (event: RewardEvent) => {
+    if (event.type === "note") progress(name, event.text);
   };
-  for (let fold = 0; fold < folds; fold++) {
-    const heldOut = part(fold);
-    const { own, ...outcome } = await score(`fold${fold}`, others(fold), heldOut);
-    scored.push(...own);
-    perFold.push({ ...rounded(outcome), prompts: heldOut.length });
-  }
+  const folds = await measureFolds(config, { most, onEvent });
+  const perFold = folds.map(({ prompts, seconds }) => ({
+    ...rounded({ ...accuraciesOf(prompts), minutes: seconds / 60 }),
+    prompts: prompts.length,
+  }));
+  const measured = process.env.ATTUNE_BENCH_CURVE !== "0";
+  const heldOutShare = 1 / partCount;
+  const curve = measured
+    ? await measureLearningCurve({ ...config, validationShare: heldOutShare }, { onEvent })
+    : null;
   return {
-    ...summarise(scored),
+    ...summarise(folds.flatMap(({ prompts }) => prompts)),
     minutes: Number(perFold.reduce((sum, { minutes }) => sum + minutes, 0).toFixed(1)),
     folds: perFold,
-    curve: await learningCurve(),
+    curve: curve?.points.map(describePoint) ?? [],
   };
+}
 
-  async function learningCurve(): Promise<RewardData["curve"]> {
-    const points: RewardData["curve"] = [];
-    const training = others(0);
-    if (process.env.ATTUNE_BENCH_CURVE !== "0") {
-      for (const share of shares) {
-        const some = training.slice(0, Math.round(share * training.length));
-        const { accuracy, minutes } = await score(`${some.length}prompts`, some, part(0));
-        points.push({ prompts: some.length, ...rounded({ accuracy, minutes }) });
-      }
-    }
-    const [whole] = perFold;
-    if (whole) points.push({ prompts: training.length, accuracy: whole.accuracy, minutes: whole.minutes });
-    return points;
-  }
+function describePoint({ prompts, accuracy: { share, interval } }: LearningCurve["points"][number]) {
+  const { low = Number.NaN, high = Number.NaN } = interval ?? {};
+  return { prompts, ...rounded({ accuracy: share ?? Number.NaN, low, high }) };
 }
 
 /** By prompt, over its pairs: how many ours and the longer text order right, ties counting half. */
 type PromptCounts = { pairs: number; ours: number; longer: number };
 
-function countsOf({ prompt, scores }: Scored): PromptCounts {
+function countsOf({ responses, rankings }: ScoredPrompt): PromptCounts {
   const counts = { pairs: 0, ours: 0, longer: 0 };
   const credit = (chosen: number, rejected: number) =>
     chosen > rejected ? 1 : chosen === rejected ? 0.5 : 0;
-  const length = (place: number) => prompt.responses[place]?.text.length ?? Number.NaN;
-  for (const { ranks } of prompt.rankings) {
+  const score = (place: number) => responses[place]?.score ?? Number.NaN;
+  const length = (place: number) => responses[place]?.text.length ?? Number.NaN;
+  for (const { ranks } of rankings) {
     for (const [chosen, better] of ranks.entries()) {
       for (const [rejected, worse] of ranks.entries()) {
         if (better === null || worse === null || better >= worse) continue;
         counts.pairs++;
-        counts.ours += credit(scores[chosen] ?? Number.NaN, scores[rejected] ?? Number.NaN);
+        counts.ours += credit(score(chosen), score(rejected));
         counts.longer += credit(length(chosen), length(rejected));
       }
     }
@@ -183,12 +163,12 @@ const share = (
   return pairs === 0 ? Number.NaN : sum / pairs;
 };
 
-function accuraciesOf(scored: readonly Scored[]) {
+function accuraciesOf(scored: readonly ScoredPrompt[]) {
   const counts = scored.map(countsOf);
   return { accuracy: share(counts, ({ ours }) => ours), longerWins: share(counts, ({ longer }) => longer) };
 }
 
-function summarise(scored: readonly Scored[]) {
+function summarise(scored: readonly ScoredPrompt[]) {
   const counts = scored.map(countsOf);
   const interval = (of: (each: PromptCounts) => number) =>
     bootstrapInterval(counts.length, (weights) => share(counts, of, weights), { seed });
@@ -212,5 +192,3 @@ function rounded<T extends Record<string, number>>(values: T): T {
   const entries = Object.entries(values).map(([key, value]) => [key, Number(value.toFixed(4))]);
   return Object.fromEntries(entries) as T;
 }
-
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;

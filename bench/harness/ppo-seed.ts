@@ -15,7 +15,7 @@ import { rewardConfigSchema } from "@/model/train/reward-config";
 import { parseConfig } from "@/model/train/run-config";
 import { PausedError } from "@/model/train/run-loop";
 import { goldOf, kept, rankBySimulation, sampleResponses, type World } from "./gold-world";
-import { progress } from "./reward-folds";
+import { progress } from "./progress";
 
 export type LearningPlan = {
   model: string;

@@ -4,6 +4,8 @@ import type { z } from "zod";
 import { isDiskFull } from "@/model/checkpoint/errors";
 import { NotARewardModelError, OtherTokenizerError } from "@/model/checkpoint/reward-weights";
 import { DataFileError } from "@/model/data/read-lines";
+import type { Figure } from "@/model/eval/reward/accuracy";
+import type { LearningCurve } from "@/model/eval/reward/trials";
 import type { Spread } from "@/model/eval/spread";
 import { VocabularyTooLargeError } from "@/model/tokenizer/train-tokenizer";
 import { UnknownTargetError } from "@/model/train/lora";
@@ -13,7 +15,7 @@ import { ppoConfigSchema } from "@/model/train/ppo-config";
 import { type PpoSeedsSummary, runPpoSeeds } from "@/model/train/ppo-seeds";
 import { runPretrain } from "@/model/train/pretrain";
 import { pretrainConfigSchema } from "@/model/train/pretrain-config";
-import { runReward } from "@/model/train/reward";
+import { measureLearningCurve, type RewardSummary, runReward } from "@/model/train/reward";
 import { rewardConfigSchema } from "@/model/train/reward-config";
 import { ConfigError, parseConfig, settingsSchema } from "@/model/train/run-config";
 import { RunFolderError } from "@/model/train/run-folder";
@@ -34,7 +36,14 @@ import { CommandFailure } from "./failure";
 import { interruptible } from "./interruptible";
 import { readJsonFile } from "./settings-file";
 
-type Flags = { config?: string; set: string[]; seeds?: string; json?: boolean; schema?: boolean };
+type Flags = {
+  config?: string;
+  set: string[];
+  seeds?: string;
+  curve?: boolean;
+  json?: boolean;
+  schema?: boolean;
+};
 
 /** Facts for people, not faults of the program. */
 const refusals = [
@@ -72,8 +81,9 @@ export function addTrainCommands(program: Command): void {
     stage: "reward",
     schema: rewardConfigSchema,
     run: runReward,
-    describeEnd: (summary) => describeRun(summary, true),
-  });
+    describeEnd: describeReward,
+    instead: { curve: { run: curveAlone, describeEnd: describeCurve } },
+  }).option("--curve", "only the learning curve over the number of prompts, without the run");
   const ppo: Stage<typeof ppoConfigSchema, PpoSummary | PpoSeedsSummary> = {
     stage: "ppo",
     schema: ppoConfigSchema,
@@ -91,7 +101,19 @@ type Stage<C extends z.ZodObject, R extends { finished: boolean }> = {
   schema: C;
   run: (config: z.output<C>, options: StageOptions<PpoEvent>) => Promise<R>;
   describeEnd: (summary: R) => string;
+  /** What a flag asks for instead of the run. */
+  instead?: { curve: Alternative<C> };
 };
+
+type Alternative<C extends z.ZodObject> = {
+  run: (config: z.output<C>, options: StageOptions<PpoEvent>) => Promise<CurveSummary>;
+  describeEnd: (summary: CurveSummary) => string;
+};
+type CurveSummary = LearningCurve & { finished: true };
+
+async function curveAlone(...asked: Parameters<typeof measureLearningCurve>): Promise<CurveSummary> {
+  return { ...(await measureLearningCurve(...asked)), finished: true };
+}
 
 function addStage<C extends z.ZodObject, R extends { finished: boolean }>(
   program: Command,
@@ -110,9 +132,10 @@ function addStage<C extends z.ZodObject, R extends { finished: boolean }>(
 }
 
 async function train<C extends z.ZodObject, R extends { finished: boolean }>(
-  { seeds, ...flags }: Flags,
-  { stage, schema, run, describeEnd }: Stage<C, R>,
+  { seeds, curve, ...flags }: Flags,
+  { stage, schema, run, describeEnd, instead }: Stage<C, R>,
 ): Promise<void> {
+  if (curve && instead) return train(flags, { stage, schema, ...instead.curve });
   if (flags.schema) {
     console.log(JSON.stringify(settingsSchema(schema, stage), null, 2));
     return;
@@ -148,6 +171,32 @@ async function train<C extends z.ZodObject, R extends { finished: boolean }>(
     }
     throw error;
   }
+}
+
+function describeReward(summary: RewardSummary): string {
+  const { folds, learningCurve: curve } = summary;
+  return [
+    ...(curve && summary.finished ? [describeCurve(curve), ""] : []),
+    ...(folds && summary.finished
+      ? [
+          `Over ${folds.each.length} folds by ${folds.by}: ${describeFigure(folds.pooled.accuracy)} of pairs right.`,
+        ]
+      : []),
+    describeRun(summary, true),
+  ].join("\n");
+}
+
+function describeCurve({ points, longerWins }: LearningCurve): string {
+  return [
+    "Pairs of held-out prompts ordered as people did, by prompts that a head was solved on:",
+    ...points.map(({ prompts, accuracy }) => `${String(prompts).padStart(7)}  ${describeFigure(accuracy)}`),
+    ` longer  ${describeFigure(longerWins)}`,
+  ].join("\n");
+}
+
+function describeFigure({ share, interval }: Figure): string {
+  const range = interval ? ` [${percent(interval.low)}, ${percent(interval.high)}]` : "";
+  return `${share === null ? "no pair" : percent(share)}${range}`;
 }
 
 function describeRun(summary: RunSummary, isReward = false): string {

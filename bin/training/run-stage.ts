@@ -127,7 +127,11 @@ export function runStageProcess(): void {
       },
     }).then(
       (summary): FromStage => ({ type: "ended", summary }),
-      (error: unknown): FromStage => ({ type: "failed", failure: toFailure(error) }),
+      (error: unknown): FromStage =>
+        // Stopped before there was anything to save: no fault of the run.
+        stopping.signal.aborted && isAbort(error)
+          ? { type: "ended", summary: { finished: false, checkpoint: null, steps: 0, totalSteps: 0 } }
+          : { type: "failed", failure: toFailure(error) },
     );
     // The last message must have left before the process does.
     process.send?.(last, () => process.exit(0));
@@ -137,6 +141,8 @@ export function runStageProcess(): void {
 function send(message: FromStage): void {
   if (process.connected) process.send?.(message);
 }
+
+const isAbort = (error: unknown) => error instanceof Error && error.name === "AbortError";
 
 function toFailure(error: unknown): StageFailure {
   if (!(error instanceof Error)) return { kind: "code", message: String(error) };

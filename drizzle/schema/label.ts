@@ -666,6 +666,13 @@ export const qualifications = pgTable(
     flagAgreement: real(),
     rankingAgreement: real(),
     demonstrationRating: real(),
+    /** By which it was decided, whatever the test asks since; null = not decided yet, or before they were kept. */
+    cutoffs: jsonb().$type<{
+      flagCutoff: number;
+      rankingCutoff: number;
+      ratingCutoff: number;
+      asksDemonstrations: boolean;
+    }>(),
     /** What the figures are shares and means of. */
     flagDecisions: integer(),
     rankingPairs: integer(),

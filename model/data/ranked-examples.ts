@@ -107,9 +107,21 @@ function clusterRows(records: readonly Pick<RankedPrompt, "prompt" | "meta">[]):
   return [...clusters.values()];
 }
 
-function keysOf({ prompt, meta }: Pick<RankedPrompt, "prompt" | "meta">): string[] {
+/** Beside the rows: a number that is the same for rows that are to stay together. */
+export function promptClusters(records: readonly Pick<RankedPrompt, "prompt" | "meta">[]): number[] {
+  const clusterOf: number[] = [];
+  for (const [cluster, places] of clusterRows(records).entries())
+    for (const place of places) clusterOf[place] = cluster;
+  return clusterOf;
+}
+
+/** Equal for the same prompt, spaces and letter case aside. */
+export function promptKey({ prompt }: Pick<RankedPrompt, "prompt">): string {
   const plain = (text: string) => text.toLowerCase().replace(/\s+/g, " ").trim();
-  const text = prompt.map(({ role, content }) => `${role}: ${plain(content)}`).join("\n");
+  return prompt.map(({ role, content }) => `${role}: ${plain(content)}`).join("\n");
+}
+
+function keysOf({ prompt, meta }: Pick<RankedPrompt, "prompt" | "meta">): string[] {
   const user = typeof meta?.user === "string" && meta.user !== "" ? [`user ${meta.user}`] : [];
-  return [`prompt ${text}`, ...user];
+  return [`prompt ${promptKey({ prompt })}`, ...user];
 }

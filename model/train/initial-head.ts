@@ -39,20 +39,13 @@ export function randomHead({
   return heads;
 }
 
-/**
- * The best head on the states of the training prompts, by one pass forward over them; see `solveHead`. Of an ensemble each
- * member's is the best on its own draw of the prompts, with the penalty that is best for all of them.
- * @returns `heads` (members, hidden)
- */
-export async function solvedHead({
-  seed,
+/** The states of each example's responses, and where its pairs stand among them: by one pass forward over all. */
+export async function readStates({
   hiddenSize: width,
-  members,
   training,
   hiddenStates,
   onProgress,
-  signal,
-}: InitialHeadInput): Promise<SolvedHead & { heads: Float32Array }> {
+}: Omit<InitialHeadInput, "seed" | "members" | "signal">): Promise<HeadExamples> {
   const count = training.reduce((sum, { responses }) => sum + responses.length, 0);
   const states = new Float32Array(count * width);
   let at = 0;
@@ -73,13 +66,27 @@ export async function solvedHead({
     }));
     return { from: first, to: from, pairs: placed };
   });
-  const solved = solveHead({ states, width, prompts }, { seed, signal });
+  return { states, width, prompts };
+}
+
+/**
+ * The best head on the states of the training prompts; see `solveHead`. Of an ensemble each member's is the best on its own
+ * draw of the prompts, with the penalty that is best for all of them.
+ * @param examples of `training`, as `readStates` gives them
+ * @returns `heads` (members, hidden)
+ */
+export function solvedHead(
+  examples: HeadExamples,
+  { seed, members, training, signal }: Pick<InitialHeadInput, "seed" | "members" | "training" | "signal">,
+): SolvedHead & { heads: Float32Array } {
+  const { width, prompts } = examples;
+  const solved = solveHead(examples, { seed, signal });
   if (members === 1) return { ...solved, heads: solved.head };
   const heads = new Float32Array(members * width);
   for (let member = 0; member < members; member++) {
     const drawn = prompts.map((prompt, at) => drawPairs(prompt, training[at]?.draws?.[member] ?? 1));
     const { head } = solveHead(
-      { states, width, prompts: drawn },
+      { ...examples, prompts: drawn },
       { seed, strengths: [solved.strength], signal },
     );
     heads.set(head, member * width);

@@ -1,5 +1,6 @@
 /** @file What `attune reward` can be told: one schema for the command line, the server's form, other trainers and the defaults. */
 import { z } from "zod";
+import { foldWays } from "../eval/reward/trials";
 import { commonSettings } from "./run-config";
 import { loraSchema } from "./sft-config";
 
@@ -16,6 +17,8 @@ const {
 
 /** Each costs a row of weights and hardly any time, but beyond a few the deviation hardly gets truer. */
 const mostMembers = 32;
+/** Each is a training of its own. */
+const mostFolds = 20;
 
 export const rewardConfigSchema = z.strictObject({
   ...common,
@@ -110,6 +113,27 @@ export const rewardConfigSchema = z.strictObject({
     .default(20)
     .describe(
       "held-out prompts on which degenerate responses are tried, for the report that goes with each checkpoint; 0: none",
+    ),
+  folds: z
+    .int()
+    .min(2)
+    .max(mostFolds)
+    .nullable()
+    .default(null)
+    .describe(
+      "before the run, models trained in the same way on all parts of the rankings but one, each judged on that part: so many more trainings, for accuracy over all of the data; null: none",
+    ),
+  foldsBy: z
+    .enum(foldWays)
+    .default("prompts")
+    .describe(
+      "prompts: parts of the prompts, a user's together; labelers: the work of a part of the labelers, judged by a model that had neither theirs nor the prompts they ranked",
+    ),
+  learningCurve: z
+    .boolean()
+    .default(true)
+    .describe(
+      "with headStart solved, solve heads on an eighth, a quarter and a half of the prompts too, and say how each does on those held out",
     ),
   onBadLine: common.onBadLine.describe("a row that is no ranked prompt"),
 });

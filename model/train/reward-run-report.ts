@@ -50,7 +50,7 @@ export async function reportOnRun(input: RunReportInput): Promise<RewardReport> 
   });
 }
 
-function toScored(
+export function toScored(
   { row: { record, file, line }, example, places }: PreparedRow,
   scored: ExampleScores | undefined,
   { scoreBias, memberBiases }: Pick<RunReportInput, "scoreBias" | "memberBiases">,

@@ -33,7 +33,16 @@ const lockName = "run.lock";
 /** Longer than any step: while one is computed, nothing can be touched. */
 const foreignStaleMs = 15 * 60 * 1000;
 /** What a run itself puts there. */
-const ownNames = [fileName, draftName, "checkpoints", baseFolderName, "start", "tokenizer", ".sampling"];
+const ownNames = [
+  fileName,
+  draftName,
+  "checkpoints",
+  baseFolderName,
+  "start",
+  "tokenizer",
+  ".sampling",
+  "folds",
+];
 
 /**
  * Settings by which a run is told from others. Where its files lie is none of them: a run may go on in another folder.

@@ -8,6 +8,7 @@ import { type CheckpointFacts, type CheckpointFiles, writeCheckpoint } from "../
 import { ensembleFile } from "../checkpoint/ensemble";
 import type { ModelConfig } from "../checkpoint/model-config";
 import { type RewardReport, rewardReportFile } from "../eval/reward/report";
+import { type RewardTrials, rewardTrialsFile } from "../eval/reward/trials";
 import { scoreHead, scoreHeadName } from "../nn/reward-model";
 import type { LoraShape } from "../nn/trained-weights";
 import type { TrainedParameter } from "../optim/adamw";
@@ -36,6 +37,7 @@ export async function writeRewardModel(
     facts,
     memberBiases,
     report,
+    trials,
   }: {
     base: Checkpoint;
     lora: LoraShape | null;
@@ -45,12 +47,14 @@ export async function writeRewardModel(
     memberBiases: Float32Array | null;
     /** On what was held out; null where nothing was. */
     report: RewardReport | null;
+    trials: RewardTrials | null;
   },
 ): Promise<void> {
   const headName = scoreHeadName(lora);
   const members = memberBiases?.length ?? 1;
   await writeCheckpoint(folder, { ...facts, ...(memberBiases && { ensemble: members }) }, async (files) => {
     if (report) await files.json(rewardReportFile, report);
+    if (trials) await files.json(rewardTrialsFile, trials);
     await writeRewardSurroundings(files, base, { dtype: lora === null ? "float32" : null });
     const heads = trained.get(headName)?.values ?? new Float32Array();
     if (memberBiases) await files.tensors(ensembleFile, ensembleTensors(heads, memberBiases));

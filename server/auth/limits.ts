@@ -1,6 +1,6 @@
 /** @file How often one person or address may do what costs or what guessers repeat. Counted in memory, one set per process. */
 import { createHash } from "node:crypto";
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../errors";
 import { limitKey } from "./client-address";
 
@@ -60,7 +60,7 @@ export async function countAgainst(limit: Limit, key: string): Promise<void> {
   try {
     await limiters()[limit].consume(key);
   } catch (refused) {
-    if (!(refused instanceof RateLimiterRes)) throw refused;
+    if (!isRefusal(refused)) throw refused;
     const retryAfterSeconds = Math.max(1, Math.ceil(refused.msBeforeNext / 1000));
     throw new AppError(
       "TOO_MANY_REQUESTS",
@@ -70,6 +70,14 @@ export async function countAgainst(limit: Limit, key: string): Promise<void> {
       },
     );
   }
+}
+
+/**
+ * What the library rejects with is no Error. Told by its shape: the counters may be those of the other bundle, whose class of
+ * the same name is another, and a plain object that got through would be an unknown fault of the server.
+ */
+function isRefusal(refused: unknown): refused is Pick<RateLimiterRes, "msBeforeNext"> {
+  return typeof refused === "object" && refused !== null && "msBeforeNext" in refused;
 }
 
 export const addressKey = limitKey;

@@ -68,6 +68,7 @@ test("rankings are imported, made a dataset, and a run makes a reward model of i
   await page.getByLabel("Name", { exact: true }).fill("Taste");
   await expect.poll(() => page.getByRole("checkbox", { name: /Taste/ }).isChecked()).toBe(true);
   await page.getByLabel("Ensemble", { exact: true }).fill("3");
+  await page.getByLabel("Folds", { exact: true }).fill("2");
   await page.getByRole("button", { name: "Put it into the queue" }).click();
   await page.getByRole("heading", { name: /Taste/ }).waitFor();
   await page.getByRole("status").getByText("finished", { exact: true }).waitFor({ timeout: trainingLimitMs });
@@ -84,8 +85,15 @@ test("its report says how far it can be trusted, with the texts to read", async 
   await probes.getByRole("row", { name: /Confident nonsense/ }).waitFor();
   const uncertainty = page.getByRole("table", { name: "Accuracy by uncertainty" });
   await uncertainty.getByRole("row", { name: /Most doubt/ }).waitFor();
-  await page.getByText("The numbers of this chart").first().click();
+  const folds = page.getByRole("table", { name: "Accuracy over folds" });
+  await folds.getByRole("row", { name: /All folds, the longer wins .* 40 prompts/ }).waitFor();
+  await folds.getByRole("row", { name: /Fold 2, the longer wins/ }).waitFor();
+  for (const numbers of await page.getByText("The numbers of this chart").all()) await numbers.click();
   await page.getByRole("table", { name: "Calibration" }).waitFor();
+  // Of the 36 prompts that it learns from.
+  const curve = page.getByRole("table", { name: "Learning curve" });
+  for (const prompts of ["5", "9", "18", "36"])
+    await curve.getByRole("cell", { name: prompts, exact: true }).waitFor();
   expect(await seriousFindings(page)).toEqual([]);
   expect(await overflow(page)).toBeLessThanOrEqual(0);
 });

@@ -14,6 +14,19 @@ import type { NoTask } from "@/server/domain/labeling/task-schema";
 import { NoTaskPage } from "./no-task-page";
 import type { Flags } from "./rating-step";
 import { TaskConsole } from "./task-console";
+import { useLookingAgain } from "./use-looking-again";
+
+/** Whether a task may come without this labeler doing anything; each reason has its answer. */
+const comesByItself: Record<NoTask["reason"], boolean> = {
+  empty: true,
+  testPaused: true,
+  notQualified: false,
+  mustAgree: false,
+  dailyCap: false,
+  setAside: false,
+  notSitting: false,
+  testDone: false,
+};
 
 type ConsoleViewProps = {
   status: LabelingStatus;
@@ -47,6 +60,10 @@ export function ConsoleView({ status, flags, agreement, purpose }: ConsoleViewPr
   );
   const load = () => goOn(null);
   useEffect(() => mutate({ purpose }), [mutate, purpose]);
+  const noTask = shown && "noTask" in shown.result ? shown.result.noTask.reason : null;
+  useLookingAgain(purpose !== "practice" && noTask !== null && comesByItself[noTask], () =>
+    mutate({ purpose }),
+  );
 
   if (next.error) {
     return (

@@ -13,6 +13,7 @@ import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
 import type { Purpose } from "@/server/domain/labeling/claims";
 import type { NoTask } from "@/server/domain/labeling/task-schema";
+import { lookAgainMs } from "./use-looking-again";
 import { useNewAnswers } from "./use-new-answers";
 
 const titles: Record<NoTask["reason"], string> = {
@@ -48,11 +49,11 @@ export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPagePr
         </Link>
       </p>
     ),
-    empty: purpose === "practice" ? toQualification : <Button onClick={onRetry}>Look again</Button>,
+    empty: purpose === "practice" ? toQualification : <LookAgain onRetry={onRetry} />,
     dailyCap: null,
     setAside: null,
     notSitting: toQualification,
-    testPaused: <Button onClick={onRetry}>Look again</Button>,
+    testPaused: <LookAgain onRetry={onRetry} />,
     testDone: (
       <Link href="/label/qualification" className={buttonClass("primary")}>
         Go and hand it in
@@ -77,6 +78,17 @@ export function NoTaskPage({ noTask, purpose, agreement, onRetry }: NoTaskPagePr
         </Link>
       </p>
     </PlainPage>
+  );
+}
+
+function LookAgain({ onRetry }: { onRetry: () => void }) {
+  return (
+    <div className="space-y-2">
+      <Button onClick={onRetry}>Look again</Button>
+      <p className="text-small text-muted">
+        While you are at this page it looks every {lookAgainMs / 1000} seconds by itself.
+      </p>
+    </div>
   );
 }
 

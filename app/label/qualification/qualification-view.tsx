@@ -152,7 +152,7 @@ function LastSitting({ sitting }: { sitting: NonNullable<OwnQualification["sitti
           {decisionReason}
         </Notice>
       )}
-      <CriteriaTable figures={sitting} cutoffs={sitting.settings} verdicts={sitting.verdicts} areas={areas} />
+      <CriteriaTable figures={sitting} cutoffs={sitting.cutoffs} verdicts={sitting.verdicts} areas={areas} />
       {status === "failed" && (
         <p className="mt-3 max-w-[38rem]">
           Read the guidelines again and practise; a criterion below its cut-off says where to begin. A lead

@@ -22,7 +22,7 @@ export const rewardReportFile = "reward-report.json";
 
 const count = z.int().min(0);
 const intervalSchema = z.object({ low: z.number(), high: z.number(), level: z.number() });
-const figureSchema = z.object({
+export const figureSchema = z.object({
   share: z.number().nullable(),
   interval: intervalSchema.nullable(),
   pairs: count,

@@ -386,4 +386,6 @@ def _notes(config: dict, counts: dict) -> list[tuple[str, str]]:
         notes.append(("warn", f"The end of {counts['cutResponses']} responses is cut; their scores are read at the last token kept."))
     if config["epochs"] > 1:
         notes.append(("warn", f"{config['epochs']} epochs: a reward model usually overfits after one. The checkpoint with the lowest validation loss is kept."))
+    if config["folds"] is not None:
+        notes.append(("warn", f"folds: {config['folds']} are not trained here; `npx attune reward` with the same settings trains them."))
     return notes

@@ -1,6 +1,14 @@
 /** @file Batches as a lead sees them: what was asked for, and how far it is. */
-import { asc, desc, eq, inArray, ne } from "drizzle-orm";
-import { batches, channels, checkpoints, labelerGroups, users } from "@/drizzle/schema";
+import { asc, count, desc, eq, inArray, max, min, ne } from "drizzle-orm";
+import {
+  batches,
+  channels,
+  checkpoints,
+  labelerGroups,
+  rankingTasks,
+  taskResponses,
+  users,
+} from "@/drizzle/schema";
 import type { DoubtKind } from "@/model/eval/reward/doubt";
 import type { Sampling } from "@/model/runtime/types";
 import type { Db } from "../../db/db";
@@ -41,10 +49,31 @@ export async function listBatches(db: Db): Promise<BatchSummary[]> {
 export async function readBatch(
   db: Db,
   batchId: string,
-): Promise<BatchSummary & { retired: RetiredTasks[] }> {
+): Promise<BatchSummary & { retired: RetiredTasks[]; madeElsewhere: ResponseCounts | null }> {
   const [batch] = await complete(db, await select(db).where(eq(batches.id, batchId)));
   if (!batch) throw new AppError("NOT_FOUND", "There is no such batch.");
-  return { ...batch, retired: await readRetired(db, batchId) };
+  const isSampled = batch.policies.length > 0;
+  return {
+    ...batch,
+    retired: await readRetired(db, batchId),
+    madeElsewhere: isSampled ? null : await countResponses(db, batchId),
+  };
+}
+
+/** Of a task with any. */
+type ResponseCounts = { least: number; most: number };
+
+/** Where responses were not sampled here, tasks have as many as they came with. @returns null where no task has one */
+async function countResponses(db: Db, batchId: string): Promise<ResponseCounts | null> {
+  const byTask = db
+    .select({ count: count().as("count") })
+    .from(taskResponses)
+    .innerJoin(rankingTasks, eq(rankingTasks.id, taskResponses.taskId))
+    .where(eq(rankingTasks.batchId, batchId))
+    .groupBy(taskResponses.taskId)
+    .as("by_task");
+  const [found] = await db.select({ least: min(byTask.count), most: max(byTask.count) }).from(byTask);
+  return found?.least && found.most ? { least: Number(found.least), most: Number(found.most) } : null;
 }
 
 function select(db: Db) {

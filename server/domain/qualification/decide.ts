@@ -16,16 +16,17 @@ import { AppError } from "../../errors";
 import { appendAudit } from "../audit";
 import { releaseClaims } from "../labeling/claims";
 import { isConsentedPrompt } from "../prompts/usable-prompts";
-import { type JudgedResponse, judge, scoreTask, shareOf, type Verdicts } from "./score";
+import { type Cutoffs, type JudgedResponse, judge, scoreTask, shareOf, type Verdicts } from "./score";
 import { readDemonstrationAnswers, readRankingAnswers } from "./sitting-answers";
 import { findSitting, readProgress } from "./sitting-progress";
 import { endSitting, lockSitting, type SittingRow, settleReviewed, takeFigures } from "./sittings";
-import { checkTestIsOpen, type Test } from "./tests";
+import { checkTestIsOpen, cutoffsOf } from "./tests";
 
-export type ListedSitting = SittingRow & {
+export type ListedSitting = Omit<SittingRow, "cutoffs"> & {
   labeler: { id: string; name: string; isQualified: boolean };
   testName: string;
-  cutoffs: Pick<Test, "flagCutoff" | "rankingCutoff" | "ratingCutoff">;
+  /** By which it was decided; of one that was not, those of today. */
+  cutoffs: Cutoffs;
   verdicts: Verdicts;
   /** The labeler's newest: the one that can be decided. */
   isNewest: boolean;
@@ -71,12 +72,8 @@ const describeAll = (rows: Selected[]): ListedSitting[] =>
     ...sitting,
     ...rest,
     labeler: { id: labeler.id, name: labeler.name, isQualified: qualifiedAt !== null },
-    cutoffs: {
-      flagCutoff: test.flagCutoff,
-      rankingCutoff: test.rankingCutoff,
-      ratingCutoff: test.ratingCutoff,
-    },
-    verdicts: judge(sitting, { ...test, asksDemonstrations: test.demonstrationBatchId !== null }),
+    cutoffs: cutoffsOf(sitting, test),
+    verdicts: judge(sitting, cutoffsOf(sitting, test)),
   }));
 
 export type SittingDetail = ListedSitting & {

@@ -3,12 +3,12 @@ import { and, eq } from "drizzle-orm";
 import { batches } from "@/drizzle/schema";
 import type { Db } from "../../db/db";
 import { agreement, ensureLabeler } from "../labeling/labelers";
-import { judge, type Verdicts } from "./score";
+import { type Cutoffs, judge, type Verdicts } from "./score";
 import { readDemonstrationAnswers } from "./sitting-answers";
 import { findSitting, readProgress } from "./sitting-progress";
 import { listOwnSittings, type MaySit, maySit, type SittingRow, settleOwnSitting } from "./sittings";
 import type { TestSettings } from "./test-schema";
-import { countTestTasks, findTestFor, readTest, settingsOf } from "./tests";
+import { countTestTasks, cutoffsOf, findTestFor, readTest, settingsOf } from "./tests";
 
 export type OwnSitting = Pick<
   SittingRow,
@@ -28,8 +28,8 @@ export type OwnSitting = Pick<
   progress: { answered: number; total: number };
   /** Demonstrations without a rating. */
   waiting: number;
-  /** Of the test that was sat. */
-  settings: TestSettings;
+  /** By which it was decided; of one that was not, those of today. */
+  cutoffs: Cutoffs;
   verdicts: Verdicts;
   /** A lead decided otherwise than the cut-offs. */
   decisionReason: string | null;
@@ -79,11 +79,12 @@ async function describe(db: Db, row: SittingRow): Promise<OwnSitting> {
   const underWay = await findSitting(db, row.labelerId);
   const written = row.status === "reviewing" ? await readDemonstrationAnswers(db, row.id) : [];
   const { labelerId: _, batchId: _batch, decidedBy: _by, ...shown } = row;
+  const cutoffs = cutoffsOf(row, test);
   return {
     ...shown,
     progress: underWay ? await readProgress(db, underWay) : { answered: 0, total: 0 },
     waiting: written.filter(({ rating }) => rating === null).length,
-    settings: settingsOf(test),
-    verdicts: judge(row, { ...test, asksDemonstrations: test.demonstrationBatchId !== null }),
+    cutoffs,
+    verdicts: judge(row, cutoffs),
   };
 }

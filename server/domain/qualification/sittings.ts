@@ -9,7 +9,7 @@ import { mailLabeler } from "../mail";
 import { type Figures, judge, passes, scoreAnswers } from "./score";
 import { readDemonstrationAnswers, readRankingAnswers } from "./sitting-answers";
 import { findSitting, readProgress } from "./sitting-progress";
-import { batchIdsOf, findTestFor, readTest, type Test } from "./tests";
+import { batchIdsOf, cutoffsOf, findTestFor, readTest, type Test } from "./tests";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -176,9 +176,7 @@ export async function scoreSitting(db: Db, sittingId: string): Promise<SittingRo
       await tx.update(qualifications).set(figures).where(eq(qualifications.id, sittingId));
       return "reviewing";
     }
-    const isPassed = passes(
-      judge(figures, { ...test, asksDemonstrations: test.demonstrationBatchId !== null }),
-    );
+    const isPassed = passes(judge(figures, cutoffsOf(sitting, test)));
     await endSitting(tx, sitting, { isPassed, figures });
     await appendAudit(tx, {
       actorId: null,
@@ -224,12 +222,16 @@ type Ending = {
 /** Passing opens the work; failing takes nothing that a lead did not take. */
 export async function endSitting(
   tx: Tx,
-  { id, labelerId }: SittingRow,
+  sitting: SittingRow,
   { isPassed, figures, ...decision }: Ending & Partial<Pick<SittingRow, "decidedBy" | "decisionReason">>,
 ): Promise<void> {
+  const { id, labelerId, batchId } = sitting;
+  const status = isPassed ? "passed" : "failed";
+  // A lead who decides again later does so by the cut-offs of the first time.
+  const cutoffs = cutoffsOf(sitting, await readTest(tx, batchId));
   await tx
     .update(qualifications)
-    .set({ status: isPassed ? "passed" : "failed", endedAt: sql`now()`, ...figures, ...decision })
+    .set({ status, endedAt: sql`now()`, cutoffs, ...figures, ...decision })
     .where(eq(qualifications.id, id));
   await mailLabeler(tx, labelerId, {
     text: `Your qualification test is decided: ${isPassed ? "passed" : "not passed"}.`,

@@ -1,4 +1,5 @@
 /** @file Qualification tests: a batch of rankings with known answers, one of demonstrations, and what passes. */
+
 import { and, desc, eq, inArray, isNotNull, isNull, or, sql } from "drizzle-orm";
 import {
   batches,
@@ -15,6 +16,7 @@ import type { NewBatch } from "../batches/batch-schema";
 import { choosePrompts } from "../batches/choose-prompts";
 import { isUsablePrompt } from "../prompts/usable-prompts";
 import { findUnready, type Readiness, readReadiness } from "./known-answers";
+import type { Cutoffs } from "./score";
 import type { NewTest, TestSettings } from "./test-schema";
 
 export type Test = typeof qualificationTests.$inferSelect;
@@ -160,6 +162,19 @@ export async function listTests(db: Db): Promise<TestSummary[]> {
     });
   }
   return listed;
+}
+
+/** Those that a sitting was decided by; of one that was not, those of today. */
+export function cutoffsOf(sitting: { cutoffs: Cutoffs | null }, test: Test): Cutoffs {
+  const { flagCutoff, rankingCutoff, ratingCutoff, demonstrationBatchId } = test;
+  return (
+    sitting.cutoffs ?? {
+      flagCutoff,
+      rankingCutoff,
+      ratingCutoff,
+      asksDemonstrations: demonstrationBatchId !== null,
+    }
+  );
 }
 
 export function settingsOf(test: Test): TestSettings {

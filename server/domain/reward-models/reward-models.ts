@@ -3,8 +3,9 @@ import path from "node:path";
 import { and, desc, eq, isNull } from "drizzle-orm";
 import { checkpoints, rewardReports, runs, users } from "@/drizzle/schema";
 import { CorruptFileError } from "@/model/checkpoint/errors";
-import { readRewardReport } from "@/model/eval/reward/read-report";
+import { readRewardReport, readRewardTrials } from "@/model/eval/reward/read-report";
 import { type RewardReport, rewardReportSchema } from "@/model/eval/reward/report";
+import type { RewardTrials } from "@/model/eval/reward/trials";
 import type { Db } from "../../db/db";
 import { AppError } from "../../errors";
 import { type ExampleTexts, readExampleTexts } from "./example-texts";
@@ -41,7 +42,9 @@ export type ReportView = {
 export type RewardModelDetail = RewardModelSummary & {
   /** The server's first. */
   reports: ReportView[];
-  /** Why the run's report cannot be shown; null where it can, or where there is none. */
+  /** What its run said of its data before it trained; null where it said nothing. */
+  trials: RewardTrials | null;
+  /** Why what the run left cannot be shown; null where it can, or where there is nothing. */
   problem: string | null;
 };
 
@@ -85,6 +88,7 @@ export async function readRewardModel(
     .where(and(eq(checkpoints.id, checkpointId), eq(checkpoints.stage, "reward")));
   if (!row) throw new AppError("NOT_FOUND", "There is no such reward model.");
   const own = await readRunReport(dataFolder, row.folder);
+  const tried = await readRunTrials(dataFolder, row.folder);
   const measured = await readNewest(db, checkpointId);
   const reports = [
     ...(measured ? [{ origin: "server" as const, ...measured }] : []),
@@ -108,7 +112,8 @@ export async function readRewardModel(
         texts: await readExampleTexts(db, view.report.disagreements),
       })),
     ),
-    problem: own.problem,
+    trials: tried.report,
+    problem: own.problem ?? tried.problem,
   };
 }
 
@@ -153,12 +158,16 @@ function summarise(row: Row, report: RewardReport | null): RewardModelSummary {
   };
 }
 
-async function readRunReport(
-  dataFolder: string,
-  folder: string,
-): Promise<{ report: RewardReport | null; problem: string | null }> {
+type Kept<T> = { report: T | null; problem: string | null };
+
+const readRunReport = (dataFolder: string, folder: string) =>
+  explainCorrupt<RewardReport>(readRewardReport(path.resolve(dataFolder, folder)));
+const readRunTrials = (dataFolder: string, folder: string) =>
+  explainCorrupt<RewardTrials>(readRewardTrials(path.resolve(dataFolder, folder)));
+
+async function explainCorrupt<T>(reading: Promise<T | null>): Promise<Kept<T>> {
   try {
-    return { report: await readRewardReport(path.resolve(dataFolder, folder)), problem: null };
+    return { report: await reading, problem: null };
   } catch (error) {
     if (error instanceof CorruptFileError) return { report: null, problem: error.message };
     throw error;

@@ -5,6 +5,7 @@ import { eq } from "drizzle-orm";
 import { parquetReadObjects } from "hyparquet";
 import { expect, it } from "vitest";
 import {
+  batches,
   demonstrations,
   imports,
   labelerGroups,
@@ -119,6 +120,19 @@ describeEachDatabase("rankings in and out", (home) => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(
       records.map((one) => ({ formatVersion: 1, ...one })),
     );
+  });
+
+  it("says how many responses the tasks of an import have, which differ", async () => {
+    await using t = await testDatabase(home);
+    await using folder = await temporaryFolder();
+    const file = path.join(folder.path, "rankings.jsonl");
+    const two = record("third", [[1, 2]]);
+    writeFileSync(file, asLines([...records, { ...two, responses: two.responses.slice(0, 2) }]));
+    await importFile(t.db, { file, layout: null, actorId: null });
+    const [imported] = await t.db.select({ id: batches.id }).from(batches);
+    const lead = callerFor(t.db, await makePerson(t.db, { grants: ["labelingLead"] }));
+    const { madeElsewhere } = await lead.batches.get({ batchId: imported?.id ?? "" });
+    expect(madeElsewhere).toEqual({ least: 2, most: 3 });
   });
 
   it("writes from the terminal what the page gives, in every layout, and reads it back the same", async () => {

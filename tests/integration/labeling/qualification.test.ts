@@ -6,6 +6,7 @@ import {
   batches,
   demonstrations,
   labelers,
+  mailDeliveries,
   prompts,
   qualifications,
   qualificationTests,
@@ -13,6 +14,7 @@ import {
   rankingTasks,
   taskClaims,
   taskResponses,
+  users,
 } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import { readRankings } from "@/server/domain/agreement/read-rankings";
@@ -365,6 +367,42 @@ describeEachDatabase("the qualification", (home) => {
       "qualification.decided",
       "qualification.decided",
     ]);
+  });
+
+  it("stays as it was decided, by the cut-offs of its day, whatever the test asks later", async () => {
+    await using t = await testDatabase(home);
+    const lead = await leadOf(t.db);
+    const { batchId } = await makeTest(t.db);
+    const labeler = await makeLabeler(t.db);
+    await t.db.update(users).set({ wantsMail: true }).where(eq(users.id, labeler.id));
+    const { qualification } = callerFor(t.db, labeler);
+    const { sittingId } = await qualification.start({});
+    await answerAll(t.db, labeler, { flags: [] });
+    const { testDefaults, changeTest } = lead.qualification;
+    const { demonstrations: _, ...settings } = await testDefaults();
+    expect(await qualification.submit()).toEqual({ status: "passed" });
+    await changeTest({ batchId, settings: { ...settings, flagCutoff: 0.9, rankingCutoff: 1 } });
+    const asDecided = {
+      status: "passed",
+      flagAgreement: 0.75,
+      cutoffs: { flagCutoff: 0.75, rankingCutoff: 0.75, ratingCutoff: 6, asksDemonstrations: false },
+      verdicts: { flags: true, rankings: true, demonstrations: null },
+    };
+    expect((await qualification.own()).sitting).toMatchObject(asDecided);
+    expect(await lead.qualification.sitting({ sittingId })).toMatchObject(asDecided);
+    // A lead's decision on what is decided looks at the same.
+    await lead.qualification.decide({ sittingId, isPassed: false, reason: "Somebody else sat it." });
+    expect(await lead.qualification.sittings()).toMatchObject([{ ...asDecided, status: "failed" }]);
+    const mails = await t.db.select().from(mailDeliveries).orderBy(mailDeliveries.createdAt);
+    expect(mails.map(({ userId, payload }) => ({ userId, payload }))).toEqual(
+      ["passed", "not passed"].map((outcome) => ({
+        userId: labeler.id,
+        payload: {
+          text: `Your qualification test is decided: ${outcome}.`,
+          path: "/label/qualification",
+        },
+      })),
+    );
   });
 
   it("is sat again after its days, on the same tasks anew; the first sitting keeps its answers", async () => {

@@ -1,7 +1,7 @@
 /** @file Questions about tasks: asked by labelers, answered by leads, made examples, and seen by whoever asked. */
 import { eq } from "drizzle-orm";
 import { expect, it } from "vitest";
-import { auditLog, guidelines, prompts, taskQuestions, users } from "@/drizzle/schema";
+import { auditLog, guidelines, mailDeliveries, prompts, taskQuestions, users } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import { exportAccount } from "@/server/domain/account-data";
 import { makeBatch, makeLabeler } from "../../helpers/labeling";
@@ -78,6 +78,22 @@ describeEachDatabase("questions", (home) => {
     // Corrected, it is new again.
     await asLead.questions.answer({ questionId: asked.id, answer: "Yes, after all.", basedOn: "No." });
     expect(await asLabeler.labeling.questions()).toMatchObject([{ answer: "Yes, after all.", isNew: true }]);
+  });
+
+  it("are told as answered by mail to who wants it, without a word of them, and not again where nothing changed", async () => {
+    await using t = await testDatabase(home);
+    const { asLabeler, asLead, labeler, asked } = await setUp(t.db);
+    await asLabeler.labeling.chooseMail({ wantsMail: true });
+    const answer = { questionId: asked.id, answer: "No, only tasteless." };
+    await asLead.questions.answer(answer);
+    await asLead.questions.answer({ ...answer, basedOn: answer.answer });
+    const mails = await t.db.select().from(mailDeliveries);
+    expect(mails.map(({ userId, payload }) => ({ userId, payload }))).toEqual([
+      {
+        userId: labeler.id,
+        payload: { text: "Your question about a task was answered.", path: "/label/work" },
+      },
+    ]);
   });
 
   it("take one answer of two leads who write at once, and refuse what is not asked", async () => {

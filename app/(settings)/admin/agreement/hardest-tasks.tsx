@@ -13,6 +13,7 @@ import type { AgreementQuestion, HardTask } from "@/app/_lib/api-types";
 import { percent } from "@/app/_lib/describe-share";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
+import { letterOf } from "@/app/_lib/letter-of";
 import { useTRPC } from "@/app/_lib/trpc";
 import { Section } from "../../_frame/section";
 import { mostDisputedPair } from "./most-disputed";
@@ -59,9 +60,6 @@ function TaskDetails({ task }: { task: HardTask }) {
     </details>
   );
 }
-
-const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const letterOf = (index: number) => letters[index] ?? `${index + 1}`;
 
 function TaskContent({ task }: { task: HardTask }) {
   const { prompt, responses, placements } = task;

@@ -14,11 +14,10 @@ import { useToast } from "@/app/_components/toast";
 import type { SittingDetail } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { formatDuration } from "@/app/_lib/format";
+import { letterOf } from "@/app/_lib/letter-of";
 import { useTRPC } from "@/app/_lib/trpc";
 import { CriteriaTable, percentOf } from "@/app/label/qualification/criteria-table";
 import { sittingStatusNames } from "./sitting-columns";
-
-const letterOf = (index: number) => String.fromCharCode(65 + index);
 
 export function SittingDialog({ sittingId, onClose }: { sittingId: string; onClose: () => void }) {
   const trpc = useTRPC();

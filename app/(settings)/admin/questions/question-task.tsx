@@ -8,9 +8,8 @@ import { PromptTurns } from "@/app/_components/prompt-turns";
 import { Pulse } from "@/app/_components/pulse";
 import { SensitiveText } from "@/app/_components/sensitive-text";
 import { errorText } from "@/app/_lib/error-text";
+import { letterOf } from "@/app/_lib/letter-of";
 import { useTRPC } from "@/app/_lib/trpc";
-
-const letterOf = (index: number) => String.fromCharCode(65 + index);
 
 export function QuestionTask({ questionId }: { questionId: string }) {
   const { data, error } = useQuery(useTRPC().questions.task.queryOptions({ questionId }));

@@ -2,11 +2,11 @@
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Moment } from "@/app/_components/moment";
-import type { Batch } from "@/app/_lib/api-types";
+import type { Batch, BatchDetail } from "@/app/_lib/api-types";
 import { formatDuration, plural } from "@/app/_lib/format";
 import { TaskBar } from "../task-bar";
 
-export function BatchFacts({ batch }: { batch: Batch }) {
+export function BatchFacts({ batch }: { batch: BatchDetail }) {
   const { progress } = batch;
   const { comparisons, ties } = progress;
   // Practice and tests are for every labeler: nothing of them is ever used up.
@@ -90,11 +90,13 @@ function DoubtNote({ doubtFirst: { model, scored, waiting } }: { doubtFirst: Dou
   );
 }
 
-function samplingNote({ task, k, sampling, policies }: Batch): string {
+function samplingNote({ task, k, sampling, madeElsewhere }: BatchDetail): string {
   if (task === "demonstration") return "Written by people";
-  if (policies.length === 0 && k > 0 && sampling.temperature === undefined)
-    return `Up to ${k} responses, as they were made elsewhere`;
-  if (sampling.temperature === undefined) return k > 0 ? `${k} responses, made elsewhere` : "Made elsewhere";
+  if (madeElsewhere) {
+    const { least, most } = madeElsewhere;
+    return `${least === most ? most : `${least} to ${most}`} responses a task, made elsewhere`;
+  }
+  if (sampling.temperature === undefined) return "Made elsewhere";
   return `${k} responses, temperature ${sampling.temperature}, at most ${sampling.maxTokens ?? "any number of"} tokens`;
 }
 

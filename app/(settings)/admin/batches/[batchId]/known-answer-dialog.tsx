@@ -11,11 +11,10 @@ import { Notice } from "@/app/_components/notice";
 import { useToast } from "@/app/_components/toast";
 import type { Inputs, KnownAnswer } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
+import { letterOf } from "@/app/_lib/letter-of";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PromptSections, RankField } from "./task-parts";
 import { toTiers } from "./to-tiers";
-
-const letterOf = (index: number) => String.fromCharCode(65 + index);
 
 export function KnownAnswerDialog({ taskId, onClose }: { taskId: string; onClose: () => void }) {
   const trpc = useTRPC();

@@ -28,6 +28,7 @@ import { LiveSection, LiveWarnings } from "./live-section";
 import { ProbesSection } from "./probes-section";
 import { ScoreByHand } from "./score-by-hand";
 import { ScoresSection } from "./scores-section";
+import { TrialsSections } from "./trials-sections";
 import { UncertaintySection } from "./uncertainty-section";
 
 type RewardModelViewProps = {
@@ -138,6 +139,7 @@ export function RewardModelView({
           beside={beside?.report.main ?? null}
         />
       )}
+      <TrialsSections trials={model.trials} beside={other?.trials ?? null} />
       <LiveSection live={live} isInUse={current?.checkpointId === model.id} />
       {view && (
         <>

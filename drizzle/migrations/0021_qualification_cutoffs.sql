@@ -1,0 +1,1 @@
+ALTER TABLE "qualifications" ADD COLUMN "cutoffs" jsonb;
