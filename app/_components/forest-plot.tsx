@@ -1,4 +1,4 @@
-/** @file Shares with their intervals on one scale, one a row: the plot and the table of its numbers are the same thing. */
+/** @file Figures, most of them shares, with their intervals on one scale, one a row: the plot and the table of its numbers are the same thing. */
 "use client";
 
 import { type Column, DataTable } from "@/app/_components/data-table";
@@ -9,9 +9,10 @@ export type ForestRow = {
   name: string;
   /**
    * people: triangle · held-out people: hollow triangle · reference: square, what others published, or a baseline ·
-   * candidate: diamond, a model · other: hollow diamond, the one it is compared with.
+   * candidate: diamond, a model · other: hollow diamond, the one it is compared with ·
+   * live: circle.
    */
-  mark: "people" | "heldOut" | "reference" | "candidate" | "other";
+  mark: "people" | "heldOut" | "reference" | "candidate" | "other" | "live";
   share: number;
   low: number | null;
   high: number | null;
@@ -27,6 +28,10 @@ type ForestPlotProps = {
   valueTitle?: string;
   /** What a mark stands for here, where it is not what it stands for in figures of agreement. */
   markTexts?: Partial<Record<ForestRow["mark"], string>>;
+  /** For figures that are no shares from chance up: the scale, its words, and how a row's figure reads. */
+  axis?: { scale: Scale; text: string; describe: (row: ForestRow) => string };
+  /** Opens what is behind a row. */
+  onOpen?: (row: ForestRow) => void;
 };
 
 export function ForestPlot({
@@ -35,12 +40,32 @@ export function ForestPlot({
   rows,
   valueTitle = "Agreement",
   markTexts,
+  axis,
+  onOpen,
 }: ForestPlotProps) {
-  const scale = scaleOf(rows);
+  const scale = axis?.scale ?? scaleOf(rows);
   const columns: Column<ForestRow>[] = [
-    { title: nameTitle, cell: ({ name }) => <span className="block min-w-20">{name}</span> },
-    { title: "Plot", isTitleHidden: true, cell: (row) => <PlotRow row={row} scale={scale} /> },
-    { title: valueTitle, isNumber: true, cell: describeShare },
+    {
+      title: nameTitle,
+      cell: (row) =>
+        onOpen ? (
+          <button
+            type="button"
+            className="block min-w-20 text-left underline underline-offset-2 hover:no-underline"
+            onClick={() => onOpen(row)}
+          >
+            {row.name}
+          </button>
+        ) : (
+          <span className="block min-w-20">{row.name}</span>
+        ),
+    },
+    {
+      title: "Plot",
+      isTitleHidden: true,
+      cell: (row) => <PlotRow row={row} scale={scale} hasChance={!axis} />,
+    },
+    { title: valueTitle, isNumber: true, cell: axis?.describe ?? describeShare },
     { title: "n", cell: ({ n }) => <span className="block min-w-64 text-small text-muted">{n}</span> },
   ];
   return (
@@ -60,8 +85,8 @@ export function ForestPlot({
             : [],
         )}
         <span>
-          The scale runs from {percent(scale.from)} % to 100 %, a line every{" "}
-          {percent((scale.ticks[1] ?? 1) - (scale.ticks[0] ?? 0))} points; the dashed one is chance, 50 %.
+          {axis?.text ??
+            `The scale runs from ${percent(scale.from)} % to 100 %, a line every ${percent((scale.ticks[1] ?? 1) - (scale.ticks[0] ?? 0))} points; the dashed one is chance, 50 %.`}
         </span>
       </figcaption>
     </figure>
@@ -74,12 +99,15 @@ const keys = [
   { mark: "reference", text: "published" },
   { mark: "candidate", text: "this model" },
   { mark: "other", text: "the model compared with" },
+  { mark: "live", text: "live policy" },
 ] as const;
 
 const height = 22;
 
+type PlotRowProps = { row: ForestRow; scale: Scale; hasChance: boolean };
+
 /** Said in numbers by the next cell, so hidden from screen readers. */
-function PlotRow({ row: { mark, share, low, high }, scale }: { row: ForestRow; scale: Scale }) {
+function PlotRow({ row: { mark, share, low, high }, scale, hasChance }: PlotRowProps) {
   const color = colors[mark];
   return (
     <svg aria-hidden="true" height={height} className="block w-full min-w-16 overflow-visible sm:min-w-64">
@@ -91,8 +119,8 @@ function PlotRow({ row: { mark, share, low, high }, scale }: { row: ForestRow; s
           y1={0}
           y2={height}
           stroke="currentColor"
-          strokeDasharray={tick === 0.5 ? "3 3" : undefined}
-          className={tick === 0.5 ? "text-muted" : "text-line"}
+          strokeDasharray={hasChance && tick === 0.5 ? "3 3" : undefined}
+          className={hasChance && tick === 0.5 ? "text-muted" : "text-line"}
         />
       ))}
       {low !== null && high !== null && (
@@ -117,6 +145,7 @@ const colors: Record<ForestRow["mark"], string> = {
   reference: "text-reference",
   candidate: "text-candidate",
   other: "text-candidate",
+  live: "text-live",
 };
 
 const marks: Record<ForestRow["mark"], { shape: string; className: string }> = {
@@ -125,6 +154,7 @@ const marks: Record<ForestRow["mark"], { shape: string; className: string }> = {
   reference: { shape: "M-5 -5h10v10h-10z", className: "fill-current text-reference" },
   candidate: { shape: "M0 -6.5l6.5 6.5-6.5 6.5-6.5-6.5z", className: "fill-current text-candidate" },
   other: { shape: "M0 -6.5l6.5 6.5-6.5 6.5-6.5-6.5z", className: "fill-canvas text-candidate" },
+  live: { shape: "M0 -5.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0 -11z", className: "fill-current text-live" },
 };
 
 function Mark({ mark, x, y }: { mark: ForestRow["mark"]; x: string; y: number }) {

@@ -1,6 +1,12 @@
 /** @file A conversation is a tree: edits and regenerations are siblings. Reads branches out of it; knows no server. */
 
-export type TreeMessage = { id: string; parentId: string | null; createdAt: Date };
+export type TreeMessage = {
+  id: string;
+  parentId: string | null;
+  createdAt: Date;
+  /** Of two drafts the one that the conversation does not go on with. */
+  isLeftBehind?: boolean;
+};
 
 /** The messages from the first one down to `leafId`; empty when the leaf is unknown. */
 export function pathTo<M extends TreeMessage>(messages: readonly M[], leafId: string | null): M[] {
@@ -20,7 +26,7 @@ export function siblingsOf<M extends TreeMessage>(messages: readonly M[], messag
   return messages.filter(({ parentId }) => parentId === message.parentId).sort(byAge);
 }
 
-/** Follows the newest child from `messageId` down: where choosing a sibling leads. */
+/** Follows the newest child from `messageId` down, past drafts that were left behind: where choosing a sibling leads. */
 export function newestLeafBelow<M extends TreeMessage>(messages: readonly M[], messageId: string): string {
   let leafId = messageId;
   const seen = new Set<string>();
@@ -29,11 +35,13 @@ export function newestLeafBelow<M extends TreeMessage>(messages: readonly M[], m
     leafId =
       messages
         .filter(({ parentId }) => parentId === leafId)
-        .sort(byAge)
+        .sort((a, b) => Number(isLeft(b)) - Number(isLeft(a)) || byAge(a, b))
         .at(-1)?.id ?? leafId;
   }
   return leafId;
 }
+
+const isLeft = ({ isLeftBehind = false }: TreeMessage) => isLeftBehind;
 
 /** The leaf of the newest message: the branch to show where none is remembered. */
 export function newestLeaf<M extends TreeMessage>(messages: readonly M[]): string | null {

@@ -150,8 +150,9 @@ export async function regenerateAnswer(
     const policy = choosePolicy(chat, { ...input, conversationId: old.conversationId });
     const answer = await db.transaction(async (tx) => {
       await checkAnswers(tx, policy.checkpointId);
-      await passOver(tx, input.messageId);
+      // The conversation before its drafts, as everywhere: else two who wait for each other.
       const conversation = await lockConversation(tx, old.conversationId, input.userId);
+      await passOver(tx, input.messageId);
       const [question] = await tx.select().from(messages).where(eq(messages.id, questionId));
       if (!question) throw new AppError("NOT_FOUND", "There is no such message.");
       return insertAnswer(tx, { conversation, question, policy, id: input.newMessageId });

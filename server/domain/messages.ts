@@ -23,6 +23,10 @@ export type Message = {
   checkpoint: { id: string; name: string } | null;
   /** One of two drafts of a live comparison, between which the reader has not chosen; null: an answer like any other. */
   draft: { pairId: string; place: "first" | "second"; otherId: string } | null;
+  /** The other of two drafts that were chosen between, or passed over: no answer to compare with once more. */
+  draftedWithId: string | null;
+  /** A draft that the conversation does not go on with: not chosen, or the second where nothing was said of the two. */
+  isLeftBehind: boolean;
   /** It is the best of so many; null: one alone was written. */
   bestOf: number | null;
   /** What the reward model gave the best; null where they were not compared, or there was one alone. */
@@ -67,18 +71,18 @@ function selectMessages(db: Db, readerId: string) {
       message: messages,
       checkpointName: checkpoints.name,
       feedback,
-      pair: { id: draftPairs.id, firstId: draftPairs.firstId, secondId: draftPairs.secondId },
+      pair: {
+        id: draftPairs.id,
+        firstId: draftPairs.firstId,
+        secondId: draftPairs.secondId,
+        verdict: draftPairs.verdict,
+        decidedAt: draftPairs.decidedAt,
+      },
     })
     .from(messages)
     .leftJoin(checkpoints, eq(checkpoints.id, messages.checkpointId))
     .leftJoin(feedback, and(eq(feedback.messageId, messages.id), eq(feedback.userId, readerId)))
-    .leftJoin(
-      draftPairs,
-      and(
-        isNull(draftPairs.decidedAt),
-        or(eq(draftPairs.firstId, messages.id), eq(draftPairs.secondId, messages.id)),
-      ),
-    )
+    .leftJoin(draftPairs, or(eq(draftPairs.firstId, messages.id), eq(draftPairs.secondId, messages.id)))
     .$dynamic();
 }
 
@@ -86,13 +90,22 @@ type SelectedMessage = {
   message: MessageRow;
   checkpointName: string | null;
   feedback: typeof feedback.$inferSelect | null;
-  pair: { id: string; firstId: string; secondId: string } | null;
+  pair: Pick<typeof draftPairs.$inferSelect, "id" | "firstId" | "secondId" | "verdict" | "decidedAt"> | null;
 };
 
-function toDraft(messageId: string, { id, firstId, secondId }: NonNullable<SelectedMessage["pair"]>) {
-  return messageId === firstId
-    ? { pairId: id, place: "first" as const, otherId: secondId }
-    : { pairId: id, place: "second" as const, otherId: firstId };
+function toDraft(
+  messageId: string,
+  pair: SelectedMessage["pair"],
+): Pick<Message, "draft" | "draftedWithId" | "isLeftBehind"> {
+  if (!pair) return { draft: null, draftedWithId: null, isLeftBehind: false };
+  const { id: pairId, firstId, secondId, verdict, decidedAt } = pair;
+  const isFirst = messageId === firstId;
+  const [place, otherId] = isFirst ? (["first", secondId] as const) : (["second", firstId] as const);
+  return {
+    draft: decidedAt ? null : { pairId, place, otherId },
+    draftedWithId: decidedAt ? otherId : null,
+    isLeftBehind: isFirst ? verdict === "second" : verdict === null || verdict === "first",
+  };
 }
 
 function toMessage({ message, checkpointName, feedback, pair }: SelectedMessage): Message {
@@ -105,8 +118,10 @@ function toMessage({ message, checkpointName, feedback, pair }: SelectedMessage)
     status: message.status,
     error: message.error,
     checkpoint:
-      message.checkpointId === null || pair ? null : { id: message.checkpointId, name: checkpointName ?? "" },
-    draft: pair && toDraft(message.id, pair),
+      message.checkpointId === null || (pair && !pair.decidedAt)
+        ? null
+        : { id: message.checkpointId, name: checkpointName ?? "" },
+    ...toDraft(message.id, pair),
     bestOf: message.bestOf,
     score: message.score,
     droppedTurns: message.droppedTurns,
@@ -155,7 +170,10 @@ export async function readNewestLeaf(db: Db, messageId: string): Promise<string>
     )
     select id from below b
     where not exists (select from messages m where m.parent_id = b.id)
-    order by created_at desc, id limit 1`);
+    order by exists (
+      select from draft_pairs p
+      where (p.second_id = b.id and (p.verdict is null or p.verdict = 'first')) or (p.first_id = b.id and p.verdict = 'second')
+    ), created_at desc, id limit 1`);
   return leaves.rows[0]?.id ?? messageId;
 }
 

@@ -89,6 +89,8 @@ export class Generation implements AsyncDisposable {
   readonly #idleSweep: NodeJS.Timeout;
   #roomMaking: Promise<unknown> = Promise.resolve();
   #switching: Promise<unknown> = Promise.resolve();
+  /** Policies that are being switched to the cold way: who asks waits until it is written down. */
+  readonly #uncommitted = new Map<string, ReturnType<typeof withResolvers>>();
   #restartsOfClosed = 0;
 
   constructor(options: GenerationOptions) {
@@ -296,6 +298,7 @@ export class Generation implements AsyncDisposable {
     let hasToken = false;
     let outcome: Parameters<GenerationObserver["ended"]>[0] = "cancelled";
     try {
+      await this.#committed(served.checkpointId, signal);
       for await (const event of served.generate(request, { userId: place.userId, signal })) {
         if (event.type === "token") {
           if (!hasToken) observer.firstToken((performance.now() - askedAt) / 1000);
@@ -359,14 +362,17 @@ export class Generation implements AsyncDisposable {
   }
 
   /**
-   * Whoever asks from now on waits for the new one, which may not begin to load before the memory of the old one is free.
-   * The old one is back, after the time to load it, when the new one cannot be loaded or written down.
+   * Whoever asks from now on waits for the new one, which may not begin to load before the memory of the old one is free, and
+   * answers nobody before it is written down. The old one is back, after the time to load it, when the new one cannot be loaded or written down.
    */
   async #switchCold(
     channel: string,
     { target, before, commit }: { target: ChannelTarget; before: ChannelTarget; commit: () => Promise<void> },
   ): Promise<void> {
     const old = this.#served.get(before.checkpointId);
+    const isNew = !this.#isOnChannel(target.checkpointId);
+    const committed = withResolvers();
+    if (isNew) this.#uncommitted.set(target.checkpointId, committed);
     this.#channels.set(channel, target);
     this.#roomMaking = this.#roomMaking.then(async () => {
       if (!old || this.#isOnChannel(before.checkpointId)) return;
@@ -378,11 +384,33 @@ export class Generation implements AsyncDisposable {
       await served.ready();
       await warm(served);
       await commit();
+      committed.resolve();
     } catch (error) {
+      committed.reject(
+        new AppError("UNAVAILABLE", "The policy that was to answer did not go live. Try again.", {
+          cause: error,
+        }),
+      );
       this.#channels.set(channel, before);
       void this.#retire(target.checkpointId);
       this.#obtain(before.checkpointId);
       throw error;
+    } finally {
+      if (isNew) this.#uncommitted.delete(target.checkpointId);
+    }
+  }
+
+  /** At once, but for a policy that is being switched to. @throws {AppError} UNAVAILABLE where it did not go live */
+  async #committed(checkpointId: string, signal: AbortSignal): Promise<void> {
+    const uncommitted = this.#uncommitted.get(checkpointId);
+    if (!uncommitted || signal.aborted) return;
+    const { promise: aborted, resolve } = withResolvers();
+    const onAbort = () => resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await Promise.race([uncommitted.promise, aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
     }
   }
 
@@ -412,6 +440,18 @@ export class Generation implements AsyncDisposable {
     this.#restartsOfClosed += served.restarts;
     await served.close();
   }
+}
+
+/** Of ES2024, which Node 20 has not. A rejection that nobody waits for is no fault. */
+function withResolvers() {
+  let resolve: () => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<void>((done, fail) => {
+    resolve = done;
+    reject = fail;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
 }
 
 const silent: GenerationObserver = { firstToken() {}, token() {}, ended() {} };

@@ -11,6 +11,7 @@ import { judgeEndpointOf } from "../domain/evaluation/endpoint-judge";
 import { judgeKeySchema } from "../domain/evaluation/judge-key";
 import { addJudge } from "../domain/evaluation/judges";
 import { listEvaluations, readEvaluation } from "../domain/evaluation/list-evaluations";
+import { listRated, ratedFigures, readRatings } from "../domain/evaluation/ratings";
 import { sliceKinds } from "../domain/evaluation/slices";
 import { readStrengths } from "../domain/evaluation/strengths";
 import { listTranscripts } from "../domain/evaluation/transcripts";
@@ -64,6 +65,16 @@ export const evaluationsRouter = router({
       }),
     )
     .query(({ ctx, input }) => listTranscripts(ctx.db, { ...input, cursor: input.cursor ?? 0 })),
+
+  /** Helpful, honest, harmless and flags, as people rated both while they ranked answers for training. */
+  ratings: procedure("evaluations.read")
+    .input(pair)
+    .query(({ ctx, input }) => readRatings(ctx.db, input)),
+
+  /** The answers behind one of those figures, the worst first. */
+  ratedTexts: procedure("evaluations.read")
+    .input(z.object({ checkpointId: checkpointIdSchema, figure: z.enum(ratedFigures) }))
+    .query(({ ctx, input }) => listRated(ctx.db, input)),
 
   /** All policies that were ever compared, by one judge. */
   strengths: procedure("evaluations.read")

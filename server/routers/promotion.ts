@@ -46,7 +46,7 @@ export const promotionRouter = router({
   /** `candidateId` null: the one somebody asked for, or the newest. */
   state: procedure("promotion.read")
     .input(z.object({ candidateId: checkpointId.nullable().default(null) }))
-    .query(({ ctx, input }) => readState(promoting(ctx), input.candidateId)),
+    .query(({ ctx, input }) => readState(promoting(ctx), { ...input, viewerId: ctx.user.id })),
 
   /** Newest first. */
   history: procedure("promotion.read")

@@ -256,7 +256,7 @@ async function judgeOne(): Promise<boolean> {
 test("it is tried on a canary, promoted with reasons for what was not measured, and answers at once", async () => {
   const before = await whatAnswers(labeler);
   await admin.goto("/admin/promotion");
-  await admin.getByRole("button", { name: "Canary 5 %" }).click();
+  await admin.getByRole("button", { name: "Canary…" }).click();
   const dialog = admin.getByRole("dialog");
   await decide("Start the canary");
   await admin.getByText("5 % of conversations", { exact: true }).waitFor();

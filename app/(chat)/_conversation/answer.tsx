@@ -97,13 +97,18 @@ export function Answer({ answer, watched, isConnected, isLast, chat }: AnswerPro
           onChoose={chat.chooseSibling}
         />
       </div>
-      {!inMaking && before && isLast && text && !isUnfinished(before) && (
-        <Comparison
-          feedback={feedback}
-          comparedToId={before.id}
-          onCompare={(comparison) => void give({ comparison })}
-        />
-      )}
+      {!inMaking &&
+        before &&
+        before.id !== answer.draftedWithId &&
+        isLast &&
+        text &&
+        !isUnfinished(before) && (
+          <Comparison
+            feedback={feedback}
+            comparedToId={before.id}
+            onCompare={(comparison) => void give({ comparison })}
+          />
+        )}
       {!inMaking && openedFor !== null && (
         <FeedbackPanel
           key={openedFor}

@@ -65,7 +65,7 @@ export async function runSuite(
       slice: item.slice ?? null,
       messages: [...messages],
       response: said,
-      expected: expectedOf(item),
+      expected: expectedOf(item, suite.metric),
       values: score.values,
       isFinished: response?.isFinished ?? null,
     };
@@ -162,7 +162,8 @@ function slicesOf(items: readonly SuiteItem[], scores: readonly ItemScore[]) {
   }));
 }
 
-function expectedOf(item: SuiteItem): string {
+function expectedOf(item: SuiteItem, metric: Suite["metric"]): string {
+  if (metric === "toxicity") return "nothing toxic";
   if ("references" in item) return item.references.map((each) => [each].flat().join(", ")).join("\n");
   if ("choices" in item) return item.choices[item.answer] ?? "";
   if ("refuse" in item) return item.refuse ? "a refusal" : "an answer";

@@ -6,6 +6,7 @@ import { scoreNumber } from "../metrics/last-number";
 import { rougeL } from "../metrics/rouge";
 import { normalizeSquadAnswer, scoreSquadAnswer } from "../metrics/squad";
 import { refuses } from "../refusal";
+import { isToxic } from "../toxicity";
 import { holds } from "./case-check";
 import type { Suite, SuiteItem, SuiteMetric } from "./suite";
 
@@ -31,6 +32,7 @@ export const figureNames = {
   choice: ["accuracy", "accuracyPerByte"],
   rules: ["met", "allMet"],
   refusal: ["right"],
+  toxicity: ["clean"],
   bitsPerByte: ["bitsPerByte"],
   cases: ["held"],
   // Whether it is good only a person can tell.
@@ -58,6 +60,7 @@ const scorers: Scorers = {
   rougeL: (response, { references }) => ({ values: { rougeL: rougeL(response, references) } }),
   number: (response, { references }) => ({ values: { accuracy: scoreNumber(response, references) } }),
   refusal: (response, { refuse }) => ({ values: { right: Number(refuses(response) === refuse) } }),
+  toxicity: (response) => ({ values: { clean: Number(!isToxic(response)) } }),
   rules: (response, { rules }) => {
     const { score, parts } = goldScore(response, rules);
     return { values: { met: score, allMet: Number(parts.every(({ met }) => met === 1)) } };

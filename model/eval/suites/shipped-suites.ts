@@ -1,2 +1,2 @@
 /** @file The suites that this project has written; each is a folder of model/suites. */
-export const shippedSuites = ["word-problems", "reading", "format", "safety"] as const;
+export const shippedSuites = ["word-problems", "reading", "format", "safety", "toxicity"] as const;

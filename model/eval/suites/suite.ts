@@ -54,6 +54,7 @@ export const itemSchemas = {
     .refine(({ choices, answer }) => answer < choices.length, "answer: there is no such choice"),
   rules: z.strictObject({ ...common, rules: z.array(goldRuleSchema).min(1) }),
   refusal: z.strictObject({ ...common, refuse: z.boolean().describe("whether it is to be refused") }),
+  toxicity: z.strictObject(common),
   bitsPerByte: z.strictObject({
     id: common.id,
     slice: common.slice,

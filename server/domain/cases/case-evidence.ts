@@ -10,14 +10,15 @@ import { isActiveCase } from "./usable-cases";
 type Compared = {
   candidateId: string;
   opponentId: string | null;
-  without: readonly string[];
+  /** Who asks for the promotion: their “good” does not count. */
+  askerId: string | null;
   precision: EvalReport["precision"];
 };
 
 /** @returns null: no case is pinned */
 export async function readCaseEvidence(
   db: Db,
-  { candidateId, opponentId, without, precision }: Compared,
+  { candidateId, opponentId, askerId, precision }: Compared,
 ): Promise<Evidence["regressions"]> {
   const cases = await db
     .select({ id: regressionCases.id, number: regressionCases.number })
@@ -25,7 +26,7 @@ export async function readCaseEvidence(
     .where(isActiveCase)
     .orderBy(asc(regressionCases.number));
   if (cases.length === 0) return null;
-  const own = await readNewestResults(db, { checkpointId: candidateId, precision, without });
+  const own = await readNewestResults(db, { checkpointId: candidateId, precision, askerId });
   const live =
     opponentId === null ? new Map() : await readNewestResults(db, { checkpointId: opponentId, precision });
   const numbersOf = (has: (id: string) => boolean) =>

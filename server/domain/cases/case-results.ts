@@ -13,7 +13,7 @@ import {
 import type { EvalReport } from "@/model/eval/eval-report";
 import type { Db } from "../../db/db";
 
-/** Of eyes: good, bad (by anybody who counts), or unread. */
+/** Of eyes: good, bad (by anybody), or unread: found good by nobody whose word counts. */
 export type CaseOutcome = "held" | "failed" | "good" | "bad" | "unread";
 
 export type CaseVerdict = {
@@ -39,12 +39,12 @@ export type CaseResult = {
 /** Verdicts are of words: another answer must be read anew. */
 export const hashResponse = (response: string) => createHash("sha256").update(response).digest("hex");
 
-type Which = { where: SQL | undefined; without?: readonly string[]; limit?: number };
+type Which = { where: SQL | undefined; askerId?: string | null; limit?: number };
 
-/** Newest first. @param without people whose verdicts do not count */
+/** Newest first. @param askerId who asks for the promotion, and passes no case for it */
 export async function readCaseResults(
   db: Db,
-  { where, without = [], limit = 5_000 }: Which,
+  { where, askerId = null, limit = 5_000 }: Which,
 ): Promise<CaseResult[]> {
   const rows = await db
     .select({
@@ -72,10 +72,9 @@ export async function readCaseResults(
   );
   return rows.map(({ kind, held, ...row }) => {
     const own = verdicts.get(keyOf({ ...row, sha256: hashResponse(row.response) })) ?? [];
-    const counted = own.filter(({ judgedBy }) => judgedBy === null || !without.includes(judgedBy));
     return {
       ...row,
-      outcome: kind === "eyes" ? outcomeOf(counted) : held === 1 ? "held" : "failed",
+      outcome: kind === "eyes" ? outcomeOf(own, askerId) : held === 1 ? "held" : "failed",
       verdicts: own,
     };
   });
@@ -87,8 +86,8 @@ export async function readNewestResults(
   {
     checkpointId,
     precision,
-    without,
-  }: { checkpointId: string; precision: EvalReport["precision"]; without?: readonly string[] },
+    askerId = null,
+  }: { checkpointId: string; precision: EvalReport["precision"]; askerId?: string | null },
 ): Promise<Map<string, CaseResult>> {
   const newest = sql`not exists (
     select 1 from ${evaluationTranscripts} later join ${evaluations} told on told.run_id = later.run_id
@@ -100,14 +99,19 @@ export async function readNewestResults(
     sql`${evaluations.report} ->> 'precision' = ${precision}`,
     newest,
   );
-  const results = await readCaseResults(db, { where, ...(without && { without }) });
+  const results = await readCaseResults(db, { where, askerId });
   // The oldest of those told at one moment is written over by the newest.
   return new Map(results.toReversed().map((result) => [result.caseId, result]));
 }
 
-function outcomeOf(verdicts: readonly CaseVerdict[]): CaseOutcome {
-  if (verdicts.length === 0) return "unread";
-  return verdicts.every(({ isGood }) => isGood) ? "good" : "bad";
+/**
+ * A win rate leaves out who asks and who approves, for it would be them who say that the candidate is better. A case is a check:
+ * that an approver reads the answer is what approving is for, so their word counts. Who asks passes nothing for their own
+ * request, and may fail it, as anybody may.
+ */
+function outcomeOf(verdicts: readonly CaseVerdict[], askerId: string | null): CaseOutcome {
+  if (verdicts.some(({ isGood }) => !isGood)) return "bad";
+  return verdicts.some(({ judgedBy }) => askerId === null || judgedBy !== askerId) ? "good" : "unread";
 }
 
 type Read = { caseId: string; checkpoint: { id: string } };

@@ -5,7 +5,6 @@
 import { and, asc, count, desc, eq, inArray, isNotNull, or, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { conversations, draftPairs, liveComparisons, messages } from "@/drizzle/schema";
-import type { ChatMessage } from "@/model/runtime/types";
 import type { Db } from "../../db/db";
 import { maskPersonalData } from "../prompts/personal-data";
 import { isUsableConversation } from "../usable-conversations";
@@ -49,8 +48,8 @@ export async function readChosenTasks(db: Db, pair: PolicyPair | null): Promise<
     const answers = isCandidateFirst
       ? ([firstDraft, secondDraft] as const)
       : ([secondDraft, firstDraft] as const);
-    const { messages: said = [], isWithheld = false } = prompts.get(task.promptId) ?? {};
-    return toTask({ ...task, messages: said }, { answers, isResumed, isWithheld });
+    const asked = prompts.get(task.promptId) ?? nothingAsked;
+    return toTask({ ...task, ...asked }, { answers, isResumed });
   });
 }
 
@@ -74,11 +73,11 @@ const ofTwo = ({ candidateId, opponentId }: PolicyPair) =>
     and(eq(liveComparisons.candidateId, opponentId), eq(liveComparisons.opponentId, candidateId)),
   );
 
-type PromptOfTask = Pick<ComparedTask, "taskId" | "batchId" | "promptId" | "messages">;
+type PromptOfTask = Pick<ComparedTask, "taskId" | "batchId" | "promptId"> & Asked;
 
-type Drafts = { answers: readonly [Answer, Answer]; isResumed: boolean; isWithheld: boolean };
+type Drafts = { answers: readonly [Answer, Answer]; isResumed: boolean };
 
-function toTask(task: PromptOfTask, { answers, isResumed, isWithheld }: Drafts): ComparedTask {
+function toTask({ isWithheld, ...task }: PromptOfTask, { answers, isResumed }: Drafts): ComparedTask {
   const texts = [...task.messages.map(({ content }) => content), ...answers.map(({ text }) => text)];
   return {
     ...task,
@@ -100,34 +99,41 @@ function toTask(task: PromptOfTask, { answers, isResumed, isWithheld }: Drafts):
   };
 }
 
-/** What was said up to a question; withheld where a prompt of it was reported, or is sensitive. */
-type Said = { messages: ChatMessage[]; isWithheld: boolean };
+/** A question, and how much was said before it; withheld where a prompt up to there was reported, or is sensitive. */
+type Asked = Pick<ComparedTask, "messages" | "before"> & { isWithheld: boolean };
 
-async function readPrompts(db: Db, questionIds: readonly string[]): Promise<Map<string, Said>> {
-  const found = new Map<string, Said>();
+const nothingAsked: Asked = { messages: [], before: { turns: 0, characters: 0 }, isWithheld: false };
+
+/** What was judged is the question and its drafts: of what was said before nothing but its size leaves the database. */
+async function readPrompts(db: Db, questionIds: readonly string[]): Promise<Map<string, Asked>> {
+  const found = new Map<string, Asked>();
   await inChunks(questionIds, async (some) => {
-    const { rows } = await db.execute<
-      { question: string; withheld: boolean } & Pick<ChatMessage, "role" | "content">
-    >(sql`
-      with recursive path(question, id, parent_id, role, content, depth) as (
-        select id, id, parent_id, role, content, 0 from messages where id in (${sql.join(
+    const { rows } = await db.execute<{
+      question: string;
+      content: string;
+      turns: number;
+      characters: number;
+      withheld: boolean;
+    }>(sql`
+      with recursive path(question, id, parent_id, role, characters) as (
+        select id, id, parent_id, role, 0 from messages where id in (${sql.join(
           some.map((id) => sql`${id}::uuid`),
           sql`, `,
         )})
         union all
-        select path.question, m.id, m.parent_id, m.role, m.content, depth + 1
+        select path.question, m.id, m.parent_id, m.role, length(m.content)
         from messages m join path on m.id = path.parent_id
       )
-      select question, role, content, exists (
-        select from prompts p where p.message_id = path.id and (p.status = 'reported' or p.is_sensitive)
-      ) as withheld
-      from path where content <> '' order by question, depth desc`);
-    for (const { question, role, content, withheld } of rows) {
-      const before = found.get(question);
-      found.set(question, {
-        messages: [...(before?.messages ?? []), { role, content }],
-        isWithheld: withheld || before?.isWithheld === true,
-      });
+      select question, asked.content,
+        (count(*) filter (where path.id <> question and path.role = 'user'))::int as turns,
+        sum(characters)::int as characters,
+        bool_or(exists (
+          select from prompts p where p.message_id = path.id and (p.status = 'reported' or p.is_sensitive)
+        )) as withheld
+      from path join messages asked on asked.id = question group by question, asked.content`);
+    for (const { question, content, turns, characters, withheld } of rows) {
+      const messages = content === "" ? [] : [{ role: "user" as const, content }];
+      found.set(question, { messages, before: { turns, characters }, isWithheld: withheld });
     }
   });
   return found;

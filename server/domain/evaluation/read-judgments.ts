@@ -35,6 +35,8 @@ export type ComparedTask = {
   overlap: number;
   promptId: string;
   messages: ChatMessage[];
+  /** What was said before those, which is not read. */
+  before: { turns: number; characters: number };
   source: (typeof prompts.$inferSelect)["source"];
   isSensitive: boolean;
   /** What people ticked of answers to this very turn, in chat. */
@@ -105,7 +107,8 @@ export async function readComparedTasks(db: Db, which: SQL, newest?: number): Pr
     const [first, second] = policies.map((policyId) => made.find((answer) => answer.policyId === policyId));
     if (!first || !second) return [];
     const isSame = first.text.trim() === second.text.trim();
-    return [{ ...task, answers: [first, second] as const, isSame, isShown: true }];
+    const before = { turns: 0, characters: 0 };
+    return [{ ...task, before, answers: [first, second] as const, isSame, isShown: true }];
   });
 }
 

@@ -16,13 +16,13 @@ export const isInSlice = (task: ComparedTask, { by, value }: Slice): boolean =>
 const valuesOf: Record<SliceKind, (task: ComparedTask) => string[]> = {
   source: ({ source }) => [source],
   script: ({ messages }) => [scriptOf(messages.map(({ content }) => content).join("\n"))],
-  turns: ({ messages }) => {
-    const turns = messages.filter(({ role }) => role === "user").length;
+  turns: ({ messages, before }) => {
+    const turns = before.turns + messages.filter(({ role }) => role === "user").length;
     return [turns >= 3 ? "3 or more" : String(turns)];
   },
-  promptLength: ({ messages }) => [
+  promptLength: ({ messages, before }) => [
     bandOf(
-      messages.reduce((sum, { content }) => sum + content.length, 0),
+      messages.reduce((sum, { content }) => sum + content.length, before.characters),
       [200, 1_000],
     ),
   ],

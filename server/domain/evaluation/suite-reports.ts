@@ -39,6 +39,8 @@ export type EvaluationView = Measured & {
    * figures, and by how much this one is higher.
    */
   against: (Measured & {
+    /** Whether this one came from it; else it is there because it is live. */
+    isForebear: boolean;
     suites: Pick<SuiteResult, "suite" | "variant" | "figures">[];
     deltas: SuiteDelta[];
   })[];
@@ -111,7 +113,8 @@ const isOfForm = (precision: EvalReport["precision"]) =>
   sql`${evaluations.report} ->> 'precision' = ${precision}`;
 
 async function describe(db: Db, own: Row): Promise<EvaluationView> {
-  const others = await findOthers(db, own);
+  const forebears = await findAncestors(db, own.checkpoint.id);
+  const others = await findOthers(db, own, forebears);
   const { report, ...measured } = own;
   return {
     ...measured,
@@ -119,6 +122,7 @@ async function describe(db: Db, own: Row): Promise<EvaluationView> {
     parity: report.parity,
     against: others.map(({ report: theirs, ...other }) => ({
       ...other,
+      isForebear: forebears.includes(other.checkpoint.id),
       suites: theirs.suites.map(({ suite, variant, figures }) => ({ suite, variant, figures })),
       deltas: compareResults(theirs.suites, report.suites),
     })),
@@ -126,8 +130,7 @@ async function describe(db: Db, own: Row): Promise<EvaluationView> {
 }
 
 /** One each: its newest in the same form. */
-async function findOthers(db: Db, own: Row): Promise<Row[]> {
-  const ancestors = await findAncestors(db, own.checkpoint.id);
+async function findOthers(db: Db, own: Row, ancestors: readonly string[]): Promise<Row[]> {
   const live = await db.select({ id: channels.checkpointId }).from(channels).where(eq(channels.name, "live"));
   const wanted = [...new Set([...ancestors, ...live.map(({ id }) => id)])].filter(
     (id) => id !== own.checkpoint.id,

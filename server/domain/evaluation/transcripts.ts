@@ -11,6 +11,8 @@ export type Transcript = Pick<
   ComparedTask,
   "taskId" | "batchId" | "promptId" | "messages" | "isSensitive" | "reasons"
 > & {
+  /** Turns of the user before `messages`: they were no part of what was judged, and stay with who wrote them. */
+  earlierTurns: number;
   candidate: string;
   opponent: string;
   isSame: boolean;
@@ -62,13 +64,14 @@ export async function listTranscripts(
 }
 
 function toTranscript(task: ComparedTask, judged: readonly TaskJudgment[]): Transcript {
-  const { taskId, batchId, promptId, messages, isSensitive, reasons, isSame, answers } = task;
+  const { taskId, batchId, promptId, messages, before, isSensitive, reasons, isSame, answers } = task;
   const [candidate, opponent] = answers;
   return {
     taskId,
     batchId,
     promptId,
     messages,
+    earlierTurns: before.turns,
     isSensitive,
     reasons,
     isSame,

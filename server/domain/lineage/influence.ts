@@ -28,9 +28,11 @@ export type ShapedModel = {
 };
 
 export type Influence = {
-  /** Rankings of the task, and those of them that a snapshot holds. */
+  /** Rankings of the task as they stand, and those of them that a snapshot holds. */
   rankings: number;
   inSnapshots: number;
+  /** Others that a snapshot holds: what their labeler changed, or a lead returned, afterwards. */
+  earlierInSnapshots: number;
   snapshots: { id: string; name: string; sha256: string | null; sealedAt: Date | null }[];
   rewardModels: ShapedModel[];
   policies: ShapedModel[];
@@ -44,6 +46,7 @@ export async function readInfluence(db: Db, taskId: string): Promise<Influence> 
   const held = await db
     .select({
       rankingId: rankings.id,
+      isCurrent: rankings.isCurrent,
       id: datasets.id,
       name: datasets.name,
       sha256: datasets.sha256,
@@ -54,12 +57,17 @@ export async function readInfluence(db: Db, taskId: string): Promise<Influence> 
     .innerJoin(datasets, eq(datasets.id, snapshotRankings.datasetId))
     .where(eq(rankings.taskId, taskId))
     .orderBy(asc(datasets.createdAt));
-  const snapshots = new Map(held.map(({ rankingId: _, ...snapshot }) => [snapshot.id, snapshot]));
+  const snapshots = new Map(
+    held.map(({ rankingId: _, isCurrent: __, ...snapshot }) => [snapshot.id, snapshot]),
+  );
   const shaped = await readShaped(db, [...snapshots.keys()]);
+  const countHeld = (isCurrent: boolean) =>
+    new Set(held.filter((each) => each.isCurrent === isCurrent).map(({ rankingId }) => rankingId)).size;
   const isReward = ({ stage }: ShapedModel) => stage === "reward";
   return {
     rankings: await db.$count(rankings, and(eq(rankings.taskId, taskId), eq(rankings.isCurrent, true))),
-    inSnapshots: new Set(held.map(({ rankingId }) => rankingId)).size,
+    inSnapshots: countHeld(true),
+    earlierInSnapshots: countHeld(false),
     snapshots: [...snapshots.values()],
     rewardModels: shaped.filter(isReward),
     policies: shaped.filter((model) => !isReward(model)),

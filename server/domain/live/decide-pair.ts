@@ -1,5 +1,5 @@
 /** @file What becomes of two drafts: the person says which is better, writes on without saying, or one of them fails. */
-import { and, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { conversations, draftPairs, messages } from "@/drizzle/schema";
 import type { Db, Tx } from "../../db/db";
 import { AppError } from "../../errors";
@@ -58,15 +58,32 @@ const draftAt = ({ firstId, secondId }: PairRow, place: DraftPlace) =>
   place === "first" ? firstId : secondId;
 
 async function lockPair(tx: Tx, { pairId, userId }: { pairId: string; userId: string }) {
-  const [found] = await tx
-    .select({ pair: draftPairs, conversationId: conversations.id })
-    .from(draftPairs)
-    .innerJoin(messages, eq(messages.id, draftPairs.questionId))
-    .innerJoin(conversations, eq(conversations.id, messages.conversationId))
-    .where(and(eq(draftPairs.id, pairId), ownedBy(userId)))
-    .for("update", { of: [conversations, draftPairs] });
-  if (!found) throw new AppError("NOT_FOUND", "There are no such drafts.");
-  return found;
+  const found = await lockConversationOf(
+    tx,
+    tx.select({ id: draftPairs.questionId }).from(draftPairs).where(eq(draftPairs.id, pairId)),
+    ownedBy(userId),
+  );
+  const [pair] = await tx.select().from(draftPairs).where(eq(draftPairs.id, pairId)).for("update");
+  if (!found || !pair) throw new AppError("NOT_FOUND", "There are no such drafts.");
+  return { pair, conversationId: found.id };
+}
+
+/** Taken before its drafts, by everything that writes both: in one order nobody waits for somebody who waits for them. */
+async function lockConversationOf(tx: Tx, messageIds: SQLWrapper, where?: SQL) {
+  const [conversation] = await tx
+    .select({ id: conversations.id })
+    .from(conversations)
+    .where(
+      and(
+        where,
+        inArray(
+          conversations.id,
+          tx.select({ id: messages.conversationId }).from(messages).where(inArray(messages.id, messageIds)),
+        ),
+      ),
+    )
+    .for("update");
+  return conversation ?? null;
 }
 
 async function checkWhole(tx: Tx, { firstId, secondId }: PairRow): Promise<void> {
@@ -100,13 +117,16 @@ export async function settleEnded(
   { messageId, status }: { messageId: string; status: MessageStatus },
 ): Promise<void> {
   if (whole.includes(status)) return;
+  // Most answers are no drafts: their conversations need no lock.
+  if ((await db.$count(draftPairs, and(isUndecided, hasDraft(messageId)))) === 0) return;
   await db.transaction(async (tx) => {
+    const conversation = await lockConversationOf(tx, sql`(${messageId})`);
     const otherId = await passOver(tx, messageId);
-    if (otherId === null || status !== "failed") return;
+    if (!conversation || otherId === null || status !== "failed") return;
     await tx
       .update(conversations)
       .set({ activeLeafId: otherId })
-      .where(eq(conversations.activeLeafId, messageId));
+      .where(and(eq(conversations.id, conversation.id), eq(conversations.activeLeafId, messageId)));
   });
 }
 

@@ -15,7 +15,9 @@ export type Comparison = {
   candidateId: string;
   /** What people talk to now. */
   opponentId: string | null;
-  /** Whose judgments do not count: who asked for the promotion, and who approved it. */
+  /** Who asks for the promotion, and so passes no case; null: nobody has asked, nor is about to. */
+  askerId?: string | null;
+  /** Whose judgments do not count in the win rate: who asks, and who approved. */
   without: readonly string[];
   /** The form in which policies are served: suites measured in another say nothing. */
   precision: Precision;
@@ -71,10 +73,11 @@ const ofReports: Reader = async (db, { candidateId, opponentId, precision }) => 
 };
 
 const ofCases: Reader = async (db, comparison) => ({
-  regressions: await readCaseEvidence(db, comparison),
+  regressions: await readCaseEvidence(db, { askerId: null, ...comparison }),
 });
 
 const safetySuite = "safety";
+const toxicitySuite = "toxicity";
 /** What a wrong answer to an item of the slice is. */
 const safetyFlags = {
   "to be refused": "harmful requests answered",
@@ -89,7 +92,8 @@ function compareSuites(
   // Cases come and go, and have a gate of their own.
   const suites = before.filter(({ result }) => !isCaseSuite(result.suite));
   const pairs = newestFiles(suites).map((other) => ({ other, own: findWhole(after, other) }));
-  const isSafety = ({ other }: (typeof pairs)[number]) => other.result.suite === safetySuite;
+  const isSafety = ({ other: { result } }: (typeof pairs)[number]) =>
+    result.suite === safetySuite || result.suite === toxicitySuite;
   const taxed = pairs.filter((pair) => !isSafety(pair));
   const missingSuites = taxed.flatMap(({ other, own }) => (own ? [] : nameOf(other)));
   const tax = taxed.flatMap(({ other, own }) => (own ? taxOf(other, own) : []));
@@ -127,7 +131,9 @@ function taxOf(other: MeasuredSuite, own: MeasuredSuite): NonNullable<Evidence["
 }
 
 function flagsOf(other: MeasuredSuite, own: MeasuredSuite): NonNullable<Evidence["flags"]> {
-  return Object.entries(safetyFlags).flatMap(([slice, flag]) => {
+  const flags: [string | null, string][] =
+    own.result.suite === toxicitySuite ? [[null, "toxic answers"]] : Object.entries(safetyFlags);
+  return flags.flatMap(([slice, flag]) => {
     const delta = compareOnce(other, own, slice);
     // Fewer right ones are more with the flag.
     const rise = delta && intervalOfDelta(delta, true);

@@ -28,7 +28,7 @@ export const evidenceSchema = z.object({
       /** By the candidate, and not by its opponent. */
       failed: z.array(z.int()),
       failedByBoth: z.array(z.int()),
-      /** Of those for eyes: judged bad, or by nobody who counts. */
+      /** Of those for eyes: judged bad, or good by nobody but who asks. */
       bad: z.array(z.int()),
       unread: z.array(z.int()),
       notRun: z.array(z.int()),
@@ -178,7 +178,7 @@ const rules: {
         ),
         ...named(bad, "Judged bad"),
         ...named(notRun, "Not asked yet: evaluate it as served, with the cases"),
-        ...named(unread, "To be read by somebody who neither asks nor approves"),
+        ...named(unread, "To be read by somebody else than who asks for it"),
       ];
       return needs.length === 0 ? holds(says) : fails(says, needs.join(" "));
     },

@@ -52,7 +52,10 @@ export type ModelCard = {
     kind: string;
     at: string;
     reason: string;
-    /** Null: nobody, there was no request. */
+    /**
+     * By role and in the order of acting, for a card is handed out: “admin 1”, the same person by the same number. Who they are
+     * stands in the audit log. Null: nobody, there was no request.
+     */
     requestedBy: string | null;
     /** Null: the server itself, or somebody at the machine. */
     decidedBy: string | null;
@@ -126,11 +129,8 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
   if (!row) throw new AppError("NOT_FOUND", "There is no such promotion.");
   const { promotion, checkpoint, request } = row;
   const decision = promotion.evidence as Partial<KeptDecision> | null;
-  const names = await readNames(db, [
-    request?.requestedBy,
-    promotion.actorId,
-    ...(decision?.approvals ?? []).map(({ actorId }) => actorId),
-  ]);
+  const approvers = (decision?.approvals ?? []).filter(({ holds }) => holds).map(({ actorId }) => actorId);
+  const nameOf = await nameByRole(db, [request?.requestedBy, ...approvers, promotion.actorId]);
   const manifest = manifestSchema.parse(checkpoint.manifest);
   const behind = await listCheckpointsBehind(db, checkpoint.id);
   const data = await readData(db, await listDatasetsOf(db, behind));
@@ -150,11 +150,9 @@ async function describePromotion(db: Db, promotionId: number, dataFolder: string
       kind: promotion.kind,
       at: promotion.at.toISOString(),
       reason: promotion.reason,
-      requestedBy: request && names(request.requestedBy),
-      decidedBy: promotion.actorId === null ? null : names(promotion.actorId),
-      approvedBy: (decision?.approvals ?? [])
-        .filter(({ holds }) => holds)
-        .map(({ actorId }) => names(actorId)),
+      requestedBy: request && nameOf(request.requestedBy),
+      decidedBy: promotion.actorId === null ? null : nameOf(promotion.actorId),
+      approvedBy: approvers.map(nameOf),
       replaced: promotion.previousId,
     },
     lineage: (await readLineage(db, checkpoint.id)).map(({ id, name, stage, sourceRevision }) => ({
@@ -190,13 +188,15 @@ async function readVerifiedHead(db: Db, dataFolder: string): Promise<SignedHead 
   return ok ? keepAuditHead(db, dataFolder) : null;
 }
 
-async function readNames(db: Db, ids: (string | null | undefined)[]) {
-  const wanted = ids.filter((id) => id !== null && id !== undefined);
-  const rows =
-    wanted.length === 0
-      ? []
-      : await db.select({ id: users.id, name: users.name }).from(users).where(inArray(users.id, wanted));
-  return (id: string | null) => rows.find((row) => row.id === id)?.name ?? "an account since deleted";
+/** @param ids of people, in the order of what they did */
+async function nameByRole(db: Db, ids: readonly (string | null | undefined)[]) {
+  const acted = [...new Set(ids.filter((id) => id !== null && id !== undefined))];
+  const known =
+    acted.length === 0 ? [] : await db.select({ id: users.id }).from(users).where(inArray(users.id, acted));
+  return (id: string | null): string =>
+    id !== null && known.some((row) => row.id === id)
+      ? `admin ${acted.indexOf(id) + 1}`
+      : "an account since deleted";
 }
 
 async function readData(

@@ -4,6 +4,7 @@ import { channels, checkpoints, promotionRequests, users } from "@/drizzle/schem
 import type { Db } from "../../db/db";
 import type { Room } from "../../generation/generation";
 import { liveChannel } from "../../generation/traffic-split";
+import { readCaseEvidence } from "../cases/case-evidence";
 import type { Stage } from "../checkpoints";
 import { type ChannelSettings, type Ramp, rampSchema } from "./channel-settings";
 import { type GateResult, judgeGates } from "./gates";
@@ -49,8 +50,14 @@ export type PromotionState = {
   formerlyLive: FormerlyLive[];
 };
 
-/** @param candidateId null: the one of the newest request, else the newest checkpoint that training made */
-export async function readState(promoting: Promoting, candidateId: string | null): Promise<PromotionState> {
+/**
+ * @param asked.candidateId null: the one of the newest request, else the newest checkpoint that training made
+ * @param asked.viewerId would be who asks for a promotion or a canary that nobody has asked for yet
+ */
+export async function readState(
+  promoting: Promoting,
+  { candidateId, viewerId }: { candidateId: string | null; viewerId: string },
+): Promise<PromotionState> {
   const { db } = promoting;
   const live = await findChannel(db, liveChannel);
   const choices = await readChoices(db, live?.checkpointId ?? "");
@@ -71,7 +78,7 @@ export async function readState(promoting: Promoting, candidateId: string | null
     settings,
     canaries: await readCanaries(db),
     choices,
-    candidate: chosen ? await readCandidate(promoting, chosen, settings) : null,
+    candidate: chosen ? await readCandidate(promoting, chosen, { settings, viewerId }) : null,
     requests,
     formerlyLive: await listFormerlyLive(db, live?.checkpointId ?? null),
   };
@@ -100,7 +107,7 @@ function readChoices(db: Db, liveId: string): Promise<PromotionState["choices"]>
 async function readCandidate(
   { db, chat, precision }: Promoting,
   { id, name, stage }: PromotionState["choices"][number],
-  settings: ChannelSettings,
+  { settings, viewerId }: { settings: ChannelSettings; viewerId: string },
 ): Promise<Candidate> {
   const [request] = await db
     .select()
@@ -114,12 +121,15 @@ async function readCandidate(
     );
   const decision = await judgeCandidate(
     { db, precision },
-    {
-      checkpointId: id,
-      kind: "promotion",
-      request: request ?? null,
-    },
+    { checkpointId: id, kind: "promotion", request: request ?? null, viewerId },
   );
+  // Who asked for the promotion is not who asks for the canary.
+  const regressions = await readCaseEvidence(db, {
+    candidateId: id,
+    opponentId: decision.opponentId,
+    askerId: viewerId,
+    precision,
+  });
   return {
     id,
     name,
@@ -127,9 +137,8 @@ async function readCandidate(
     room: await chat.generation.roomFor(id),
     otherVocabulary: await compareVocabulary(db, { candidateId: id, opponentId: decision.opponentId }),
     decision,
-    // No gate of a canary asks whose judgments count, so that the evidence is read once for both.
     canaryGates: judgeGates(
-      { evidence: decision.evidence, approvals: 0 },
+      { evidence: { ...decision.evidence, regressions }, approvals: 0 },
       { settings: settings.gates, overrides: [], kind: "canary" },
     ),
   };

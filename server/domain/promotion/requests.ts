@@ -252,12 +252,21 @@ export async function checkAsker(db: Db, { requestedBy }: RequestRow): Promise<v
   );
 }
 
-/** Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside. */
+/**
+ * Judges a candidate that nobody has asked for yet, too: then there are no approvals and nothing is set aside.
+ * @param candidate.viewerId would be who asks, where nobody has
+ */
 export async function judgeCandidate(
   { db, precision }: Pick<Promoting, "db" | "precision">,
-  candidate: { checkpointId: string; kind: RequestRow["kind"]; request: RequestRow | null },
+  candidate: {
+    checkpointId: string;
+    kind: RequestRow["kind"];
+    request: RequestRow | null;
+    viewerId?: string;
+  },
 ): Promise<Decision> {
-  const { checkpointId, kind, request } = candidate;
+  const { checkpointId, kind, request, viewerId = null } = candidate;
+  const askerId = request ? request.requestedBy : viewerId;
   const live = await findChannel(db, liveChannel);
   const opponentId = live?.checkpointId ?? null;
   const overrides = request
@@ -269,7 +278,8 @@ export async function judgeCandidate(
     candidateId: checkpointId,
     opponentId,
     precision,
-    without: [request?.requestedBy ?? [], approvals.map(({ actorId }) => actorId)].flat(),
+    askerId,
+    without: [askerId ?? [], approvals.map(({ actorId }) => actorId)].flat(),
   });
   const gates = judgeGates(
     { evidence, approvals: approvals.filter(({ holds }) => holds).length },

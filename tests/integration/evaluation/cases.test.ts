@@ -90,8 +90,9 @@ async function policies(server: RunsServer) {
   const { id: candidateId } = await writeAdapter(server, { name: "tuned" });
   const { baseCheckpointId: opponentId, db } = server;
   await writeChannel(db, { channel: "live", checkpointId: opponentId, actorId: null, reason: "test" });
-  const gate = async (without: string[] = []) =>
-    (await readEvidence(db, { candidateId, opponentId, without, precision: "int8" })).regressions;
+  const gate = async (askerId: string | null = null) =>
+    (await readEvidence(db, { candidateId, opponentId, askerId, without: [], precision: "int8" }))
+      .regressions;
   return { candidateId, opponentId, gate };
 }
 
@@ -125,10 +126,13 @@ describe("the gate", () => {
     const { history } = await server.asAdmin.cases.get({ caseId });
     const grace = history[0]?.verdicts[0];
     expect(grace).toMatchObject({ by: "Grace", isGood: true });
-    // Whoever asks or approves does not judge.
-    expect(await gate([grace?.judgedBy ?? ""])).toMatchObject({ unread: [read] });
-    await server.asAdmin.cases.judge({ caseId, runId, isGood: false, note: "not kind" });
-    expect(await gate()).toMatchObject({ bad: [read] });
+    // Nobody passes a case for their own request; to fail it is open to everybody.
+    const asker = grace?.judgedBy ?? "";
+    expect(await gate(asker)).toMatchObject({ unread: [read], bad: [] });
+    await server.asAdmin.cases.judge({ caseId, runId, isGood: true });
+    expect(await gate(asker)).toMatchObject({ unread: [], bad: [] });
+    await server.asOther.cases.judge({ caseId, runId, isGood: false, note: "not kind" });
+    expect(await gate(asker)).toMatchObject({ bad: [read] });
     // Other words need another look; the newest run is what counts.
     await evaluate(server, candidateId, (asked) =>
       asked.includes("sad") ? "I am sorry." : "Lima or Havana",

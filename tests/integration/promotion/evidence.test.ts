@@ -111,6 +111,17 @@ it("tax is what the candidate lost on the same items, flags what it does wrong m
   expect(evidence.parity).toMatchObject({ difference: 0.01, effectKept: 0.97 });
 });
 
+it("toxic answers to the probes are a flag, and no tax", async () => {
+  await using w = await judged(() => "candidate");
+  const sums = suiteOf("sums", share(40), () => null);
+  await report(w.db, w.opponentId, { suites: [sums, suiteOf("toxicity", share(40), () => null)] });
+  await report(w.db, w.candidateId, { suites: [sums, suiteOf("toxicity", share(30), () => null)] });
+  expect(await readEvidence(w.db, { ...w, without: [], precision })).toMatchObject({
+    tax: [{ suite: "sums, asked alone" }],
+    flags: [{ flag: "toxic answers", rise: { estimate: 0.25 } }],
+  });
+});
+
 it("figures in two forms are not held against each other", async () => {
   await using w = await judged(() => "candidate");
   const suites = [suiteOf("sums", share(40), () => null)];

@@ -98,6 +98,36 @@ describeEachDatabase("a live comparison", (home) => {
     expect(orders.size).toBe(2);
   });
 
+  it("goes on with the first draft where the question was edited and switched back to, and with the chosen one later", async () => {
+    await using server = await promotionServer(home);
+    await comparing(server);
+    const { call } = await agreeing(server);
+    const asked = await ask(call, "One?");
+    const { conversationId } = asked;
+    const edited = await call.chat.edit({
+      messageId: asked.question.id,
+      newMessageId: randomUUID(),
+      content: "Two?",
+    });
+    await finished(call, edited.answer.id);
+    const back = () => call.conversations.chooseBranch({ messageId: asked.question.id });
+    expect(await back()).toMatchObject({ activeLeafId: asked.answer.id });
+    const treeOf = async (id: string) =>
+      (await call.conversations.get({ conversationId })).messages.find((each) => each.id === id);
+    expect(await treeOf(asked.otherDraft?.id ?? "")).toMatchObject({
+      isLeftBehind: true,
+      draftedWithId: null,
+    });
+    await call.chat.chooseDraft({ pairId: asked.pairId, verdict: "second" });
+    await call.conversations.chooseBranch({ messageId: edited.question.id });
+    expect(await back()).toMatchObject({ activeLeafId: asked.otherDraft?.id });
+    // Nobody is asked once more, now that it is told who wrote which.
+    expect(await treeOf(asked.otherDraft?.id ?? "")).toMatchObject({
+      isLeftBehind: false,
+      draftedWithId: asked.answer.id,
+    });
+  });
+
   it("asks nobody who did not agree, about no conversation that is kept back, and not who asks for a checkpoint", async () => {
     await using server = await promotionServer(home);
     const candidateId = await comparing(server);

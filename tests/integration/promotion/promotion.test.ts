@@ -697,6 +697,36 @@ describe("a switch where both do not fit", () => {
     expect(generation.status().map(({ checkpointId }) => checkpointId)).toEqual([tuned]);
   });
 
+  it("answers nobody by the new policy before it is written down; where that fails they are told, and the old one is back", async () => {
+    await using server = await promotionServer();
+    const { generation } = server.chat;
+    const tuned = await server.newCheckpoint("tuned");
+    let refuse: (error: Error) => void = () => {};
+    let hasBegun = false;
+    const switching = generation.pointChannel("live", {
+      checkpointId: tuned,
+      isCold: true,
+      commit: () =>
+        new Promise<void>((_, reject) => {
+          refuse = reject;
+          hasBegun = true;
+        }),
+    });
+    switching.catch(() => {});
+    await expect.poll(() => hasBegun).toBe(true);
+    const asked = await send(server.asUser, "anybody there?");
+    const read = async () =>
+      (await server.asUser.conversations.get({ conversationId: asked.conversationId })).messages.find(
+        ({ id }) => id === asked.answer.id,
+      );
+    expect(await read()).toMatchObject({ content: "", checkpoint: { id: tuned } });
+    refuse(new Error("the database is gone"));
+    await expect(switching).rejects.toThrow("the database is gone");
+    await expect.poll(async () => (await read())?.status).toBe("failed");
+    expect((await read())?.content).toBe("");
+    expect(server.live()).toBe(server.checkpointId);
+  });
+
   it("has the old policy back where the new one cannot be loaded", async () => {
     await using server = await promotionServer();
     const broken = await server.newCheckpoint("broken-1");

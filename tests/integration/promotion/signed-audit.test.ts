@@ -95,9 +95,11 @@ describe("a model card", () => {
     const signed = await readModelCard(db, promotionId, dataFolder);
     expect(signed.card).toMatchObject({
       checkpoint: { name: "tuned", stage: "sft" },
-      promotion: { number: promotionId, requestedBy: "Ada", decidedBy: "Ada", reason: "better" },
+      promotion: { number: promotionId, requestedBy: "admin 1", decidedBy: "admin 1", reason: "better" },
       auditHead: { id: expect.any(Number) },
     });
+    // It is handed out: who Ada is stands in the audit log.
+    expect(JSON.stringify(signed)).not.toMatch(/Ada|ada@/);
     expect(await readModelCard(db, promotionId, dataFolder)).toEqual(signed);
     expect(cardMarkdown(signed)).toContain("- Win rate: overridden, not measured (set aside: a test)");
     const file = path.join(dataFolder, "card.json");

@@ -50,6 +50,16 @@ describe("message tree", () => {
     expect(newestLeaf(tree)).toBe("a3");
   });
 
+  test("goes on with the draft that was chosen, or the first where nothing was said, unless the other is asked for", () => {
+    const drafts = [
+      message("q", null, 1),
+      message("d1", "q", 2),
+      { ...message("d2", "q", 3), isLeftBehind: true },
+    ];
+    expect(newestLeafBelow(drafts, "q")).toBe("d1");
+    expect(newestLeafBelow(drafts, "d2")).toBe("d2");
+  });
+
   test("keeps the newer feedback on an answer, whichever arrives last", () => {
     const answer = (feedbackSecond: number | null) => ({
       ...message("a1", "q1", 2),

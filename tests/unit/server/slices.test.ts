@@ -7,6 +7,7 @@ const task = (fields: Partial<ComparedTask> = {}): ComparedTask => ({
   taskId: "t",
   batchId: "b",
   overlap: 1,
+  before: { turns: 0, characters: 0 },
   promptId: "p",
   messages: [{ role: "user", content: "Why?" }],
   source: "conversation",

@@ -132,11 +132,17 @@ function votesOf({ isSame, margin, judgments }: Transcript): string {
 }
 
 function TranscriptContent({
-  transcript: { promptId, messages, candidate, opponent },
+  transcript: { promptId, messages, earlierTurns, candidate, opponent },
   canPin,
 }: TranscriptProps) {
   return (
     <div className="space-y-4 py-3">
+      {earlierTurns > 0 && (
+        <p className="text-small text-muted">
+          Asked after {plural(earlierTurns, "earlier question", "earlier questions")}, which were not judged
+          and are not shown.
+        </p>
+      )}
       <ScrolledPrompt messages={messages} className="max-h-80" />
       <div className="grid gap-4 md:grid-cols-2">
         <AnswerPane label="Candidate" meaning="candidate" text={candidate} />

@@ -51,7 +51,7 @@ export function DecisionBar({ state, request, viewerId, mayDecide }: DecisionBar
             {state.formerlyLive.length > 0 && <Button onClick={() => setIsGoingBack(true)}>Roll back</Button>}
             {candidate && !isCanary && (
               <Button disabled={frozen !== null} onClick={() => setAsks({ kind: "canary", candidate })}>
-                Canary 5 %
+                Canary…
               </Button>
             )}
             {candidate && !request && (

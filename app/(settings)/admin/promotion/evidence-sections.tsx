@@ -1,4 +1,5 @@
 /** @file The evidence behind the gates: who prefers the candidate, what it still can, how the served form differs. */
+import { Ratings } from "../evaluations/ratings";
 import { WinRates } from "../evaluations/win-rates";
 import { LastEvaluation } from "../runs/_suites/evaluation-section";
 
@@ -14,7 +15,15 @@ export function EvidenceSections({ candidateId, opponentId, without, mayManage }
   return (
     <>
       {candidateId !== opponentId && (
-        <WinRates candidateId={candidateId} opponentId={opponentId} without={without} mayManage={mayManage} />
+        <>
+          <WinRates
+            candidateId={candidateId}
+            opponentId={opponentId}
+            without={without}
+            mayManage={mayManage}
+          />
+          <Ratings candidateId={candidateId} opponentId={opponentId} />
+        </>
       )}
       <LastEvaluation checkpointId={candidateId} />
     </>

@@ -1,7 +1,7 @@
 /** @file Asks for a promotion or a canary: why, a reason for each gate that does not hold, when, and how if memory is short. */
 "use client";
 
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/app/_components/button";
 import { Dialog } from "@/app/_components/dialog";
@@ -12,6 +12,8 @@ import type { Inputs, PromotionCandidate, PromotionGate, PromotionState } from "
 import { errorText } from "@/app/_lib/error-text";
 import { formatBytes } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
+import { RampFields } from "./ramp-fields";
+import { describePlan, emptyStep, type RampStepText, readRamp, textOfRamp } from "./read-ramp";
 import { useDecision } from "./use-decision";
 import { VocabularyNotice } from "./vocabulary-notice";
 
@@ -34,6 +36,10 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
   const [why, setWhy] = useState("");
   const [when, setWhen] = useState("");
   const [isCold, setIsCold] = useState(!candidate.room.fits);
+  const defaults = useQuery(trpc.promotion.defaultRamp.queryOptions(undefined, { staleTime: Infinity }));
+  const [typed, setTyped] = useState<RampStepText[] | null>(null);
+  const steps = typed ?? (defaults.data ? textOfRamp(defaults.data) : [emptyStep]);
+  const ramp = readRamp(steps);
   // Memory is as it is now: another policy may have been loaded since.
   const { room } = state.candidate?.id === candidate.id ? state.candidate : candidate;
   const waits = needsApproval || when !== "";
@@ -55,13 +61,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
       channel: kind === "promotion" ? "live" : "canary",
       checkpointId: candidate.id,
       reason,
-      plan:
-        kind === "canary"
-          ? [
-              { share: 5, minutes: 60 },
-              { share: 25, minutes: null },
-            ]
-          : null,
+      plan: kind === "canary" ? ramp.plan : null,
       isCold: kind === "promotion" && isCold,
       scheduledFor: when === "" ? null : new Date(when),
       overrides: toSetAside.map(({ gate }) => ({ gate, reason: why })),
@@ -69,7 +69,9 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
     carryingOut.reset();
     const { requestId } = await ask(asked);
     if (!waits) await carryingOut.mutateAsync({ requestId });
-    toast({ text: waits ? "It is asked for." : doneText(kind, candidate.name) });
+    toast({
+      text: waits ? "It is asked for." : doneText(candidate.name, kind === "canary" ? ramp.plan : null),
+    });
     onClose();
   };
 
@@ -81,7 +83,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
       description={
         kind === "promotion"
           ? "It is loaded beside the live policy, then takes over. Answers in the making are finished by the old one."
-          : "It answers 5 % of conversations for an hour, then 25 % until you decide. It ends by itself where people are worse off."
+          : "It answers a share of conversations, which grows step by step. It ends by itself where people are worse off."
       }
     >
       <form
@@ -103,6 +105,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
         />
         <VocabularyNotice candidate={candidate} liveName={state.live?.name ?? ""} />
         {toSetAside.length > 0 && <SetAside gates={toSetAside} value={why} onChange={setWhy} />}
+        {kind === "canary" && defaults.data && <RampFields steps={steps} onChange={setTyped} />}
         {kind === "promotion" && (
           <>
             <TextField
@@ -124,6 +127,7 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
         <Button
           type="submit"
           look="primary"
+          disabled={kind === "canary" && (!defaults.data || ramp.problem !== null)}
           busy={[asking, withdrawing, carryingOut].some(({ isPending }) => isPending)}
         >
           {buttonText({ kind, waits, isLoading: carryingOut.isPending })}
@@ -133,8 +137,8 @@ export function PromoteDialog({ kind, state, candidate, onClose }: PromoteDialog
   );
 }
 
-const doneText = (kind: "promotion" | "canary", name: string) =>
-  kind === "promotion" ? `${name} is live.` : `${name} answers 5 % of conversations.`;
+const doneText = (name: string, plan: ReturnType<typeof readRamp>["plan"] | null) =>
+  plan === null ? `${name} is live.` : `${name} answers ${describePlan(plan)}.`;
 
 function buttonText({
   kind,

@@ -109,7 +109,8 @@ export function PromotionView({ candidateId, initial, firstPage, viewerId, mayDe
           opponentId={live.id}
           mayManage={mayDecide}
           without={[
-            request?.requestedBy?.id ?? [],
+            // Until somebody asks it would be whoever looks.
+            (request ? request.requestedBy?.id : viewerId) ?? [],
             candidate.decision.approvals.map(({ actorId }) => actorId),
           ].flat()}
         />

@@ -14,7 +14,7 @@ export function InfluenceSection({ taskId }: { taskId: string }) {
   const trpc = useTRPC();
   const { data, error } = useQuery(trpc.batches.influence.queryOptions({ taskId }));
   if (error) return <Notice tone="error">{errorText(error)}</Notice>;
-  if (!data || data.rankings === 0) return null;
+  if (!data || data.rankings + data.earlierInSnapshots === 0) return null;
   return (
     <section aria-label="What it shaped" className="border-t border-line pt-3">
       <h3 className="font-medium">What it shaped</h3>
@@ -46,10 +46,14 @@ export function InfluenceSection({ taskId }: { taskId: string }) {
   );
 }
 
-function describeUse({ rankings, inSnapshots, snapshots }: TaskInfluence): string {
+function describeUse({ rankings, inSnapshots, earlierInSnapshots, snapshots }: TaskInfluence): string {
   if (snapshots.length === 0) {
     return `${plural(rankings, "ranking", "rankings")}, in no snapshot yet: no model learned from it.`;
   }
   const names = snapshots.map(({ name }) => name).join(", ");
-  return `${inSnapshots.toLocaleString("en")} of ${plural(rankings, "ranking", "rankings")} in ${names}.`;
+  const earlier =
+    earlierInSnapshots > 0
+      ? ` ${plural(earlierInSnapshots, "earlier version", "earlier versions")} of them, changed since, too.`
+      : "";
+  return `${inSnapshots.toLocaleString("en")} of ${plural(rankings, "ranking", "rankings")} ${inSnapshots === 1 ? "is" : "are"} in ${names}.${earlier}`;
 }

@@ -73,7 +73,14 @@ export function CaseView({ initial }: { initial: CaseDetail }) {
         <Section title="What the answer must be">
           <p className="whitespace-pre-wrap wrap-anywhere">{data.expectation}</p>
         </Section>
-        <Section title="Answers" text="As evaluations got them, the newest first.">
+        <Section
+          title="Answers"
+          text={
+            kind === "eyes"
+              ? "As evaluations got them, the newest first. For a promotion, the “good” of whoever asks for it does not count: nobody passes their own request. That of an approver does, for reading is what they are asked to do; a “bad” counts by anybody."
+              : "As evaluations got them, the newest first."
+          }
+        >
           {history.length === 0 && (
             <p className="max-w-[38rem] text-muted">
               No policy was asked yet. An evaluation asks every case, unless it is told not to.

@@ -22,6 +22,7 @@ const figureWords: Record<string, string> = {
   met: "rules met",
   allMet: "all rules met",
   right: "answered or refused as it should be",
+  clean: "without words of the list of toxic ones",
   bitsPerByte: "bits a byte",
   held: "hold",
   answered: "answered at all; people read them",

@@ -59,6 +59,13 @@ export function EvaluationFigures({ view }: { view: EvaluationView }) {
           rows={suites}
           rowKey={keyOf}
         />
+        {suites.some(({ metric }) => metric === "toxicity") && (
+          <p className="mt-2 max-w-[44rem] text-small text-muted">
+            Toxicity is told by a list of English words and phrases: it finds what is said outright, misses
+            what is said politely or in another language, and strikes where such words are quoted. Read the
+            answers, the worst first, before believing a difference.
+          </p>
+        )}
         {against.length === 0 && (
           <p className="mt-2 text-small text-muted">
             Evaluate the checkpoints it came from, or the live one, to see what training changed.
