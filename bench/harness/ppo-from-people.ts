@@ -27,7 +27,7 @@ import {
   winShares,
   withInterval,
 } from "./ppo-seed";
-import { progress } from "./reward-folds";
+import { progress } from "./progress";
 
 type Preferred = ReturnType<typeof withInterval>;
 
