@@ -10,7 +10,13 @@ import { type ChannelSettings, type Ramp, rampSchema } from "./channel-settings"
 import { type GateResult, judgeGates } from "./gates";
 import { type FormerlyLive, listFormerlyLive } from "./history";
 import { findChannel, type Promoting, settingsOf } from "./promoting";
-import { type Decision, judgeCandidate, listOpenRequests, type OpenRequest } from "./requests";
+import {
+  type Decision,
+  judgeCandidate,
+  listOpenRequests,
+  type OpenRequest,
+  whoPassesNoCase,
+} from "./requests";
 import { compareVocabulary, type OtherVocabulary } from "./vocabulary";
 import { type Watched, watchChannel } from "./watch";
 
@@ -127,7 +133,7 @@ async function readCandidate(
   const regressions = await readCaseEvidence(db, {
     candidateId: id,
     opponentId: decision.opponentId,
-    askerId: viewerId,
+    askerId: whoPassesNoCase(settings.gates, viewerId),
     precision,
   });
   return {

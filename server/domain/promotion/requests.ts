@@ -9,7 +9,7 @@ import { liveChannel } from "../../generation/traffic-split";
 import { isAllowed } from "../../permissions";
 import { appendAudit } from "../audit";
 import { notify } from "../notifications";
-import type { RampSteps } from "./channel-settings";
+import type { GateSettings, RampSteps } from "./channel-settings";
 import { readEvidence } from "./evidence";
 import {
   type Evidence,
@@ -268,6 +268,7 @@ export async function judgeCandidate(
   const { checkpointId, kind, request, viewerId = null } = candidate;
   const askerId = request ? request.requestedBy : viewerId;
   const live = await findChannel(db, liveChannel);
+  const settings = settingsOf(live).gates;
   const opponentId = live?.checkpointId ?? null;
   const overrides = request
     ? readOverrides(request).filter((override) => override.opponentId === opponentId)
@@ -278,15 +279,22 @@ export async function judgeCandidate(
     candidateId: checkpointId,
     opponentId,
     precision,
-    askerId,
+    askerId: whoPassesNoCase(settings, askerId),
     without: [askerId ?? [], approvals.map(({ actorId }) => actorId)].flat(),
   });
   const gates = judgeGates(
     { evidence, approvals: approvals.filter(({ holds }) => holds).length },
-    { settings: settingsOf(live).gates, overrides, kind },
+    { settings, overrides, kind },
   );
   return { opponentId, evidence, gates, approvals };
 }
+
+/**
+ * Where promotions need another admin's approval, nobody passes a case for their own request; where one admin decides alone, there is
+ * nobody else to read it.
+ */
+export const whoPassesNoCase = ({ approval }: GateSettings, askerId: string | null): string | null =>
+  approval.isOn ? askerId : null;
 
 /** One holds for this comparison, with nothing set aside after it. */
 async function readApprovals(

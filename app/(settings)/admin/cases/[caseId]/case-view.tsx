@@ -77,7 +77,7 @@ export function CaseView({ initial }: { initial: CaseDetail }) {
           title="Answers"
           text={
             kind === "eyes"
-              ? "As evaluations got them, the newest first. For a promotion, the “good” of whoever asks for it does not count: nobody passes their own request. That of an approver does, for reading is what they are asked to do; a “bad” counts by anybody."
+              ? "As evaluations got them, the newest first. Where a promotion needs another admin’s approval, the “good” of whoever asks for it does not count: nobody passes their own request. That of an approver does, for reading is what they are asked to do; a “bad” counts by anybody."
               : "As evaluations got them, the newest first."
           }
         >

@@ -135,7 +135,7 @@ const groups: { title: string; names: string[] }[] = [
         "responseTokens",
         "seeds",
       ],
-      ...["beta", "lr", "lora", "ensemble", "pretrainMix", "rowLength", "rowsPerBatch"],
+      ...["beta", "lr", "lora", "ensemble", "folds", "pretrainMix", "rowLength", "rowsPerBatch"],
     ],
   },
   {
@@ -176,7 +176,7 @@ const groups: { title: string; names: string[] }[] = [
     title: "Evaluation, checkpoints and samples",
     names: [
       ...["evaluateEverySteps", "saveEverySteps", "samplePrompts", "sampleTokens", "sampleTemperature"],
-      ...["evaluationPrompts", "bestOfSamples", "keepEpisodes"],
+      ...["evaluationPrompts", "bestOfSamples", "keepEpisodes", "foldsBy", "learningCurve"],
     ],
   },
   { title: "Machine", names: ["threads", "recompute", "tokensPerBatch"] },
