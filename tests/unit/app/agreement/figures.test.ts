@@ -30,9 +30,10 @@ it("says a share with its interval, its n, and what the interval is over", () =>
 });
 
 it("begins the scale at chance, or below what lies lowest", () => {
-  expect(scaleOf([figure])).toEqual({ from: 0.5, ticks: [0.5, 0.6, 0.7, 0.8, 0.9, 1] });
+  expect(scaleOf([figure])).toEqual({ from: 0.5, to: 1, ticks: [0.5, 0.6, 0.7, 0.8, 0.9, 1] });
   expect(scaleOf([{ share: 0.5, low: 0.27, high: 0.8 }])).toEqual({
     from: 0.2,
+    to: 1,
     ticks: [0.2, 0.4, 0.6, 0.8, 1],
   });
   expect(scaleOf([{ share: 0.3, low: null, high: null }]).from).toBe(0.3);
