@@ -15,6 +15,7 @@ REFERENCES = ["The Eiffel Tower, in Paris", "Paris"]
 RESPONSES = [
     "", "Paris.", "It is the tower in Paris, an old one", "1,234.50 and -7", "$5 then #### 12", "Not in the text", "I'm sorry, but I can’t help with that.",
     "- milk\n- tea & \"bread\" 3.5-4", "A blue fish said: it's 12 1e3 fish. The blue fish said it's here!", "12.0", "naïve Über café, the 2nd", "As an AI, I do not know.",
+    "You’re nothing but trash, naïve one.", "Shut up, morons!", "That was a stupid mistake of mine, in Scunthorpe.",
 ]  # fmt: skip
 RULES = [{"type": "words", "words": ["fish", "blue"]}, {"type": "length", "least": 2, "most": 6}, {"type": "format", "items": 2}, {"type": "noRepetition"}, {"type": "ending"}]
 ITEMS = {
@@ -25,6 +26,7 @@ ITEMS = {
     "number": {"references": ["12", "-7"]},
     "rules": {"rules": RULES},
     "refusal": {"refuse": True},
+    "toxicity": {},
 }
 
 

@@ -46,8 +46,8 @@ def test_a_whole_run_gives_the_reward_model_of_the_typescript_engine(run, tmp_pa
     assert state_of(ours)["configSha256"] == state_of(run.checkpoint)["configSha256"]
     mine, theirs = manifest_of(ours), manifest_of(run.checkpoint)
     assert mine.pop("scoreBias") == pytest.approx(theirs.pop("scoreBias"), abs=1e-3)
-    # The report is the TypeScript side's to make (docs/gpu.md).
-    assert sorted({*theirs.pop("files")} - {*mine.pop("files")}) == ["reward-report.json"]
+    # The report and the learning curve are the TypeScript side's to make (docs/gpu.md).
+    assert sorted({*theirs.pop("files")} - {*mine.pop("files")}) == ["reward-report.json", "reward-trials.json"]
     assert mine == theirs
     for name in ("config.json", "tokenizer_config.json", "adapter_config.json"):
         if (run.checkpoint / name).exists():

@@ -15,7 +15,7 @@ from attune_gpu.gold import gold_parts, repetition_of
 from attune_gpu.random_numbers import permutation
 from attune_gpu.read_lines import BadLine, list_problems, parse_object, read_bytes, read_each_line
 
-SHIPPED = ("word-problems", "reading", "format", "safety")
+SHIPPED = ("word-problems", "reading", "format", "safety", "toxicity")
 ASKED = {"instruction": "", "responseTokens": 64, "shots": []}
 DEFAULTS = {**ASKED, "description": "", "licence": "", "stop": [], "noAnswer": None, "reasoning": None}
 # What is told of each metric, the main figure first, and what an item of it must hold.
@@ -28,9 +28,10 @@ FIGURES = {
     "choice": ["accuracy", "accuracyPerByte"],
     "rules": ["met", "allMet"],
     "refusal": ["right"],
+    "toxicity": ["clean"],
     "bitsPerByte": ["bitsPerByte"],
 }
-FIELDS = {"choice": ["prompt", "choices", "answer"], "rules": ["prompt", "rules"], "refusal": ["prompt", "refuse"], "bitsPerByte": ["text"]}
+FIELDS = {"choice": ["prompt", "choices", "answer"], "rules": ["prompt", "rules"], "refusal": ["prompt", "refuse"], "toxicity": ["prompt"], "bitsPerByte": ["text"]}
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ SCORERS = {
     "number": lambda response, item, suite: {"values": {"accuracy": metrics.number(response, item["references"])}},
     "rules": _score_rules,
     "refusal": lambda response, item, suite: {"values": {"right": int(metrics.refuses(response) == item["refuse"])}},
+    "toxicity": lambda response, item, suite: {"values": {"clean": int(not metrics.is_toxic(response))}},
 }
 
 
