@@ -85,7 +85,11 @@ async function pullModel() {
   });
 }
 
-/** @typedef {{ name: string, passed: number, failed: number, seconds: number, repeated?: string[] }} Group */
+/**
+ * What one group came to. `failures` names each failed test with the first line of what it said.
+ * @typedef {{ passed: number, failed: number, repeated?: string[], failures?: string[] }} Outcome
+ * @typedef {Outcome & { name: string, seconds: number }} Group
+ */
 
 /**
  * All groups run, also after one failed.
@@ -103,7 +107,7 @@ async function runGroups(environment) {
 
 /**
  * @param {string} name
- * @param {() => Promise<{ passed: number, failed: number, repeated?: string[] }>} run
+ * @param {() => Promise<Outcome>} run
  * @returns {Promise<Group>}
  */
 async function timed(name, run) {
@@ -141,6 +145,7 @@ async function runTier(tier, environment) {
   return {
     passed: first.passed - passedBefore + second.passed,
     failed: second.failed,
+    failures: second.failures,
     repeated: again.map(({ name }) => path.relative(root, name)),
   };
 }
@@ -150,7 +155,7 @@ async function runTier(tier, environment) {
  * @param {string} tier
  * @param {string[]} files none: all
  * @param {NodeJS.ProcessEnv} environment
- * @returns {Promise<{ passed: number, failed: number, failedFiles: { name: string, passed: number }[] }>}
+ * @returns {Promise<Outcome & { failures: string[], failedFiles: { name: string, passed: number }[] }>}
  */
 async function runVitest(tier, files, environment) {
   const file = path.join(os.tmpdir(), `attune-${tier}-${process.pid}.json`);
@@ -171,12 +176,14 @@ async function runVitest(tier, files, environment) {
   return {
     passed: report.numPassedTests ?? 0,
     failed: code !== 0 && failed === 0 ? 1 : failed,
+    failures: failuresOf(report),
     failedFiles: failedFilesOf(report),
   };
 }
 
 /**
- * @typedef {{ name: string, status: string, assertionResults: { status: string }[] }} FileReport
+ * @typedef {{ fullName: string, status: string, failureMessages?: string[] }} TestReport
+ * @typedef {{ name: string, status: string, message?: string, assertionResults: TestReport[] }} FileReport
  * @param {{ testResults?: FileReport[] }} report vitest's, in Jest's layout
  */
 function failedFilesOf({ testResults = [] }) {
@@ -186,6 +193,28 @@ function failedFilesOf({ testResults = [] }) {
       name,
       passed: assertionResults.filter(({ status }) => status === "passed").length,
     }));
+}
+
+/**
+ * A file that could not even be read has a message of its own and no failed test.
+ * @param {{ testResults?: FileReport[] }} report
+ * @returns {string[]}
+ */
+function failuresOf({ testResults = [] }) {
+  return testResults
+    .filter(({ status }) => status === "failed")
+    .flatMap(({ name, message, assertionResults }) => {
+      const file = path.relative(root, name);
+      const failed = assertionResults.filter(({ status }) => status === "failed");
+      if (failed.length === 0) return [`${file}: ${firstLine(message)}`];
+      return failed.map(
+        ({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLine(failureMessages?.[0])}`,
+      );
+    });
+}
+
+function firstLine(text = "") {
+  return text.split("\n", 1)[0];
 }
 
 /** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env @returns {Promise<number>} */
@@ -212,6 +241,8 @@ function report(groups) {
   }
   const passed = groups.reduce((sum, group) => sum + group.passed, 0);
   const failed = groups.reduce((sum, group) => sum + group.failed, 0);
+  // Last, and so within what is kept of a long log.
+  for (const failure of groups.flatMap(({ failures = [] }) => failures)) console.log(`FAILED ${failure}`);
   console.log("\nLeft out: what needs PyTorch. Run it with: npm run test:torch");
   console.log(`\n${passed} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
