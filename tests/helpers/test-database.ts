@@ -4,10 +4,11 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { PGlite } from "@electric-sql/pglite";
+import { sql } from "drizzle-orm";
 import { drizzle as drizzleNodePostgres } from "drizzle-orm/node-postgres";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { Client, Pool } from "pg";
-import { describe } from "vitest";
+import { afterAll, describe } from "vitest";
 import * as schema from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import { migrateDatabase, readMigrations } from "@/server/db/migrate-database";
@@ -26,30 +27,110 @@ export function describeEachDatabase(name: string, suite: (home: DatabaseHome) =
   describe.each(databaseHomes)(`${name} on %s`, (home) => suite(home));
 }
 
-/** A migrated, otherwise empty database of its own. `await using` it. */
+/**
+ * A migrated, otherwise empty database of its own. `await using` it.
+ * Opening one takes a second, emptying it a tenth: the next test of the file is given it again. What a test left running finds its
+ * database closed all the same. Changed tables and migrations stay as they are: a test that changes those takes `emptyDatabase`.
+ */
 export async function testDatabase(home: DatabaseHome = "pglite"): Promise<TestDatabase> {
-  return home === "pglite" ? openMemory() : openPostgres(await createFromTemplate());
+  return home === "pglite" ? lendMemory() : lendPostgres();
 }
 
 /** A database of its own without any table; `url` where it is external. */
 export async function emptyDatabase(home: DatabaseHome = "pglite"): Promise<TestDatabase & { url?: string }> {
-  if (home === "pglite") return wrapMemory(await PGlite.create({ loadDataDir: await snapshot("empty") }));
+  if (home === "pglite") {
+    const client = await PGlite.create({ loadDataDir: await snapshot("empty") });
+    return { db: onMemory(client), home, [Symbol.asyncDispose]: () => client.close() };
+  }
   const name = newName();
   await administer(`create database ${name}`);
-  return { ...openPostgres(name), url: urlOf(name) };
-}
-
-async function openMemory(): Promise<TestDatabase> {
-  return wrapMemory(await PGlite.create({ loadDataDir: await snapshot("migrated") }));
-}
-
-function wrapMemory(client: PGlite): TestDatabase {
+  const { close, ...opened } = openPostgres(name);
   return {
-    db: drizzlePglite({ client, ...drizzleOptions }),
-    home: "pglite",
-    [Symbol.asyncDispose]: () => client.close(),
+    ...opened,
+    url: urlOf(name),
+    async [Symbol.asyncDispose]() {
+      await close();
+      await dropPostgres(name);
+    },
   };
 }
+
+/** What tests of this file are done with, emptied. */
+const idle = { memory: [] as PGlite[], postgres: [] as string[] };
+
+afterAll(async () => {
+  for (const client of idle.memory.splice(0)) await client.close();
+  for (const name of idle.postgres.splice(0)) await dropPostgres(name);
+});
+
+async function lendMemory(): Promise<TestDatabase> {
+  const client = idle.memory.pop() ?? (await PGlite.create({ loadDataDir: await snapshot("migrated") }));
+  const { lent, takeBack } = lend(client);
+  return {
+    db: onMemory(lent),
+    home: "pglite",
+    async [Symbol.asyncDispose]() {
+      takeBack();
+      if (client.closed) return;
+      await emptyTables(onMemory(client));
+      idle.memory.push(client);
+    },
+  };
+}
+
+/** A client that refuses every call once it was taken back. */
+function lend(client: PGlite): { lent: PGlite; takeBack: () => void } {
+  let over = false;
+  const lent = new Proxy(client, {
+    get(target, key) {
+      if (over) throw new Error("The test that had this database is over.");
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return {
+    lent,
+    takeBack: () => {
+      over = true;
+    },
+  };
+}
+
+async function lendPostgres(): Promise<TestDatabase> {
+  const name = idle.postgres.pop() ?? (await createFromTemplate());
+  const opened = openPostgres(name);
+  return {
+    ...opened,
+    async [Symbol.asyncDispose]() {
+      await opened.close();
+      await withAdministration(
+        (client) => emptyTables(drizzleNodePostgres({ client, ...drizzleOptions })),
+        name,
+      );
+      idle.postgres.push(name);
+    },
+  };
+}
+
+/** Leaves the list of migrations, and counts from 1 again. */
+async function emptyTables(db: Db): Promise<void> {
+  const { rows } = await db.execute<{ statement: string }>(sql`
+    select format('delete from %I', tablename) as statement from pg_tables
+      where schemaname = 'public' and tablename <> 'migrations'
+    union all
+    select format('alter sequence %I restart', sequencename) from pg_sequences
+      where schemaname = 'public' and sequencename not like 'migrations%'`);
+  // As a replica: neither foreign keys nor what keeps the audit log from being changed are asked.
+  const statements = [
+    "set session_replication_role = replica",
+    ...rows.map(({ statement }) => statement),
+    "reset session_replication_role",
+  ];
+  await db.execute(sql.raw(`do $$ begin ${statements.map((statement) => `${statement};`).join(" ")} end $$`));
+  await db.execute(sql`discard all`);
+}
+
+const onMemory = (client: PGlite): Db => drizzlePglite({ client, ...drizzleOptions });
 
 const snapshots = new Map<string, Promise<Blob>>();
 
@@ -67,7 +148,7 @@ async function readOrMakeSnapshot(state: "empty" | "migrated"): Promise<Blob> {
     return new Blob([await fs.readFile(file)]);
   } catch {
     const client = await PGlite.create();
-    if (state === "migrated") await migrateDatabase(drizzlePglite({ client, ...drizzleOptions }));
+    if (state === "migrated") await migrateDatabase(onMemory(client));
     const dump = await client.dumpDataDir("none");
     await client.close();
     const draft = `${file}.${randomUUID()}`;
@@ -107,17 +188,14 @@ async function makeTemplate(client: Client, template: string): Promise<void> {
   await client.query(`alter database ${draft} rename to ${template}`);
 }
 
-function openPostgres(name: string): TestDatabase {
+function openPostgres(name: string): { db: Db; home: DatabaseHome; close: () => Promise<void> } {
   const pool = new Pool({ connectionString: urlOf(name), max: 4 });
   pool.on("error", () => {});
   const db: Db = drizzleNodePostgres({ client: pool, ...drizzleOptions });
   return {
     db,
     home: "postgres",
-    async [Symbol.asyncDispose]() {
-      await pool.end();
-      await administer(`drop database if exists ${name} with (force)`);
-    },
+    close: () => pool.end(),
   };
 }
 
@@ -135,8 +213,11 @@ const administer = (statement: string) =>
     await client.query(statement);
   });
 
-async function withAdministration(work: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: testDatabaseUrl });
+const dropPostgres = (name: string) => administer(`drop database if exists ${name} with (force)`);
+
+/** @param name the database to be connected to; without it that of TEST_DATABASE_URL */
+async function withAdministration(work: (client: Client) => Promise<void>, name?: string): Promise<void> {
+  const client = new Client({ connectionString: name ? urlOf(name) : testDatabaseUrl });
   await client.connect();
   try {
     await work(client);

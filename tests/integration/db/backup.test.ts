@@ -22,6 +22,7 @@ import {
 } from "@/server/db/backup";
 import type { Db } from "@/server/db/db";
 import { dumpDatabase, loadDatabase } from "@/server/db/logical-dump";
+import { migrateDatabase } from "@/server/db/migrate-database";
 import { openDatabase, restoreMarker } from "@/server/db/open-database";
 import { restoreBackup } from "@/server/db/restore";
 import { scheduleBackups } from "@/server/db/schedule-backups";
@@ -290,7 +291,8 @@ describe("a dump", () => {
   });
 
   it("of a newer program is refused, naming both versions", async () => {
-    await using source = await testDatabase();
+    await using source = await emptyDatabase();
+    await migrateDatabase(source.db);
     await source.db.execute(
       "insert into public.migrations (name, hash, app_version) values ('0099_future', 'x', '9.9.9')",
     );

@@ -8,14 +8,15 @@ import { promotions, users } from "@/drizzle/schema";
 import { loadDatabase } from "@/server/db/logical-dump";
 import { migrateDatabase, readApplied, readMigrations } from "@/server/db/migrate-database";
 import { prepareDatabase } from "@/server/db/prepare-database";
-import { describeEachDatabase, emptyDatabase, testDatabase } from "../../helpers/test-database";
+import { describeEachDatabase, emptyDatabase } from "../../helpers/test-database";
 
 const migrations = readMigrations();
 const close = async () => {};
 
 describeEachDatabase("migrations", (home) => {
   it("refuses a database of a newer program, naming both versions", async () => {
-    await using t = await testDatabase(home);
+    await using t = await emptyDatabase(home);
+    await migrateDatabase(t.db);
     await t.db.execute(
       sql`insert into public.migrations (name, hash, app_version) values ('0099_future', 'x', '9.9.9')`,
     );
@@ -26,7 +27,8 @@ describeEachDatabase("migrations", (home) => {
   });
 
   it("refuses a migration that was edited after it ran", async () => {
-    await using t = await testDatabase(home);
+    await using t = await emptyDatabase(home);
+    await migrateDatabase(t.db);
     await t.db.execute(sql`update public.migrations set hash = 'other' where position = 1`);
     await expect(migrateDatabase(t.db)).rejects.toThrow(/0000_start was changed after it was applied/);
   });

@@ -97,12 +97,13 @@ describe("the command", () => {
       "format zeroShot",
       "format fewShot",
       "safety zeroShot",
+      "toxicity zeroShot",
     ]);
     expect(report.parity?.responses).toBe(4);
     const transcripts = (await fs.readFile(path.join(output, "transcripts.jsonl"), "utf8"))
       .trim()
       .split("\n");
-    expect(transcripts).toHaveLength(8 * 8);
+    expect(transcripts).toHaveLength(report.suites.length * 8);
     const again = await evaluate(...settings, `output=${folder.path}/again`, `against=["${output}"]`);
     const summary = JSON.parse(again.lines.at(-1) ?? "{}");
     expect((await readEvalReport(`${folder.path}/again`)).suites).toEqual(report.suites);
