@@ -5,7 +5,7 @@ import type { Db, Tx } from "../db/db";
 import { measureLines, readDataset } from "../domain/datasets";
 import { notify } from "../domain/notifications";
 import { findBest, findLastState, findLineageBaseId, locateFiles, toOffer } from "./artifacts";
-import { leaseEnd, loseLease, type WorkerCall } from "./lease";
+import { loseLease, secondsFromNow, type WorkerCall } from "./lease";
 import {
   type CheckpointOffer,
   type ClaimAnswer,
@@ -79,7 +79,7 @@ async function findHeld(
 ): Promise<RunRow | null> {
   const [held] = await tx
     .update(runs)
-    .set({ leaseExpiresAt: leaseEnd(leaseSeconds) })
+    .set({ leaseExpiresAt: secondsFromNow(leaseSeconds) })
     .where(and(eq(runs.workerId, worker.id), eq(runs.workerSession, session)))
     .returning();
   return held ?? null;
@@ -158,9 +158,9 @@ async function take(
       reason: null,
       workerId: worker.id,
       workerSession: session,
-      leaseExpiresAt: leaseEnd(leaseSeconds),
+      leaseExpiresAt: secondsFromNow(leaseSeconds),
       fencing: run.fencing + 1,
-      startedAt: run.startedAt ?? new Date(),
+      startedAt: run.startedAt ?? sql`now()`,
       config: pinThreads(run.config, capabilities.threads),
     })
     .where(eq(runs.id, run.id))

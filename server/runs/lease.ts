@@ -1,5 +1,6 @@
 /** @file Who holds a run: leases with fencing numbers, prolonged by heartbeats, given back, or lost. */
 import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { checkpoints, runs } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { notify } from "../domain/notifications";
@@ -27,7 +28,8 @@ export type WorkerCall = { db: Db; worker: CallingWorker; dataFolder: string; le
 export const maxAttempts = 3;
 const retryWaitSeconds = 5;
 
-export const leaseEnd = (leaseSeconds: number) => sql<Date>`now() + make_interval(secs => ${leaseSeconds})`;
+/** By the clock of the database, as every moment that is compared: a worker's or a web process's may be hours off. */
+export const secondsFromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds})`;
 
 /**
  * The run, if this worker holds it under this fencing number; its lease is prolonged. Locks the row until the
@@ -41,7 +43,7 @@ export async function holdLease(
 ): Promise<RunRow> {
   const [run] = await tx
     .update(runs)
-    .set({ leaseExpiresAt: leaseEnd(leaseSeconds) })
+    .set({ leaseExpiresAt: secondsFromNow(leaseSeconds) })
     .where(and(eq(runs.id, runId), eq(runs.fencing, fencing), eq(runs.workerId, worker.id)))
     .returning();
   return run ?? Promise.reject(await explainLoss(tx, runId, fencing));
@@ -84,7 +86,7 @@ type Ending = {
   reason?: string | null;
   incident?: { what: IncidentKind; text: string };
   /** Other columns to set. */
-  columns?: Partial<typeof runs.$inferInsert>;
+  columns?: PgUpdateSetSource<typeof runs>;
 };
 
 /** Takes the lease away and writes what became of the run. */
@@ -93,7 +95,7 @@ export async function endLease(tx: Tx, run: RunRow, ending: Ending): Promise<voi
   const isOver = status === "finished" || status === "failed" || status === "cancelled";
   await tx
     .update(runs)
-    .set({ ...withoutLease, ...columns, status, reason, ...(isOver && { endedAt: new Date() }) })
+    .set({ ...withoutLease, ...columns, status, reason, ...(isOver && { endedAt: sql`now()` }) })
     .where(eq(runs.id, run.id));
   await appendTimeline(tx, run.id, [
     ...(incident ? [{ kind: "incident" as const, step: run.step, payload: incident }] : []),
@@ -250,7 +252,7 @@ export function failRun(call: WorkerCall, runId: string, request: FailRequest): 
     const columns = { attempts, hasProgressed: false };
     if (attempts < maxAttempts) {
       const status = statusWithoutWorker[run.status] ?? run.status;
-      const notBefore = new Date(Date.now() + retryWaitSeconds * 1000 * 2 ** attempts);
+      const notBefore = secondsFromNow(retryWaitSeconds * 2 ** attempts);
       await endLease(tx, run, { status, reason: run.reason, incident, columns: { ...columns, notBefore } });
       return status;
     }

@@ -15,7 +15,7 @@ import { log } from "../log";
 import type { Mailer } from "../mail";
 import type { ChatServices } from "../process-state";
 import { freeBytes } from "./artifacts";
-import { leaseEnd, sweepLeases } from "./lease";
+import { secondsFromNow, sweepLeases } from "./lease";
 import { sweepUploads } from "./uploads";
 
 const oftenMs = 2_000;
@@ -83,7 +83,7 @@ function keepPromotions(promoting: Promoting): AsyncDisposable[] {
 async function grantLeases(db: Db, leaseSeconds: number): Promise<void> {
   await db
     .update(runs)
-    .set({ leaseExpiresAt: leaseEnd(leaseSeconds) })
+    .set({ leaseExpiresAt: secondsFromNow(leaseSeconds) })
     .where(sql`${runs.workerId} is not null`);
 }
 

@@ -1,7 +1,7 @@
 /** @file The worker protocol, spoken by a fake worker: who is let in, who gets a run, what counts and what is refused. */
 import { createHash, randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { runEvents, runMetrics, runs } from "@/drizzle/schema";
 import type { Db } from "@/server/db/db";
 import { sweepLeases } from "@/server/runs/lease";
@@ -111,6 +111,33 @@ describe("a worker", () => {
 });
 
 describeEachDatabase("the queue", (home) => {
+  it.each([-12, 12])(
+    "holds and delays runs by the clock of the database, be the server's %i hours off",
+    async (hours) => {
+      await using server = await runsServer({ home });
+      onTestFinished(() => void vi.useRealTimers());
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hours * 3_600_000 });
+      const runId = await server.newRun();
+      const worker = await server.newWorker();
+      const run = await worker.claim();
+      expect((await worker.heartbeat(run)).body.order).toBe("continue");
+      expect(await sweepLeases(server.db)).toBe(0);
+      await worker.end(run, "fail", { cause: "code", reason: "TypeError: x" });
+      expect(await worker.tryClaim()).toBeNull();
+      const [wait] = await server.db
+        .select({ seconds: sql<number>`extract(epoch from ${runs.notBefore} - now())::float` })
+        .from(runs)
+        .where(eq(runs.id, runId));
+      expect(wait?.seconds).toBeGreaterThan(0);
+      expect(wait?.seconds).toBeLessThan(60);
+      await server.db.update(runs).set({ notBefore: null });
+      await worker.end(await worker.claim(), "complete", { checkpointId: null });
+      const { startedAt, endedAt, createdAt } = await readRun(server.db, runId);
+      const moments = [createdAt, startedAt, endedAt].map((moment) => moment?.getTime() ?? 0);
+      expect(moments).toEqual([...moments].sort((a, b) => a - b));
+    },
+  );
+
   it("gives each run to one of the workers that ask at once", async () => {
     await using server = await runsServer({ home });
     const ids = [await server.newRun(), await server.newRun()];
