@@ -50,6 +50,8 @@ export const conversations = pgTable(
   },
   (t) => [
     index("conversations_user").on(t.userId, t.updatedAt),
+    // Asked for each message that is deleted, as are the other indexes on what refers to messages.
+    index("conversations_active_leaf").on(t.activeLeafId),
     check("conversations_source", sql`${t.source} in ('chat', 'api', 'import')`),
     check("conversations_best_of", sql`${t.bestOf} between 1 and 8`),
   ],
@@ -141,6 +143,7 @@ export const feedback = pgTable(
   },
   (t) => [
     uniqueIndex("feedback_once").on(t.messageId, t.userId),
+    index("feedback_compared_to").on(t.comparedToId).where(sql`${t.comparedToId} is not null`),
     check("feedback_thumb", sql`${t.thumb} in (-1, 1)`),
     check("feedback_comparison", sql`${t.comparison} in ('better', 'same', 'worse')`),
   ],

@@ -100,6 +100,7 @@ export const prompts = pgTable(
     // Long texts do not fit an index entry; 400 characters tell neighbours apart well enough.
     index("prompts_neighbours").using("btree", sql`(left(${t.foldedText}, 400)) collate "C"`),
     index("prompts_owner").on(t.ownerId),
+    index("prompts_conversation").on(t.conversationId).where(sql`${t.conversationId} is not null`),
     index("prompts_queue").on(t.status, t.priority, t.createdAt),
     uniqueIndex("prompts_once").on(t.messageId).where(sql`${t.messageId} is not null`),
     check("prompts_source", sql`${t.source} in ('conversation', 'labeler', 'upload', 'import')`),
@@ -137,6 +138,7 @@ export const responses = pgTable(
   },
   (t) => [
     index("responses_prompt").on(t.promptId),
+    index("responses_message").on(t.messageId).where(sql`${t.messageId} is not null`),
     check("responses_source", sql`${t.source} in ('sampled', 'conversation', 'imported')`),
     check("responses_checkpoint", sql`${t.source} = 'imported' or ${t.checkpointId} is not null`),
   ],
