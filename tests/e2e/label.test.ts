@@ -133,6 +133,9 @@ test("the rest is placed by mouse: buttons, and a card dragged to a rank", async
     await page.getByRole("button", { name: `Place ${letter} at rank 1`, exact: true }).click();
   }
   await page.mouse.move(0, 0);
+  await progress("8 of 9 placed").waitFor();
+  // Measured once they stand still: until then the others make room.
+  for (const letter of "IA") await card(letter).hover({ trial: true });
   const [from, to] = [await card("I").boundingBox(), await card("A").boundingBox()];
   if (!from || !to) throw new Error("A card is not on the screen.");
   await page.mouse.move(from.x + 20, from.y + 10);
