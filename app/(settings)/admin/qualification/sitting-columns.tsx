@@ -4,7 +4,7 @@ import { Button } from "@/app/_components/button";
 import type { Column } from "@/app/_components/data-table";
 import { Moment } from "@/app/_components/moment";
 import type { ListedSitting } from "@/app/_lib/api-types";
-import { percentOf, ratingOf } from "@/app/label/qualification/criteria-table";
+import { percentOf, ratingOf } from "../../label/qualification/criteria-table";
 
 export const sittingStatusNames: Record<ListedSitting["status"], string> = {
   sitting: "under way",

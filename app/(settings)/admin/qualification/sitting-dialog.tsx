@@ -16,7 +16,7 @@ import { errorText } from "@/app/_lib/error-text";
 import { formatDuration } from "@/app/_lib/format";
 import { letterOf } from "@/app/_lib/letter-of";
 import { useTRPC } from "@/app/_lib/trpc";
-import { CriteriaTable, percentOf } from "@/app/label/qualification/criteria-table";
+import { CriteriaTable, percentOf } from "../../label/qualification/criteria-table";
 import { sittingStatusNames } from "./sitting-columns";
 
 export function SittingDialog({ sittingId, onClose }: { sittingId: string; onClose: () => void }) {

@@ -11,7 +11,7 @@ import type { QualificationTest } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { plural } from "@/app/_lib/format";
 import { useTRPC } from "@/app/_lib/trpc";
-import { percentOf, ratingOf } from "@/app/label/qualification/criteria-table";
+import { percentOf, ratingOf } from "../../label/qualification/criteria-table";
 import { purposeNames, statusNames } from "../batches/batch-names";
 import { TestDialog } from "./test-dialog";
 

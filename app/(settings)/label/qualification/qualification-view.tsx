@@ -11,7 +11,7 @@ import type { OwnQualification } from "@/app/_lib/api-types";
 import { errorText } from "@/app/_lib/error-text";
 import { useTRPC } from "@/app/_lib/trpc";
 import { PageTitle, Section } from "@/app/(settings)/_frame/section";
-import { Agreement } from "../_console/no-task-page";
+import { Agreement } from "@/app/label/_console/no-task-page";
 import { CriteriaTable } from "./criteria-table";
 import { SitTest } from "./sit-test";
 import { StartForm } from "./start-form";

@@ -1,2 +1,0 @@
-/** @file Writing prompts stands among the pages beside the chat, as a labeler's own work does. */
-export { default } from "../work/layout";

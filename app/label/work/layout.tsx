@@ -1,8 +1,0 @@
-/** @file A labeler's own work stands among the pages beside the chat. */
-import type { ReactNode } from "react";
-import { requireViewer } from "@/app/_lib/server-caller";
-import { SettingsFrame } from "@/app/(settings)/_frame/settings-frame";
-
-export default async function WorkLayout({ children }: { children: ReactNode }) {
-  return <SettingsFrame viewer={await requireViewer()}>{children}</SettingsFrame>;
-}
