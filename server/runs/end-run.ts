@@ -1,5 +1,5 @@
 /** @file Ending a paused run with one of its earlier checkpoints as its result: what rolling back means here. */
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { checkpoints, runs } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { appendAudit } from "../domain/audit";
@@ -25,7 +25,7 @@ export async function endRunWith(
     const reason = `Its result is the checkpoint of step ${step}.`;
     await tx
       .update(runs)
-      .set({ status: "finished", reason, endedAt: new Date(), changedBy: actorId, changedAt: new Date() })
+      .set({ status: "finished", reason, endedAt: sql`now()`, changedBy: actorId, changedAt: new Date() })
       .where(eq(runs.id, runId));
     const payload = { status: "finished", act: "ended", actorId, workerId: null, reason } as const;
     await appendTimeline(tx, runId, [{ kind: "state", step: run.step, payload }]);

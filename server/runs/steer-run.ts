@@ -1,5 +1,5 @@
 /** @file What people do to a run: pause, resume, cancel, move it in the queue. Of two who act at once, the second is told. */
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { runs, users } from "@/drizzle/schema";
 import type { Db, Tx } from "../db/db";
 import { type AuditAction, appendAudit } from "../domain/audit";
@@ -43,10 +43,10 @@ export async function steerRun(
         changedBy: actorId,
         changedAt: new Date(),
         reason: null,
-        endedAt: next === "cancelled" ? new Date() : null,
+        endedAt: next === "cancelled" ? sql`now()` : null,
         ...(steer === "resume" && { kills: 0 }),
         ...(next === "queued" && {
-          queuedAt: new Date(),
+          queuedAt: sql`now()`,
           notBefore: null,
           attempts: 0,
           hasProgressed: false,
