@@ -98,15 +98,12 @@ function lend(client: PGlite): { lent: PGlite; takeBack: () => void } {
 
 async function lendPostgres(): Promise<TestDatabase> {
   const name = idle.postgres.pop() ?? (await createFromTemplate());
-  const opened = openPostgres(name);
+  const { close, ...opened } = openPostgres(name);
   return {
     ...opened,
     async [Symbol.asyncDispose]() {
-      await opened.close();
-      await withAdministration(
-        (client) => emptyTables(drizzleNodePostgres({ client, ...drizzleOptions })),
-        name,
-      );
+      await close();
+      await withAdministration((client) => emptyTables(onPostgres(client)), name);
       idle.postgres.push(name);
     },
   };
@@ -131,6 +128,7 @@ async function emptyTables(db: Db): Promise<void> {
 }
 
 const onMemory = (client: PGlite): Db => drizzlePglite({ client, ...drizzleOptions });
+const onPostgres = (client: Client | Pool): Db => drizzleNodePostgres({ client, ...drizzleOptions });
 
 const snapshots = new Map<string, Promise<Blob>>();
 
@@ -183,7 +181,7 @@ async function makeTemplate(client: Client, template: string): Promise<void> {
   const draft = newName();
   await client.query(`create database ${draft}`);
   const pool = new Pool({ connectionString: urlOf(draft), max: 1 });
-  await migrateDatabase(drizzleNodePostgres({ client: pool, ...drizzleOptions }));
+  await migrateDatabase(onPostgres(pool));
   await pool.end();
   await client.query(`alter database ${draft} rename to ${template}`);
 }
@@ -191,12 +189,7 @@ async function makeTemplate(client: Client, template: string): Promise<void> {
 function openPostgres(name: string): { db: Db; home: DatabaseHome; close: () => Promise<void> } {
   const pool = new Pool({ connectionString: urlOf(name), max: 4 });
   pool.on("error", () => {});
-  const db: Db = drizzleNodePostgres({ client: pool, ...drizzleOptions });
-  return {
-    db,
-    home: "postgres",
-    close: () => pool.end(),
-  };
+  return { db: onPostgres(pool), home: "postgres", close: () => pool.end() };
 }
 
 const newName = () => `attune_test_${randomUUID().replaceAll("-", "")}`;

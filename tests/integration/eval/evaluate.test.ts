@@ -103,7 +103,7 @@ describe("the command", () => {
     const transcripts = (await fs.readFile(path.join(output, "transcripts.jsonl"), "utf8"))
       .trim()
       .split("\n");
-    expect(transcripts).toHaveLength(report.suites.length * 8);
+    expect(transcripts).toHaveLength(9 * 8);
     const again = await evaluate(...settings, `output=${folder.path}/again`, `against=["${output}"]`);
     const summary = JSON.parse(again.lines.at(-1) ?? "{}");
     expect((await readEvalReport(`${folder.path}/again`)).suites).toEqual(report.suites);
