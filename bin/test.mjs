@@ -116,13 +116,13 @@ async function timed(name, run) {
   return { name, ...(await run()), seconds: (Date.now() - startedAt) / 1000 };
 }
 
-/** @param {string} script @param {NodeJS.ProcessEnv} environment */
+/** @param {string} script @param {NodeJS.ProcessEnv} environment @returns {Promise<Outcome>} */
 async function runScript(script, environment) {
   const npm = process.env.npm_execpath;
   const code = npm?.match(/\.c?js$/)
     ? await runHere(process.execPath, [npm, "run", "-s", script], environment)
     : await runHere("npm", ["run", "-s", script], environment);
-  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, failures: [`npm run ${script}`] };
 }
 
 /**
@@ -155,7 +155,7 @@ async function runTier(tier, environment) {
  * @param {string} tier
  * @param {string[]} files none: all
  * @param {NodeJS.ProcessEnv} environment
- * @returns {Promise<Outcome & { failures: string[], failedFiles: { name: string, passed: number }[] }>}
+ * @returns {Promise<Outcome & { failedFiles: FailedFile[] }>}
  */
 async function runVitest(tier, files, environment) {
   const file = path.join(os.tmpdir(), `attune-${tier}-${process.pid}.json`);
@@ -173,44 +173,44 @@ async function runVitest(tier, files, environment) {
   const report = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
   fs.rmSync(file, { force: true });
   const failed = report.numFailedTests ?? 0;
+  const failedFiles = failedFilesOf(report);
   return {
     passed: report.numPassedTests ?? 0,
     failed: code !== 0 && failed === 0 ? 1 : failed,
-    failures: failuresOf(report),
-    failedFiles: failedFilesOf(report),
+    failures: failedFiles.flatMap(({ failures }) => failures),
+    failedFiles,
   };
 }
 
 /**
+ * @typedef {{ name: string, passed: number, failures: string[] }} FailedFile
  * @typedef {{ fullName: string, status: string, failureMessages?: string[] }} TestReport
  * @typedef {{ name: string, status: string, message?: string, assertionResults: TestReport[] }} FileReport
  * @param {{ testResults?: FileReport[] }} report vitest's, in Jest's layout
+ * @returns {FailedFile[]}
  */
 function failedFilesOf({ testResults = [] }) {
   return testResults
     .filter(({ status }) => status === "failed")
-    .map(({ name, assertionResults }) => ({
-      name,
-      passed: assertionResults.filter(({ status }) => status === "passed").length,
+    .map((file) => ({
+      name: file.name,
+      passed: file.assertionResults.filter(({ status }) => status === "passed").length,
+      failures: failuresOf(file),
     }));
 }
 
 /**
  * A file that could not even be read has a message of its own and no failed test.
- * @param {{ testResults?: FileReport[] }} report
+ * @param {FileReport} file
  * @returns {string[]}
  */
-function failuresOf({ testResults = [] }) {
-  return testResults
-    .filter(({ status }) => status === "failed")
-    .flatMap(({ name, message, assertionResults }) => {
-      const file = path.relative(root, name);
-      const failed = assertionResults.filter(({ status }) => status === "failed");
-      if (failed.length === 0) return [`${file}: ${firstLine(message)}`];
-      return failed.map(
-        ({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLine(failureMessages?.[0])}`,
-      );
-    });
+function failuresOf({ name, message, assertionResults }) {
+  const file = path.relative(root, name);
+  const failed = assertionResults.filter(({ status }) => status === "failed");
+  if (failed.length === 0) return [`${file}: ${firstLine(message)}`];
+  return failed.map(
+    ({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLine(failureMessages?.[0])}`,
+  );
 }
 
 function firstLine(text = "") {
